@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * policy - what is recorded, how, and what freezes it
+ *
+ * A policy file is YAML. `services` is a list; each service has a `name` and
+ * either a `command` that blackboxd starts or a `unit` that systemd starts. Keys
+ * outside of a service are the defaults of all that follow. policy.c has one row
+ * per key, and blackbox-policy(5) documents each.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bits of policy.triggers. */
+enum policy_trigger {
+	TRIGGER_CRASH = 1 << 0,		/* default action of SEGV BUS ILL FPE ABRT TRAP SYS */
+	TRIGGER_KILLED = 1 << 1,	/* death by SIGKILL from outside */
+	TRIGGER_EXIT_STATUS = 1 << 2,	/* exits with a status other than 0 */
+	TRIGGER_EXIT = 1 << 3,		/* ends in whatever way */
+};
+
+struct policy {
+	char *name;		/* of the service: letters, digits, and ":-_.@" */
+	char **command;		/* NULL-terminated, or NULL */
+	char *unit;		/* "redis-server.service", or NULL */
+	uint64_t window_ns;	/* UINT64_MAX: all */
+	uint64_t ring_bytes;	/* all that the service has on disk */
+	uint64_t snapshot_interval_ns;
+	unsigned triggers;	/* enum policy_trigger */
+	uint64_t freeze_signals; /* bit N-1 for signal N */
+	uint64_t stall_ns;	/* stall that the recorder may cause in each 10 s, all causes */
+	uint64_t crash_hold_ns;	/* how long a dying process may be held; UINT64_MAX: no bound */
+	unsigned keep_incidents; /* retention: how many */
+	unsigned incidents_percent; /* retention: their share of the ring, in per cent */
+	uint64_t log_buffer_bytes; /* memory between the service and the recorder, power of two */
+};
+
+/* Where a policy is wrong: "FILE:LINE:COLUMN: what is wrong", for people. */
+struct policy_error {
+	char text[512];
+};
+
+/* The built-in defaults, with no name, command or unit. End it with policy_deinit(). */
+void policy_init(struct policy *policy);
+void policy_deinit(struct policy *policy);
+
+/* Copies all of @from into @ret_to. 0 or -ENOMEM. */
+int policy_copy(const struct policy *from, struct policy *ret_to);
+
+/*
+ * Sets one key from text, as the YAML loader and the command line do. -ENOENT: no
+ * such key. -EINVAL or -ERANGE: @ret_error says what is wrong with the value.
+ */
+int policy_set(struct policy *policy, const char *key, const char *value,
+	       struct policy_error *ret_error);
+
+struct policy_set {
+	struct policy *services;
+	size_t n_services;
+	char *state_dir;	/* where stores are, default /var/lib/blackbox */
+};
+
+/*
+ * Loads a daemon's configuration. Refused, with file, line and column: bad YAML, an
+ * unknown key, a key given twice, a bad size, duration, signal or trigger, two
+ * services of one name or unit, a service with neither or both of command and
+ * unit. -EINVAL for these; -errno if the file can't be read. @ret_error is filled
+ * in each case.
+ */
+int policy_load(const char *path, struct policy_set *ret_set, struct policy_error *ret_error);
+void policy_set_deinit(struct policy_set *set);
+
+/*
+ * Loads the policy of one command (`blackboxctl record --policy`): the same keys at
+ * top level, without services, name, command or unit.
+ */
+int policy_load_single(const char *path, struct policy *policy, struct policy_error *ret_error);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * format - what stands on disk
+ *
+ * A service's directory:
+ *
+ *   lock                             held (flock) by the one writer
+ *   live/DOMAIN/log.EVENT            chunks of log, the first event of the file in its name
+ *   live/DOMAIN/snap.EVENT           chunks of one snapshot, taken at that event
+ *   incidents/ID/incident.json       what happened; an incident without it isn't one
+ *   incidents/ID/DOMAIN/log.EVENT    hard links to what was live
+ *   incidents/ID/DOMAIN/snap.EVENT
+ *   incidents/ID/DOMAIN/final        chunks: the hashes that a replay must reach
+ *   incidents/ID/files/HASH          the mapped files, one chunk sequence a content
+ *
+ * DOMAIN is decimal, EVENT sixteen hexadecimal digits, HASH the XXH3-128 of the
+ * content in 32 hexadecimal digits. Every file is a sequence of chunks and
+ * nothing else. A reader believes a chunk only for its checksum; what follows the
+ * first chunk that fails is cut off. A snapshot without its end chunk isn't one.
+ *
+ * Integers are little-endian. Sizes are bytes, times nanoseconds of
+ * CLOCK_MONOTONIC of the recording machine's boot, unless named otherwise.
+ */
+#pragma once
+
+#include <assert.h>
+
+#include "common/le.h"
+
+/* Raised when a reader of today must refuse what is written from now on. */
+#define STORE_FORMAT_VERSION 1
+
+#define CHUNK_MAGIC 0x4b434242u /* "BBCK" */
+
+/* One chunk's payload, uncompressed: what the reader allocates for a header it believes. */
+#define CHUNK_MAX_RAW (4u << 20)
+
+enum chunk_kind {
+	CHUNK_LOG = 1,		/* a run of events, recorder/event.h */
+	CHUNK_SNAPSHOT_HEAD = 2,
+	CHUNK_SNAPSHOT_MAPS = 3,
+	CHUNK_SNAPSHOT_PAGES = 4,
+	CHUNK_SNAPSHOT_END = 5,	/* empty: the snapshot is whole */
+	CHUNK_FINAL = 6,
+	CHUNK_FILE = 7,		/* a run of a mapped file's bytes */
+};
+
+enum chunk_flags {
+	CHUNK_ZSTD = 1 << 0,	/* the payload is one zstd frame */
+};
+
+struct chunk {
+	le32 magic;		/* CHUNK_MAGIC */
+	le16 version;		/* STORE_FORMAT_VERSION */
+	le16 kind;		/* enum chunk_kind; unknown kinds are skipped */
+	le64 xxh3;		/* XXH3-64 of bytes 16 to 63 and of the stored payload */
+	le32 stored_len;	/* payload bytes as stored; padding to 8 follows */
+	le32 raw_len;		/* payload bytes uncompressed, at most CHUNK_MAX_RAW */
+	le32 domain;
+	le16 flags;		/* enum chunk_flags; unknown ones: the file is too new */
+	le16 reserved;		/* 0 */
+	le64 first_event;	/* number of the first event; of the event of a snapshot */
+	le32 n_events;		/* in a log chunk */
+	le32 seq;		/* chunks of one file count from 0 */
+	le64 first_ns;		/* when the first and the last event happened */
+	le64 last_ns;
+};
+static_assert(sizeof(struct chunk) == 64, "on-disk layout");

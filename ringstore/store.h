@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * store - the ring of one service on disk, as its recorder writes it
+ *
+ * A store holds, for each domain, a log (events numbered from 0 without a gap)
+ * and snapshots, each of which stands at one event. It keeps the window: from
+ * the newest complete snapshot that is older than the window, to now. It keeps
+ * the bound: all files and directories below its directory, live and frozen,
+ * never take more than limits.max_bytes of disk, at no instant; the window gives
+ * way to the bound.
+ *
+ * The store knows no processes and doesn't look into payloads. Writing is
+ * asynchronous: a call returns when the bytes are compressed and queued, and
+ * blocks only while too much is in flight. One thread per struct store.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+struct snapshot_writer;
+struct freeze;
+
+enum store_outcome {		/* > 0: expected, the caller must handle it */
+	/*
+	 * The disk (or the bound) has no room even after eviction, or is read-only
+	 * or failing. Nothing of this call was kept; the log of the domain has a gap
+	 * from here, and goes on only after store_log_restart().
+	 */
+	STORE_NO_ROOM = 1,
+};
+
+struct store_limits {
+	uint64_t max_bytes;		/* at least STORE_MIN_BYTES */
+	uint64_t window_ns;		/* UINT64_MAX keeps all, until the bound */
+	unsigned incidents_percent;	/* share of max_bytes that incidents may pin, 1..90 */
+};
+
+/* Below this no useful window fits: one snapshot and one log chunk of a small process. */
+#define STORE_MIN_BYTES (1u << 20)
+
+struct store_status {
+	uint64_t bytes_live, bytes_incidents;	/* on disk, blocks and directories counted */
+	uint64_t bytes_written;			/* since store_open() */
+	uint64_t window_ns;			/* from the oldest usable snapshot to the last event */
+	unsigned n_snapshots, n_incidents;
+	const char *writer;			/* "io_uring" or "pwrite" */
+	int last_error;				/* negative errno of the last failed write, or 0 */
+};
+
+/* A run of events, appended to a domain's log in one piece. */
+struct log_run {
+	uint64_t first_event;
+	uint32_t n_events;
+	uint64_t first_ns, last_ns;
+	const void *data;
+	size_t len;			/* at most CHUNK_MAX_RAW */
+};
+
+/*
+ * Opens the store in @dir for writing, makes the directory (0700) if it isn't
+ * there, and removes what an earlier writer left live. -EBUSY: another recorder
+ * holds it. -EINVAL: the limits make no sense. The caller ends it with
+ * store_close(), which finishes the writes in flight.
+ */
+int store_open(const char *dir, const struct store_limits *limits, struct store **ret_store);
+struct store *store_close(struct store *store);
+
+void store_get_status(struct store *store, struct store_status *ret_status);
+
+/*
+ * Appends @run to the log of @domain; copies what it needs. run->first_event
+ * must follow the last appended event. 0, STORE_NO_ROOM, or a negative errno.
+ */
+int store_log_append(struct store *store, uint32_t domain, const struct log_run *run);
+
+/*
+ * The next append begins a new file. Called at each snapshot event and at each
+ * freeze, so that eviction and incidents work in whole files.
+ */
+int store_log_cut(struct store *store, uint32_t domain);
+
+/*
+ * After a gap: drops the domain's log and snapshots (incidents keep theirs); the
+ * next append may begin at any event. Useless until the next snapshot is whole.
+ */
+int store_log_restart(struct store *store, uint32_t domain);
+
+/* The domain is over: what it has stays, until it falls out of the window. */
+void store_domain_end(struct store *store, uint32_t domain);
+
+/*
+ * A snapshot of @domain that stands after event number @event - 1 and before
+ * @event, taken at @mono_ns. Several writers may be open at once. Chunks are
+ * added in the order in which readers shall see them; @kind is one of the
+ * CHUNK_SNAPSHOT kinds but the end, which commit adds. commit and abort free the
+ * writer; a commit that returns other than 0 has aborted.
+ */
+int store_snapshot_begin(struct store *store, uint32_t domain, uint64_t event, uint64_t mono_ns,
+			 struct snapshot_writer **ret_writer);
+int snapshot_writer_add(struct snapshot_writer *writer, unsigned kind, const void *data, size_t len);
+int snapshot_writer_commit(struct snapshot_writer *writer);
+struct snapshot_writer *snapshot_writer_abort(struct snapshot_writer *writer);
+
+/* Evicts what has fallen out of the window at @mono_ns. Cheap; call it at will. */
+void store_trim(struct store *store, uint64_t mono_ns);
+
+/* Waits until all that was appended has been written. 0 or the first negative errno. */
+int store_flush(struct store *store);
+
+/*
+ * Freezing. begin cuts every live log, links every live file into a new incident
+ * and so pins it; copies nothing. The caller adds the final hashes and the mapped
+ * files, then commits with the manifest: only then the incident exists, all at
+ * once (incident.json is written to a temporary name, synced, renamed). Recording
+ * may go on between begin and commit.
+ *
+ * Incidents over their share push out older ones, but never the first of the
+ * store: the second oldest goes. If that isn't enough, begin returns
+ * STORE_NO_ROOM. @id is a file name of the caller's making.
+ */
+int store_freeze_begin(struct store *store, const char *id, struct freeze **ret_freeze);
+int freeze_add_final(struct freeze *freeze, uint32_t domain, const void *data, size_t len);
+
+/*
+ * Copies the content of @fd, compressed; equal contents are stored once per store
+ * (hard links between incidents). @ret_hash gets the name, 32 digits. STORE_NO_ROOM:
+ * left out, the incident is still good without it.
+ */
+int freeze_add_file(struct freeze *freeze, int fd, char ret_hash[static 33]);
+
+/* @manifest is the text of incident.json. Frees @freeze, whatever it returns. */
+int freeze_commit(struct freeze *freeze, const char *manifest);
+struct freeze *freeze_abort(struct freeze *freeze);
