@@ -6,6 +6,8 @@
  * either a `command` that blackboxd starts or a `unit` that systemd starts. Keys
  * outside of a service are the defaults of all that follow. policy.c has one row
  * per key, and blackbox-policy(5) documents each.
+ *
+ * Nothing here is shared between calls: any thread may call any of it.
  */
 #pragma once
 
@@ -42,6 +44,14 @@ struct policy_error {
 	char text[512];
 };
 
+/*
+ * More than this is no configuration: it bounds what a file that was given by
+ * mistake (an image, a log) can cost.
+ */
+#define POLICY_MAX_FILE_BYTES (1u << 20)
+#define POLICY_MAX_SERVICES 1000
+#define POLICY_MAX_WORDS 1024	/* of a command */
+
 /* The built-in defaults, with no name, command or unit. End it with policy_deinit(). */
 void policy_init(struct policy *policy);
 void policy_deinit(struct policy *policy);
@@ -50,11 +60,19 @@ void policy_deinit(struct policy *policy);
 int policy_copy(const struct policy *from, struct policy *ret_to);
 
 /*
- * Sets one key from text, as the YAML loader and the command line do. -ENOENT: no
- * such key. -EINVAL or -ERANGE: @ret_error says what is wrong with the value.
+ * Sets one key from text, as the YAML loader and the command line do; lists are
+ * words with commas between them. -ENOENT: no such key. -EINVAL or -ERANGE: the
+ * value is wrong. @ret_error says what, and the policy is as it was.
  */
 int policy_set(struct policy *policy, const char *key, const char *value,
 	       struct policy_error *ret_error);
+
+/*
+ * Says whether the values fit each other; each by itself is checked where it is
+ * set. The loaders do this, and the command line after its last policy_set(). 0, or
+ * -EINVAL and @ret_error.
+ */
+int policy_check(const struct policy *policy, struct policy_error *ret_error);
 
 struct policy_set {
 	struct policy *services;
@@ -66,14 +84,16 @@ struct policy_set {
  * Loads a daemon's configuration. Refused, with file, line and column: bad YAML, an
  * unknown key, a key given twice, a bad size, duration, signal or trigger, two
  * services of one name or unit, a service with neither or both of command and
- * unit. -EINVAL for these; -errno if the file can't be read. @ret_error is filled
- * in each case.
+ * unit, a default that stands after the services. -EINVAL for these; -errno if the
+ * file can't be read. @ret_error is filled in each case.
  */
 int policy_load(const char *path, struct policy_set *ret_set, struct policy_error *ret_error);
 void policy_set_deinit(struct policy_set *set);
 
 /*
  * Loads the policy of one command (`blackboxctl record --policy`): the same keys at
- * top level, without services, name, command or unit.
+ * top level, without services, name, command, unit or state-dir. @policy is one that
+ * policy_init() made; what the file doesn't name stays as it is, and so does all of
+ * it if the file is refused. Errors as policy_load().
  */
 int policy_load_single(const char *path, struct policy *policy, struct policy_error *ret_error);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/autoclean.h"
+#include "tests/unit/policy-fixture.h"
+
+static void defaults(void **state)
+{
+	autoclean(policy_deinit) struct policy policy;
+	(void) state;
+
+	policy_init(&policy);
+	assert_null(policy.name);
+	assert_null(policy.command);
+	assert_null(policy.unit);
+	assert_int_equal(policy.window_ns, 30 * S);
+	assert_int_equal(policy.ring_bytes, 256 * M);
+	assert_int_equal(policy.snapshot_interval_ns, 2 * S);
+	assert_int_equal(policy.triggers, TRIGGER_CRASH | TRIGGER_KILLED);
+	assert_int_equal(policy.freeze_signals, 0);
+	assert_int_equal(policy.stall_ns, 100 * MS);
+	assert_int_equal(policy.crash_hold_ns, 250 * MS);
+	assert_int_equal(policy.keep_incidents, 5);
+	assert_int_equal(policy.incidents_percent, 50);
+	assert_int_equal(policy.log_buffer_bytes, 8 * M);
+}
+
+static void set_values(void **state)
+{
+	(void) state;
+
+	for (size_t i = 0; i < n_values; i++) {
+		const struct value_row *row = &values[i];
+		autoclean(policy_deinit) struct policy policy, untouched;
+		struct policy_error error = { "" };
+
+		policy_init(&policy);
+		policy_init(&untouched);
+		assert_int_equal(policy_set(&policy, row->key, row->text, &error), row->result);
+		if (row->result == 0) {
+			assert_field(&policy, row);
+			assert_string_equal(error.text, "");
+			continue;
+		}
+		assert_message(&error, "", row->key, row->string);
+		assert_same_numbers(&policy, &untouched);
+		assert_null(policy.name);
+		assert_null(policy.unit);
+	}
+}
+
+static void every_key_has_values(void **state)
+{
+	(void) state;
+
+	for (size_t i = 0; i < policy_n_keys; i++) {
+		unsigned n_good = 0, n_bad = 0;
+
+		for (size_t j = 0; j < n_values; j++) {
+			if (strcmp(values[j].key, policy_keys[i].name) != 0)
+				continue;
+			n_good += values[j].result == 0;
+			n_bad += values[j].result < 0;
+		}
+		if (!(policy_keys[i].places & PLACE_TEXT) ||
+		    policy_keys[i].type->shape == SHAPE_WORDS)
+			assert_int_equal(n_good + n_bad, 0);
+		else if (n_good == 0 || n_bad == 0)
+			fail_msg("%s is not tested", policy_keys[i].name);
+	}
+}
+
+static void set_replaces_strings(void **state)
+{
+	autoclean(policy_deinit) struct policy policy;
+	struct policy_error error;
+	(void) state;
+
+	policy_init(&policy);
+	assert_int_equal(policy_set(&policy, "name", "one", &error), 0);
+	assert_int_equal(policy_set(&policy, "name", "two", &error), 0);
+	assert_string_equal(policy.name, "two");
+	assert_int_equal(policy_set(&policy, "name", "/", &error), -EINVAL);
+	assert_string_equal(policy.name, "two");
+}
+
+static void set_refuses(void **state)
+{
+	static const struct {
+		const char *key;
+		int result;
+		const char *message;
+	} rows[] = {
+		{ "state-dir", -ENOENT, "\"state-dir\"" NO_KEY },
+		{ "services", -ENOENT, "\"services\"" NO_KEY },
+		{ "", -ENOENT, "\"\"" NO_KEY },
+		{ "wnig", -ENOENT, "\"wnig\"" NO_KEY },
+		{ "log-buf", -ENOENT, "\"log-buf\"" NO_KEY },
+		{ "command", -EINVAL, "command: " WANT_WORDS },
+	};
+	autoclean(policy_deinit) struct policy policy;
+	struct policy_error error;
+	(void) state;
+
+	policy_init(&policy);
+	for (size_t i = 0; i < N(rows); i++) {
+		assert_int_equal(policy_set(&policy, rows[i].key, "x", &error), rows[i].result);
+		assert_string_equal(error.text, rows[i].message);
+	}
+}
+
+static void checks(void **state)
+{
+	autoclean(policy_deinit) struct policy policy;
+	struct policy_error error = { "" };
+	(void) state;
+
+	policy_init(&policy);
+	assert_int_equal(policy_check(&policy, &error), 0);
+	policy.snapshot_interval_ns = policy.window_ns;
+	assert_int_equal(policy_check(&policy, &error), 0);
+	policy.snapshot_interval_ns++;
+	assert_int_equal(policy_check(&policy, &error), -EINVAL);
+	assert_string_equal(error.text,
+			    "snapshot-interval: 30.0s is longer than the window of 30.0s");
+	policy.window_ns = UINT64_MAX;
+	assert_int_equal(policy_check(&policy, &error), 0);
+}
+
+static void sets_without_memory(void **state)
+{
+	autoclean(policy_deinit) struct policy policy;
+	struct policy_error error;
+	int r;
+	(void) state;
+
+	policy_init(&policy);
+	fail_allocation_after(0);
+	r = policy_set(&policy, "name", "a", &error);
+	fail_allocation_after(UINT_MAX);
+	assert_int_equal(r, -ENOMEM);
+	assert_string_equal(error.text, "name: out of memory");
+	assert_null(policy.name);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(set_values),
+		cmocka_unit_test(every_key_has_values),
+		cmocka_unit_test(set_replaces_strings),
+		cmocka_unit_test(set_refuses),
+		cmocka_unit_test(checks),
+		cmocka_unit_test(sets_without_memory),
+	};
+
+	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}
