@@ -60,6 +60,9 @@ extern const size_t policy_n_keys;
 
 const struct policy_key *policy_key_find(const char *name);
 
+/* -ENOENT; @ret_error says that @name is no key, and which of those in @place it may mean. */
+int policy_key_unknown(const char *name, enum policy_place place, struct policy_error *ret_error);
+
 /* Sets the keys of struct policy or of struct policy_set to their defaults. 0 or -ENOMEM. */
 int policy_keys_init(bool of_set, void *object);
 

@@ -58,6 +58,72 @@ const struct policy_key *policy_key_find(const char *name)
 	return NULL;
 }
 
+/* Longer words are too far from every key: the longest has 17 letters. */
+#define NEAREST_MAX 24
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * How many letters have to be added, taken away, changed, or swapped with their
+ * neighbour, to make @to of @from; both are shorter than NEAREST_MAX. d[i][j] is
+ * the distance of the first i letters of @from to the first j of @to.
+ */
+static unsigned distance(const char *from, const char *to)
+{
+	unsigned d[NEAREST_MAX][NEAREST_MAX];
+	size_t i, j;
+
+	d[0][0] = 0;
+	for (j = 1; to[j - 1]; j++)
+		d[0][j] = (unsigned)j;
+	for (i = 1; from[i - 1]; i++) {
+		d[i][0] = (unsigned)i;
+		for (j = 1; to[j - 1]; j++) {
+			d[i][j] = d[i - 1][j - 1] + (from[i - 1] != to[j - 1]);
+			d[i][j] = least(d[i][j], least(d[i - 1][j], d[i][j - 1]) + 1);
+			if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1])
+				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+		}
+	}
+	return d[i - 1][j - 1];
+}
+
+/* The key in @place that @name is a slip of the pen for, a third of it at most, or NULL. */
+static const struct policy_key *nearest(const char *name, enum policy_place place)
+{
+	const struct policy_key *best = NULL;
+	unsigned best_distance = 3;	/* more slips than two are another word */
+
+	if (strlen(name) >= NEAREST_MAX)
+		return NULL;
+	for (size_t i = 0; i < policy_n_keys; i++) {
+		unsigned d = distance(name, policy_keys[i].name);
+
+		if (!(policy_keys[i].places & place) || d >= best_distance || 3 * d > strlen(name))
+			continue;
+		best = &policy_keys[i];
+		best_distance = d;
+	}
+	return best;
+}
+
+int policy_key_unknown(const char *name, enum policy_place place, struct policy_error *ret_error)
+{
+	const struct policy_key *meant = nearest(name, place);
+	char quoted[POLICY_QUOTED];
+
+	(void) policy_quote(name, strlen(name), quoted);
+	if (meant)
+		(void) policy_fail(ret_error, "%s is not a key; is %s meant?", quoted, meant->name);
+	else
+		(void) policy_fail(ret_error, "%s is not a key; blackbox-policy(5) lists them",
+				   quoted);
+	return -ENOENT;
+}
+
 int policy_keys_init(bool of_set, void *object)
 {
 	struct policy_error error;
@@ -149,13 +215,9 @@ int policy_set(struct policy *policy, const char *key, const char *value,
 	       struct policy_error *ret_error)
 {
 	const struct policy_key *row = policy_key_find(key);
-	char quoted[POLICY_QUOTED];
 
-	if (!row || !(row->places & PLACE_TEXT)) {
-		(void) policy_fail(ret_error, "%s is not a key; blackbox-policy(5) lists them",
-				   policy_quote(key, strlen(key), quoted));
-		return -ENOENT;
-	}
+	if (!row || !(row->places & PLACE_TEXT))
+		return policy_key_unknown(key, PLACE_TEXT, ret_error);
 	return policy_key_set(row, policy, value, ret_error);
 }
 
