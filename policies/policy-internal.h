@@ -114,3 +114,9 @@ int policy_fail(struct policy_error *ret_error, const char *format, ...)
  * it is long. Writes into @buffer and returns it.
  */
 const char *policy_quote(const char *text, size_t len, char buffer[static POLICY_QUOTED]);
+
+/* load.c: as policy_load() and policy_load_single(), of bytes in memory; @path is shown only */
+int policy_load_text(const char *path, const char *text, size_t len, struct policy_set *ret_set,
+		     struct policy_error *ret_error);
+int policy_load_single_text(const char *path, const char *text, size_t len, struct policy *policy,
+			    struct policy_error *ret_error);

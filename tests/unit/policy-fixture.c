@@ -5,6 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
 
 /* The linker gives us these in place of libpolicies' allocations: the n-th one fails. */
 static unsigned n_until_failure = UINT_MAX;
@@ -170,4 +174,61 @@ void assert_same_numbers(const struct policy *a, const struct policy *b)
 		if (key->type->shape == SHAPE_NUMBER || key->type->shape == SHAPE_BITS)
 			assert_int_equal(number_of(a, key), number_of(b, key));
 	}
+}
+
+struct pages {
+	char *map;
+	size_t len;
+};
+
+static void pages_deinit(struct pages *pages)
+{
+	(void) munmap(pages->map, pages->len);
+}
+
+/* A copy of @text that ends where the next page can't be read. */
+static const char *guarded(const char *text, size_t len, struct pages *ret_pages)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), used = (len + page - 1) / page * page;
+	char *map = mmap(NULL, used + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			 0);
+
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_int_equal(mprotect(map + used, page, PROT_NONE), 0);
+	*ret_pages = (struct pages){ map, used + page };
+	return memcpy(map + used - len, text, len);
+}
+
+int load_bytes(const char *text, size_t len, struct policy_set *set, struct policy_error *error)
+{
+	autoclean(pages_deinit) struct pages pages;
+
+	return policy_load_text("p.yaml", guarded(text, len, &pages), len, set, error);
+}
+
+int load_single_bytes(const char *text, size_t len, struct policy *policy,
+		      struct policy_error *error)
+{
+	autoclean(pages_deinit) struct pages pages;
+
+	return policy_load_single_text("p.yaml", guarded(text, len, &pages), len, policy, error);
+}
+
+void load_good(const char *text, struct policy_set *set)
+{
+	struct policy_error error = { "" };
+
+	if (load_bytes(text, strlen(text), set, &error) != 0)
+		fail_msg("%s", error.text);
+}
+
+void load_bad(const char *text, size_t len, const char *message)
+{
+	struct policy_set set = { 0 };
+	struct policy_error error = { "" };
+
+	assert_int_equal(load_bytes(text, len, &set, &error), -EINVAL);
+	assert_string_equal(error.text, message);
+	assert_null(set.services);
+	assert_null(set.state_dir);
 }

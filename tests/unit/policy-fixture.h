@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * policy-fixture - what the tests of policies share: values, and allocations that fail
+ * policy-fixture - what the tests of policies share: values, and loading from memory
  */
 #pragma once
 
@@ -47,9 +47,19 @@ extern const size_t n_values;
 #define NOT_UNIT \
 	" is not the name of a service unit (examples: redis-server.service, getty@tty1.service)"
 #define NO_KEY " is not a key; blackbox-policy(5) lists them"
+#define NO_PLACE ": has no place in the policy of one command"
+#define WANT_TRIGGER "a trigger is wanted (crash, killed, exit-status or exit)"
+#define WANT_PATH "an absolute path is wanted (example: /var/lib/blackbox)"
 #define WANT_WORDS \
 	"a list of words is wanted " \
 	"(example: [redis-server, --port, \"6379\"]; no shell splits them)"
+#define WANT_SERVICES "a list is wanted (each item is a service and begins with - name:)"
+#define NO_ALIAS "aliases (*name) are refused; write the value itself"
+#define NO_CONTROL "this is not UTF-8 text: control characters are not allowed"
+#define BAD_UTF8 "this is not UTF-8 text: invalid leading UTF-8 octet"
+
+/* One service that is right, for what stands around it. */
+#define OK "{name: a, unit: a.service}"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -61,3 +71,10 @@ void assert_same_numbers(const struct policy *a, const struct policy *b);
 /* "PLACEKEY: MESSAGE" */
 void assert_message(const struct policy_error *error, const char *place, const char *key,
 		    const char *message);
+
+/* The loaders, of text that ends where the next page can't be read. */
+int load_bytes(const char *text, size_t len, struct policy_set *set, struct policy_error *error);
+int load_single_bytes(const char *text, size_t len, struct policy *policy,
+		      struct policy_error *error);
+void load_good(const char *text, struct policy_set *set);
+void load_bad(const char *text, size_t len, const char *message);

@@ -133,6 +133,56 @@ static void checks(void **state)
 	assert_int_equal(policy_check(&policy, &error), 0);
 }
 
+static void copies(void **state)
+{
+	static const char text[] = "services: [{name: a, command: [b, c, '']}, {name: d, unit: "
+				   "e.service, stall: 1s}]";
+	autoclean(policy_set_deinit) struct policy_set set = { 0 };
+	autoclean(policy_deinit) struct policy a, d;
+	(void) state;
+
+	load_good(text, &set);
+	assert_int_equal(policy_copy(&set.services[0], &a), 0);
+	assert_int_equal(policy_copy(&set.services[1], &d), 0);
+	memset(set.services[0].name, 'x', 1);
+	memset(set.services[0].command[1], 'x', 1);
+	policy_set_deinit(&set);
+
+	assert_string_equal(a.name, "a");
+	assert_string_equal(a.command[0], "b");
+	assert_string_equal(a.command[1], "c");
+	assert_string_equal(a.command[2], "");
+	assert_null(a.command[3]);
+	assert_null(a.unit);
+	assert_string_equal(d.name, "d");
+	assert_string_equal(d.unit, "e.service");
+	assert_null(d.command);
+	assert_int_equal(d.stall_ns, 1 * S);
+	assert_int_equal(d.ring_bytes, 256 * M);
+}
+
+static void copies_without_memory(void **state)
+{
+	static const char text[] = "services: [{command: [b, c], name: d}, " OK "]\n";
+	autoclean(policy_set_deinit) struct policy_set set = { 0 };
+	unsigned n_failed = 0;
+	int r;
+	(void) state;
+
+	load_good(text, &set);
+	for (size_t i = 0; i < set.n_services; i++) {
+		do {
+			autoclean(policy_deinit) struct policy copy = { 0 };
+
+			fail_allocation_after(n_failed++);
+			r = policy_copy(&set.services[i], &copy);
+			fail_allocation_after(UINT_MAX);
+			assert_int_equal(r, copy.name ? 0 : -ENOMEM);
+		} while (r < 0);
+		n_failed = 0;
+	}
+}
+
 static void sets_without_memory(void **state)
 {
 	autoclean(policy_deinit) struct policy policy;
@@ -158,6 +208,8 @@ int main(void)
 		cmocka_unit_test(set_replaces_strings),
 		cmocka_unit_test(set_refuses),
 		cmocka_unit_test(checks),
+		cmocka_unit_test(copies),
+		cmocka_unit_test(copies_without_memory),
 		cmocka_unit_test(sets_without_memory),
 	};
 
