@@ -232,3 +232,31 @@ void load_bad(const char *text, size_t len, const char *message)
 	assert_null(set.services);
 	assert_null(set.state_dir);
 }
+
+char *read_source(const char *name)
+{
+	const char *top = getenv("top_srcdir");
+	autoclean(freep) char *path = NULL;
+	autoclean(fclosep) FILE *file = NULL;
+	char *text = NULL;
+	size_t size = 0;
+
+	assert_return_code(asprintf(&path, "%s/%s", top ? top : ".", name), errno);
+	file = fopen(path, "re");
+	if (!file)
+		fail_msg("%s: %s", path, strerror(errno));
+	assert_return_code(getdelim(&text, &size, '\0', file), errno);
+	return text;
+}
+
+void assert_says(const char *text, const char *format, const char *value)
+{
+	autoclean(freep) char *expected = NULL;
+
+	if (!value)
+		return;
+	assert_return_code(asprintf(&expected, format, value), errno);
+	if (!strstr(text, expected))
+		fail_msg("\"%s\" is missing in: %s", expected, text);
+}
+

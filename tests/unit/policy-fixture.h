@@ -78,3 +78,10 @@ int load_single_bytes(const char *text, size_t len, struct policy *policy,
 		      struct policy_error *error);
 void load_good(const char *text, struct policy_set *set);
 void load_bad(const char *text, size_t len, const char *message);
+
+/* All of a file of the source tree. */
+char *read_source(const char *name);
+
+/* Fails where @text doesn't contain what @format makes of @value, unless that is NULL. */
+void assert_says(const char *text, const char *format, const char *value)
+	__attribute__((format(printf, 2, 0)));

@@ -476,6 +476,60 @@ static void unreadable_files(void **state)
 	assert_string_equal(error.text, "/: Is a directory");
 }
 
+/* Takes the "#" from what isn't a sentence: those have one blank behind it. */
+static void uncomment(char *text)
+{
+	for (char *line = text; line; line = strchr(line, '\n')) {
+		line += line != text;
+		if (line[0] == '#' && line[1] && line[1] != '\n' &&
+		    (line[1] != ' ' || line[2] == ' '))
+			memmove(line, line + 1, strlen(line));
+	}
+}
+
+static void shipped_configuration(void **state)
+{
+	autoclean(freep) char *text = read_source("policies/blackbox.yaml");
+	autoclean(policy_set_deinit) struct policy_set shipped = { 0 }, set = { 0 };
+	autoclean(policy_deinit) struct policy defaults;
+	char *services;
+	(void) state;
+
+	load_good(text, &shipped);
+	assert_int_equal(shipped.n_services, 0);
+
+	uncomment(text);
+	load_good(text, &set);
+	assert_int_equal(set.n_services, 2);
+	assert_string_equal(set.state_dir, shipped.state_dir);
+
+	/* What stands above the services is the defaults, all of them. */
+	services = strstr(text, "\nservices:");
+	assert_non_null(services);
+	*services = '\0';
+	for (size_t i = 0; i < policy_n_keys; i++)
+		if (policy_keys[i].initial)
+			assert_says(text, "\n%s: ", policy_keys[i].name);
+	policy_set_deinit(&set);
+	(void) strcpy(services, "\nservices: [" OK "]");
+	load_good(text, &set);
+	policy_init(&defaults);
+	assert_same_numbers(&set.services[0], &defaults);
+}
+
+static void shipped_examples(void **state)
+{
+	autoclean(freep) char *text = read_source("policies/redis.yaml");
+	autoclean(policy_deinit) struct policy policy;
+	struct policy_error error = { "" };
+	(void) state;
+
+	policy_init(&policy);
+	if (load_single_bytes(text, strlen(text), &policy, &error) != 0)
+		fail_msg("%s", error.text);
+	assert_int_equal(policy.window_ns, 120 * S);
+}
+
 /* Whatever one wrong bit makes of a policy, it loads, or it is refused with a place. */
 static void bit_flips(void **state)
 {
@@ -528,6 +582,8 @@ int main(void)
 		cmocka_unit_test(loads_pipes),
 		cmocka_unit_test(file_sizes),
 		cmocka_unit_test(unreadable_files),
+		cmocka_unit_test(shipped_configuration),
+		cmocka_unit_test(shipped_examples),
 		cmocka_unit_test(bit_flips),
 		cmocka_unit_test(truncations),
 	};

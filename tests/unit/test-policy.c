@@ -199,6 +199,66 @@ static void sets_without_memory(void **state)
 	assert_null(policy.name);
 }
 
+/* The part of the manual page about @key: up to the next key or heading. */
+static char *manual_of(const char *page, const char *key)
+{
+	autoclean(freep) char *item = NULL;
+	const char *begin, *end, *heading;
+	char *manual = NULL;
+
+	assert_return_code(asprintf(&item, "\n.It Ic %s : ", key), errno);
+	begin = strstr(page, item);
+	if (!begin)
+		fail_msg("blackbox-policy(5) doesn't say what %s is", key);
+	end = strstr(begin + 1, "\n.It Ic ");
+	heading = strstr(begin + 1, "\n.Sh ");
+	if (!end || heading < end)
+		end = heading;
+	assert_return_code(asprintf(&manual, "%.*s", (int)(end - begin) + 1, begin), errno);
+	return manual;
+}
+
+static void manual_says_all(void **state)
+{
+	autoclean(freep) char *page = read_source("man/blackbox-policy.5");
+	size_t n_items = 0;
+	(void) state;
+
+	for (size_t i = 0; i < policy_n_keys; i++) {
+		const struct policy_key *key = &policy_keys[i];
+		autoclean(freep) char *manual = manual_of(page, key->name);
+
+		assert_says(manual, "\nDefault: %s.\n", key->initial);
+		assert_says(manual, "t least %s", key->min);
+		assert_says(manual, "t most %s.\n", key->max);
+		assert_says(manual, " | Cm %s\n", key->word);
+		if (!key->initial)
+			assert_null(strstr(manual, "Default:"));
+	}
+	for (const char *c = page; (c = strstr(c, "\n.It Ic ")); c++)
+		n_items++;
+	assert_int_equal(n_items, policy_n_keys);
+}
+
+static void manual_and_message_name_triggers(void **state)
+{
+	static const char *const names[] = { "crash", "killed", "exit-status", "exit" };
+	autoclean(freep) char *page = read_source("man/blackbox-policy.5");
+	autoclean(freep) char *manual = manual_of(page, "triggers");
+	uint64_t all = 0;
+	(void) state;
+
+	for (size_t i = 0; i < N(names); i++) {
+		uint64_t bit = 0;
+
+		assert_int_equal(policy_type_triggers.parse(names[i], &bit), 0);
+		assert_says(manual, "\n.It Cm %s\n", names[i]);
+		assert_non_null(strstr(policy_type_triggers.accepts, names[i]));
+		all |= bit;
+	}
+	assert_int_equal(all, 2 * TRIGGER_EXIT - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +271,8 @@ int main(void)
 		cmocka_unit_test(copies),
 		cmocka_unit_test(copies_without_memory),
 		cmocka_unit_test(sets_without_memory),
+		cmocka_unit_test(manual_says_all),
+		cmocka_unit_test(manual_and_message_name_triggers),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
