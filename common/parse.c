@@ -78,11 +78,12 @@ int parse_signal(const char *text, int *ret_signal)
 	char *end;
 	long number;
 
-	if (strncmp(name, "RTMIN", 5) == 0 && (name[5] == '+' || !name[5])) {
+	if (strcmp(name, "RTMIN") == 0) {
 		number = SIGRTMIN;
 		end = (char *)name + 5;
-		if (name[5])
-			number += strtol(name + 6, &end, 10);
+	} else if (strncmp(name, "RTMIN+", 6) == 0 && isdigit((unsigned char)name[6])) {
+		number = strtol(name + 6, &end, 10);
+		number = number <= KERNEL_SIGRTMAX ? SIGRTMIN + number : number;
 	} else if (isdigit((unsigned char)name[0])) {
 		number = strtol(name, &end, 10);
 	} else {

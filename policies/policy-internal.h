@@ -37,6 +37,8 @@ struct policy_type {
 	const char *accepts;
 	int (*parse)(const char *text, uint64_t *ret_value); /* a number, or the bit of a word */
 	bool (*valid)(const char *text);		     /* of a string */
+	const char *suffix;	/* of a number as it is kept, for policy_each() */
+	const char *(*name)(unsigned bit, char buffer[static 16]); /* the word of a bit, or NULL */
 };
 
 struct policy_key {
@@ -74,6 +76,9 @@ extern const struct policy_type policy_type_size, policy_type_power_of_two, poli
 	policy_type_count, policy_type_percent, policy_type_triggers, policy_type_signals,
 	policy_type_name, policy_type_unit, policy_type_path, policy_type_command,
 	policy_type_services;
+
+/* Writes the field of @key so that policy_key_set() reads it back; false: it has no value. */
+bool policy_key_text(const struct policy_key *key, const void *object, char *text, size_t size);
 
 /* Sets the field of @key in @object, its struct, to what @text says. As policy_set(). */
 int policy_key_set(const struct policy_key *key, void *object, const char *text,

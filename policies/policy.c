@@ -231,3 +231,15 @@ int policy_check(const struct policy *policy, struct policy_error *ret_error)
 			   format_duration(policy->snapshot_interval_ns, interval),
 			   format_duration(policy->window_ns, window));
 }
+
+void policy_each(const struct policy *policy,
+		 void (*visit)(const char *key, const char *text, void *userdata), void *userdata)
+{
+	/* All 64 signals, the longest list. */
+	char text[64 * 16];
+
+	for (size_t i = 0; i < policy_n_keys; i++)
+		if ((policy_keys[i].places & PLACE_TEXT) &&
+		    policy_key_text(&policy_keys[i], policy, text, sizeof(text)))
+			visit(policy_keys[i].name, text, userdata);
+}

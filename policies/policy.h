@@ -74,6 +74,13 @@ int policy_set(struct policy *policy, const char *key, const char *value,
  */
 int policy_check(const struct policy *policy, struct policy_error *ret_error);
 
+/*
+ * Calls @visit with each key that has a value and its text, which policy_set() takes
+ * back; not with `command`.
+ */
+void policy_each(const struct policy *policy,
+		 void (*visit)(const char *key, const char *text, void *userdata), void *userdata);
+
 struct policy_set {
 	struct policy *services;
 	size_t n_services;

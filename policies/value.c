@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -115,25 +116,31 @@ static int parse_power_of_two(const char *text, uint64_t *ret_value)
 	return 0;
 }
 
+/* In the order of the bits of enum policy_trigger. */
+static const char *const trigger_names[] = { "crash", "killed", "exit-status", "exit" };
+#define N_TRIGGERS (sizeof(trigger_names) / sizeof(trigger_names[0]))
+static_assert(TRIGGER_EXIT == 1 << (N_TRIGGERS - 1), "a name for each trigger");
+
 static int parse_trigger(const char *text, uint64_t *ret_value)
 {
-	static const struct {
-		const char *name;
-		enum policy_trigger bit;
-	} triggers[] = {
-		{ "crash", TRIGGER_CRASH },
-		{ "killed", TRIGGER_KILLED },
-		{ "exit-status", TRIGGER_EXIT_STATUS },
-		{ "exit", TRIGGER_EXIT },
-	};
-
-	for (size_t i = 0; i < sizeof(triggers) / sizeof(triggers[0]); i++) {
-		if (strcmp(text, triggers[i].name) != 0)
+	for (size_t i = 0; i < N_TRIGGERS; i++) {
+		if (strcmp(text, trigger_names[i]) != 0)
 			continue;
-		*ret_value = triggers[i].bit;
+		*ret_value = UINT64_C(1) << i;
 		return 0;
 	}
 	return -EINVAL;
+}
+
+static const char *trigger_name(unsigned bit, char buffer[static 16])
+{
+	(void) buffer;
+	return bit < N_TRIGGERS ? trigger_names[bit] : NULL;
+}
+
+static const char *signal_of_bit(unsigned bit, char buffer[static 16])
+{
+	return signal_name((int)bit + 1, buffer);
 }
 
 /* The agent sees signals where they are delivered; these two the kernel acts on by itself. */
@@ -191,6 +198,7 @@ const struct policy_type policy_type_power_of_two = {
 
 const struct policy_type policy_type_duration = {
 	SHAPE_NUMBER, "a duration", "examples: 250ms, 30s, 5min", .parse = parse_duration,
+	.suffix = "ns",
 };
 
 const struct policy_type policy_type_count = {
@@ -203,11 +211,12 @@ const struct policy_type policy_type_percent = {
 
 const struct policy_type policy_type_triggers = {
 	SHAPE_BITS, "a trigger", "crash, killed, exit-status or exit", .parse = parse_trigger,
+	.name = trigger_name,
 };
 
 const struct policy_type policy_type_signals = {
 	SHAPE_BITS, "a signal that can be caught", "examples: USR2, SIGTERM, RTMIN+3",
-	.parse = parse_catchable_signal,
+	.parse = parse_catchable_signal, .name = signal_of_bit,
 };
 
 const struct policy_type policy_type_name = {
@@ -246,6 +255,55 @@ void policy_key_store_number(const struct policy_key *key, void *object, uint64_
 		*(uint64_t *)field = value;
 	else
 		*(unsigned *)field = (unsigned)value;
+}
+
+static uint64_t load_number(const struct policy_key *key, const void *object)
+{
+	const void *field = (const char *)object + key->offset;
+
+	return key->size == sizeof(uint64_t) ? *(const uint64_t *)field : *(const unsigned *)field;
+}
+
+static void bits_text(const struct policy_key *key, uint64_t bits, char *text, size_t size)
+{
+	char buffer[16];
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = bits >> bit & 1 ? key->type->name(bit, buffer) : NULL;
+
+		if (name && used < size)
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "," : "", name);
+	}
+}
+
+bool policy_key_text(const struct policy_key *key, const void *object, char *text, size_t size)
+{
+	const char *string;
+	uint64_t value;
+
+	switch (key->type->shape) {
+	case SHAPE_STRING:
+		string = *(char *const *)((const char *)object + key->offset);
+		if (string)
+			(void) snprintf(text, size, "%s", string);
+		return string != NULL;
+	case SHAPE_NUMBER:
+	case SHAPE_BITS:
+		break;
+	default:
+		return false;
+	}
+	value = load_number(key, object);
+	if (key->word && value == key->word_value)
+		(void) snprintf(text, size, "%s", key->word);
+	else if (key->type->shape == SHAPE_BITS)
+		bits_text(key, value, text, size);
+	else
+		(void) snprintf(text, size, "%" PRIu64 "%s", value,
+				key->type->suffix ? key->type->suffix : "");
+	return true;
 }
 
 void policy_key_store_words(const struct policy_key *key, void *object, char **list)

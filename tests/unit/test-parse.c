@@ -86,6 +86,8 @@ static void signals(void **state)
 		{ "SEGVX", -EINVAL },
 		{ "segv", -EINVAL },
 		{ "RTMIN+999", -EINVAL },
+		{ "RTMIN+-1", -EINVAL },
+		{ "RTMIN+9223372036854775807", -EINVAL },
 	};
 	char buffer[16];
 	(void) state;

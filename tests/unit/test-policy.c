@@ -259,9 +259,48 @@ static void manual_and_message_name_triggers(void **state)
 	assert_int_equal(all, 2 * TRIGGER_EXIT - 1);
 }
 
+static void set_key(const char *key, const char *text, void *userdata)
+{
+	struct policy_error error;
+
+	assert_int_equal(policy_set(userdata, key, text, &error), 0);
+}
+
+/* What policy_each() writes, policy_set() reads back: a recorder gets its policy so. */
+static void text_round_trip(void **state)
+{
+	static const char *const values[][2] = {
+		{ "name", "redis" },		  { "window", "all" },
+		{ "ring", "64M" },		  { "snapshot-interval", "1.5s" },
+		{ "triggers", "crash,exit" },	  { "freeze-signals", "USR2,RTMIN+3,HUP" },
+		{ "stall", "0" },		  { "crash-hold", "none" },
+		{ "incidents-share", "90" },	  { "log-buffer", "64K" },
+	};
+	autoclean(policy_deinit) struct policy from = { 0 }, to = { 0 };
+	(void) state;
+
+	policy_init(&from);
+	policy_init(&to);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		set_key(values[i][0], values[i][1], &from);
+	policy_each(&from, set_key, &to);
+	assert_string_equal(to.name, "redis");
+	assert_int_equal(to.window_ns, UINT64_MAX);
+	assert_int_equal(to.ring_bytes, 64 << 20);
+	assert_int_equal(to.snapshot_interval_ns, 1500000000);
+	assert_int_equal(to.triggers, TRIGGER_CRASH | TRIGGER_EXIT);
+	assert_int_equal(to.freeze_signals, from.freeze_signals);
+	assert_int_equal(to.stall_ns, 0);
+	assert_int_equal(to.crash_hold_ns, UINT64_MAX);
+	assert_int_equal(to.incidents_percent, 90);
+	assert_int_equal(to.log_buffer_bytes, 65536);
+	assert_int_equal(to.keep_incidents, from.keep_incidents);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_round_trip),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(set_values),
 		cmocka_unit_test(every_key_has_values),
