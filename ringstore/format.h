@@ -16,7 +16,18 @@
  * DOMAIN is decimal, EVENT sixteen hexadecimal digits, HASH the XXH3-128 of the
  * content in 32 hexadecimal digits. Every file is a sequence of chunks and
  * nothing else. A reader believes a chunk only for its checksum; what follows the
- * first chunk that fails is cut off. A snapshot without its end chunk isn't one.
+ * first chunk that fails is cut off. A snapshot without its end chunk isn't one;
+ * nor are final chunks without the empty one that ends them.
+ *
+ * A dump is a pax archive in zstd. Its first member, blackbox-incident, is text:
+ *
+ *   blackbox-incident VERSION
+ *   id ID
+ *   files N
+ *   bytes N
+ *
+ * and then follow, as N regular files of so many bytes together, what stands below
+ * incidents/ID, under the same names.
  *
  * Integers are little-endian. Sizes are bytes, times nanoseconds of
  * CLOCK_MONOTONIC of the recording machine's boot, unless named otherwise.
@@ -41,20 +52,26 @@ enum chunk_kind {
 	CHUNK_SNAPSHOT_MAPS = 3,
 	CHUNK_SNAPSHOT_PAGES = 4,
 	CHUNK_SNAPSHOT_END = 5,	/* empty: the snapshot is whole */
-	CHUNK_FINAL = 6,
+	CHUNK_FINAL = 6,	/* the hashes of a freeze; an empty one ends them */
 	CHUNK_FILE = 7,		/* a run of a mapped file's bytes */
 };
+
+#define CHUNK_KIND_LAST CHUNK_FILE
 
 enum chunk_flags {
 	CHUNK_ZSTD = 1 << 0,	/* the payload is one zstd frame */
 };
 
+/*
+ * magic, version, xxh3 and stored_len stay as they are in every version: that is
+ * how a reader tells a chunk that is too new for it from one that has rotted.
+ */
 struct chunk {
 	le32 magic;		/* CHUNK_MAGIC */
 	le16 version;		/* STORE_FORMAT_VERSION */
 	le16 kind;		/* enum chunk_kind; unknown kinds are skipped */
-	le64 xxh3;		/* XXH3-64 of bytes 16 to 63 and of the stored payload */
-	le32 stored_len;	/* payload bytes as stored; padding to 8 follows */
+	le64 xxh3;		/* XXH3-64 of this header, with 0 here, the payload and padding */
+	le32 stored_len;	/* payload bytes as stored; zeros up to a multiple of 8 follow */
 	le32 raw_len;		/* payload bytes uncompressed, at most CHUNK_MAX_RAW */
 	le32 domain;
 	le16 flags;		/* enum chunk_flags; unknown ones: the file is too new */

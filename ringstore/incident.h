@@ -36,7 +36,11 @@ const char *incident_id(const struct incident *incident);
 /* Bytes on disk. */
 uint64_t incident_bytes(const struct incident *incident);
 
-/* The domains, ascending, and the events at which a domain has whole snapshots, ascending. */
+/*
+ * The domains, ascending, and the events at which a domain has whole snapshots (those
+ * that have their end; they may yet prove damaged in the middle), ascending. The
+ * caller frees the arrays.
+ */
 int incident_domains(struct incident *incident, uint32_t **ret_domains, size_t *ret_n);
 int incident_snapshots(struct incident *incident, uint32_t domain, uint64_t **ret_events,
 		       size_t *ret_n);
@@ -54,7 +58,8 @@ struct chunk_view {
 /*
  * Reads a domain's log from the chunk that holds @event on, file after file; a
  * missing event number between files is damage. Or one snapshot's chunks, without
- * the end chunk. Or the final chunks. -ENOENT if there is none.
+ * the end chunk. Or the final chunks. -ENOENT if there is none; a log with damage in
+ * front of @event is read, and begins with INCIDENT_DAMAGED.
  */
 int incident_read_log(struct incident *incident, uint32_t domain, uint64_t event,
 		      struct chunk_reader **ret_reader);
@@ -63,13 +68,17 @@ int incident_read_snapshot(struct incident *incident, uint32_t domain, uint64_t 
 int incident_read_final(struct incident *incident, uint32_t domain,
 			struct chunk_reader **ret_reader);
 
-/* 0 and a chunk in @ret_view, or INCIDENT_END, INCIDENT_DAMAGED, or a negative errno. */
+/*
+ * 0 and a chunk in @ret_view, or INCIDENT_END, INCIDENT_DAMAGED, or a negative errno;
+ * -EPROTONOSUPPORT is a sound chunk of a newer version. What isn't 0 stays so.
+ */
 int chunk_reader_next(struct chunk_reader *reader, struct chunk_view *ret_view);
 struct chunk_reader *chunk_reader_close(struct chunk_reader *reader);
 
 /*
  * The content of a mapped file, as a descriptor (CLOEXEC, at offset 0) of an
  * unlinked file or memfd; the hash is checked. -ENOENT: not in this incident.
+ * -EINVAL: not a hash. -EBADMSG: damaged.
  */
 int incident_open_file(struct incident *incident, const char *hash, int *ret_fd);
 
@@ -81,7 +90,10 @@ int incident_open_file(struct incident *incident, const char *hash, int *ret_fd)
 int incident_list(const char *store_dir, char ***ret_ids, size_t *ret_n);
 char **incident_free_ids(char **ids, size_t n);
 
-/* Removes it, the manifest first, so that a half-removed one isn't one. */
+/*
+ * Removes it, the manifest first, so that a half-removed one isn't one. -ENOENT, and
+ * -EINVAL for what can't be an id.
+ */
 int incident_remove(const char *store_dir, const char *id);
 
 /* How far a dump is: bytes done of @total. */
@@ -98,8 +110,9 @@ int incident_dump(struct incident *incident, const char *path, incident_progress
 
 /*
  * Opens a dump: unpacks it below @tmp_dir (NULL: $TMPDIR or /var/tmp) into a
- * directory (0700) that incident_close() removes. Refuses what isn't a dump
- * (-EBADMSG), member names that aren't ours, links, and contents that grow beyond
- * the sizes that the archive's own headers give.
+ * directory (0700) that incident_close() removes. Refuses what isn't a dump or isn't
+ * whole, member names that aren't ours, links, and contents other than the archive's
+ * own headers announce (-EBADMSG); a newer version's (-EPROTONOSUPPORT); what is larger
+ * than the room there (-ENOSPC). Nothing is left of what is refused.
  */
 int incident_open_dump(const char *path, const char *tmp_dir, struct incident **ret_incident);

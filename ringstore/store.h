@@ -26,8 +26,10 @@ struct freeze;
 enum store_outcome {		/* > 0: expected, the caller must handle it */
 	/*
 	 * The disk (or the bound) has no room even after eviction, or is read-only
-	 * or failing. Nothing of this call was kept; the log of the domain has a gap
-	 * from here, and goes on only after store_log_restart().
+	 * or failing. Nothing of this call was kept; as writing is asynchronous, the
+	 * last runs before it may be lost too. The log of the domain has a gap from
+	 * here, and goes on only after store_log_restart(). What was recorded before
+	 * the gap can be frozen until then.
 	 */
 	STORE_NO_ROOM = 1,
 };
@@ -63,7 +65,10 @@ struct log_run {
  * Opens the store in @dir for writing, makes the directory (0700) if it isn't
  * there, and removes what an earlier writer left live. -EBUSY: another recorder
  * holds it. -EINVAL: the limits make no sense. The caller ends it with
- * store_close(), which finishes the writes in flight.
+ * store_close(), which finishes the writes in flight; snapshots and freezes under way
+ * have to be ended before. Where there is no io_uring, plain writes are used.
+ *
+ * Incidents may be removed by other processes while the store is open.
  */
 int store_open(const char *dir, const struct store_limits *limits, struct store **ret_store);
 struct store *store_close(struct store *store);
@@ -72,23 +77,30 @@ void store_get_status(struct store *store, struct store_status *ret_status);
 
 /*
  * Appends @run to the log of @domain; copies what it needs. run->first_event
- * must follow the last appended event. 0, STORE_NO_ROOM, or a negative errno.
+ * must follow the last appended event, and the domain not have ended (else -EINVAL).
+ * 0, STORE_NO_ROOM, or a negative errno: then nothing has changed.
  */
 int store_log_append(struct store *store, uint32_t domain, const struct log_run *run);
 
 /*
- * The next append begins a new file. Called at each snapshot event and at each
- * freeze, so that eviction and incidents work in whole files.
+ * The next append begins a new file. Called at each snapshot event, so that eviction
+ * and incidents work in whole files; the store cuts at each freeze itself, and when a
+ * file has grown large. STORE_NO_ROOM: some of the last writes failed.
  */
 int store_log_cut(struct store *store, uint32_t domain);
 
 /*
  * After a gap: drops the domain's log and snapshots (incidents keep theirs); the
- * next append may begin at any event. Useless until the next snapshot is whole.
+ * next append may begin at any event. Useless until the next snapshot is whole; those
+ * begun before can't become so. STORE_NO_ROOM: the disk won't let go of them (it is
+ * read-only, say), and the gap goes on.
  */
 int store_log_restart(struct store *store, uint32_t domain);
 
-/* The domain is over: what it has stays, until it falls out of the window. */
+/*
+ * The domain is over: what it has stays until it falls out of the window, or its room
+ * is needed. Its number may be used again once nothing of it is left.
+ */
 void store_domain_end(struct store *store, uint32_t domain);
 
 /*
@@ -96,7 +108,9 @@ void store_domain_end(struct store *store, uint32_t domain);
  * @event, taken at @mono_ns. Several writers may be open at once. Chunks are
  * added in the order in which readers shall see them; @kind is one of the
  * CHUNK_SNAPSHOT kinds but the end, which commit adds. commit and abort free the
- * writer; a commit that returns other than 0 has aborted.
+ * writer; a commit that returns other than 0 has aborted. begin returns -EEXIST if the
+ * domain has a snapshot at @event already; once add has returned STORE_NO_ROOM, the
+ * snapshot can only be aborted.
  */
 int store_snapshot_begin(struct store *store, uint32_t domain, uint64_t event, uint64_t mono_ns,
 			 struct snapshot_writer **ret_writer);
@@ -107,7 +121,10 @@ struct snapshot_writer *snapshot_writer_abort(struct snapshot_writer *writer);
 /* Evicts what has fallen out of the window at @mono_ns. Cheap; call it at will. */
 void store_trim(struct store *store, uint64_t mono_ns);
 
-/* Waits until all that was appended has been written. 0 or the first negative errno. */
+/*
+ * Waits until all that was appended has been written. 0, or the negative errno of the
+ * first write that failed since the last call.
+ */
 int store_flush(struct store *store);
 
 /*
@@ -118,19 +135,36 @@ int store_flush(struct store *store);
  * may go on between begin and commit.
  *
  * Incidents over their share push out older ones, but never the first of the
- * store: the second oldest goes. If that isn't enough, begin returns
- * STORE_NO_ROOM. @id is a file name of the caller's making.
+ * store: the second oldest goes. If that isn't enough, the incident gets only the
+ * newest part of the window: of each live domain at least the newest snapshot and
+ * the log behind it. If that is more than the share too, begin returns
+ * STORE_NO_ROOM. The first incident takes no more than half of the share where it
+ * can choose, so that there is a place for a second.
+ *
+ * @id is a file name of the caller's making: letters, digits and "._-", not beginning
+ * with a dot (else -EINVAL), and new (else -EEXIST).
  */
 int store_freeze_begin(struct store *store, const char *id, struct freeze **ret_freeze);
+
+/*
+ * The hashes of a domain's last state, in one or more pieces of at most CHUNK_MAX_RAW
+ * and at least one byte. STORE_NO_ROOM: all of this domain's are left out, the
+ * incident is still good without them.
+ */
 int freeze_add_final(struct freeze *freeze, uint32_t domain, const void *data, size_t len);
 
 /*
  * Copies the content of @fd, compressed; equal contents are stored once per store
  * (hard links between incidents). @ret_hash gets the name, 32 digits. STORE_NO_ROOM:
- * left out, the incident is still good without it.
+ * left out (as are files over 4 GiB), the incident is still good without it. -EINVAL:
+ * not a regular file. Reads the file twice, and takes as long as that takes.
  */
 int freeze_add_file(struct freeze *freeze, int fd, char ret_hash[static 33]);
 
-/* @manifest is the text of incident.json. Frees @freeze, whatever it returns. */
+/*
+ * @manifest is the text of incident.json: a JSON object, whose "format", if it has
+ * one, is STORE_FORMAT_VERSION (else -EINVAL). Waits until all is on the disk. Frees
+ * @freeze, whatever it returns; what returns other than 0 leaves no incident.
+ */
 int freeze_commit(struct freeze *freeze, const char *manifest);
 struct freeze *freeze_abort(struct freeze *freeze);

@@ -1,45 +1,70 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* main() of a fuzz target without a fuzzer: runs it once on each file that is named. */
-#include <errno.h>
-#include <stdint.h>
+/*
+ * Replays saved inputs, one TAP line for each: those in the files and directories
+ * that are named as arguments, or in CORPUS below $top_srcdir.
+ */
+#include <fts.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "common/autoclean.h"
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* The copy has the file's length exactly, so that a sanitizer sees a read behind it. */
-static int replay(const char *path)
+/* At its exact size on the heap: reading past its end is then seen. */
+static bool replay(const char *path)
 {
 	autoclean(fclosep) FILE *file = fopen(path, "re");
 	autoclean(freep) uint8_t *data = NULL;
-	long size;
+	long len;
 
-	if (!file || fseek(file, 0, SEEK_END) < 0)
-		return -errno;
-	size = ftell(file);
-	if (size < 0)
-		return -errno;
+	if (!file || fseek(file, 0, SEEK_END) != 0 || (len = ftell(file)) < 0)
+		return false;
 	rewind(file);
-	data = malloc((size_t)size);
-	if (size > 0 && !data)
-		return -ENOMEM;
-	if (fread(data, 1, (size_t)size, file) != (size_t)size)
-		return -EIO;
-	return LLVMFuzzerTestOneInput(data, (size_t)size);
+	data = malloc((size_t)len + !len);
+	if (!data || fread(data, 1, (size_t)len, file) != (size_t)len)
+		return false;
+	(void) LLVMFuzzerTestOneInput(data, (size_t)len);
+	return true;
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+	const char *x = (*a)->fts_name, *y = (*b)->fts_name;
+
+	while (*x && *x == *y) {
+		x++;
+		y++;
+	}
+	return *x - *y;
 }
 
 int main(int argc, char **argv)
 {
-	int r;
+	const char *top_srcdir = getenv("top_srcdir");
+	autoclean(freep) char *corpus = NULL;
+	char *default_argv[] = { NULL, NULL };
+	unsigned n = 0, n_failed = 0;
+	FTSENT *entry;
+	FTS *fts;
 
-	for (int i = 1; i < argc; i++) {
-		r = replay(argv[i]);
-		if (r < 0) {
-			(void) fprintf(stderr, "%s: %s\n", argv[i], strerror(-r));
-			return 1;
-		}
+	if (asprintf(&corpus, "%s/" CORPUS, top_srcdir ? top_srcdir : ".") < 0)
+		return 99;	/* TAP: hard error */
+	default_argv[0] = corpus;
+	fts = fts_open(argc > 1 ? argv + 1 : default_argv, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+	if (!fts)
+		return 99;
+	while ((entry = fts_read(fts))) {
+		bool ok;
+
+		if (entry->fts_info == FTS_D || entry->fts_info == FTS_DP)
+			continue;
+		ok = entry->fts_info == FTS_F && replay(entry->fts_accpath);
+		printf("%s %u - %s\n", ok ? "ok" : "not ok", ++n, entry->fts_name);
+		(void) fflush(stdout);	/* the next one may crash */
+		n_failed += !ok;
 	}
-	return 0;
+	(void) fts_close(fts);
+	printf("1..%u\n", n);
+	return n == 0 || n_failed ? 1 : 0;
 }

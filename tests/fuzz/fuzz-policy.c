@@ -10,8 +10,7 @@
 
 #include "common/autoclean.h"
 #include "policies/policy-internal.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 /* assert() is gone in a build with -DNDEBUG. */
 static void expect(bool holds)

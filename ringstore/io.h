@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * io - writes that go on while the caller compresses the next ones
+ *
+ * A fixed number of buffers: the caller takes one, fills it and queues it; when
+ * all are in flight, taking one waits. Writes go through io_uring; where that
+ * isn't to be had (containers, io_uring_disabled, memory limits) they are plain
+ * writes, done at once.
+ *
+ * What fails is remembered in the file and in the io; the call that queued it has
+ * long returned. One thread per io.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct io;
+
+enum io_flags {
+	IO_PWRITE = 1 << 0,	/* never io_uring */
+};
+
+struct io_file {		/* must live until io_settle() */
+	int fd;
+	unsigned in_flight;
+	int error;		/* of the first write that failed, negative errno */
+	uint64_t valid;		/* if one failed: from here on the content is unknown */
+};
+
+struct io_buffer {
+	uint8_t *data;		/* for the caller to fill; the rest is io's */
+	size_t size;
+	enum io_buffer_state { IO_FREE, IO_TAKEN, IO_QUEUED } state;
+	struct io_file *file;	/* NULL: nobody waits for what becomes of it */
+	uint64_t offset;
+	size_t len;
+};
+
+/* Never fails for lack of io_uring, but -ENOMEM. */
+int io_new(unsigned flags, struct io **ret_io);
+
+/* Finishes what is in flight. */
+struct io *io_free(struct io *io);
+
+/* "io_uring" or "pwrite". */
+const char *io_name(const struct io *io);
+
+/*
+ * A buffer of at least @size bytes; waits for one to be free. It goes to
+ * io_write() or io_put_buffer(). -ENOMEM.
+ */
+int io_get_buffer(struct io *io, size_t size, struct io_buffer **ret_buffer);
+void io_put_buffer(struct io_buffer *buffer);
+
+/* Queues the first @len bytes of @buffer, to be written at @offset. */
+void io_write(struct io *io, struct io_file *file, struct io_buffer *buffer, size_t len,
+	      uint64_t offset);
+
+/*
+ * Has the kernel begin to write the file's pages to the disk: a freeze then finds
+ * them there. Nobody waits for it, @fd may be closed at once.
+ */
+void io_writeback(struct io *io, int fd);
+
+/* Waits until nothing of @file is in flight. 0, or what was the first error. */
+int io_settle(struct io *io, struct io_file *file);
+
+/* Waits until nothing is in flight. 0, or the first error since the last call. */
+int io_flush(struct io *io);

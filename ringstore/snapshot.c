@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/autoclean.h"
+#include "ringstore/store-internal.h"
+
+struct snapshot_writer {
+	struct store *store;
+	struct domain *domain;
+	unsigned generation;	/* the domain's when this was begun */
+	uint64_t event, mono_ns;
+	struct chunk_writer *chunks;	/* NULL once closed */
+	struct blob *blob;
+	int outcome;		/* of the first call that failed: it can't become whole */
+};
+
+int store_snapshot_begin(struct store *store, uint32_t domain_id, uint64_t event, uint64_t mono_ns,
+			 struct snapshot_writer **ret_writer)
+{
+	autoclean(freep) struct snapshot_writer *writer = NULL;
+	struct domain *domain;
+	int r;
+
+	if (event == UINT64_MAX)
+		return -EINVAL;
+	r = store_get_domain(store, domain_id, &domain);
+	if (r < 0)
+		return r;
+	if (domain->gap)
+		return STORE_NO_ROOM;
+	writer = calloc(1, sizeof(*writer));
+	if (!writer)
+		return -ENOMEM;
+	domain->n_writers++;	/* pins the domain: making room may take those that have ended */
+	r = store_create_live(store, domain, NAME_SNAPSHOT, event, &writer->chunks);
+	if (r) {
+		domain->n_writers--;
+		return r;
+	}
+	writer->blob = writer->chunks->blob;
+	blob_hold(store, writer->blob, OWNER_LIVE);
+	writer->store = store;
+	writer->domain = domain;
+	writer->generation = domain->generation;
+	writer->event = event;
+	writer->mono_ns = mono_ns;
+	*ret_writer = MOVE(writer);
+	return 0;
+}
+
+static int add_chunk(struct snapshot_writer *writer, unsigned kind, const void *data, size_t len)
+{
+	struct chunk_info info = {
+		.kind = kind,
+		.first_event = writer->event,
+		.first_ns = writer->mono_ns,
+		.last_ns = writer->mono_ns,
+	};
+
+	/* After a restart no log leads on from this snapshot. */
+	if (writer->generation != writer->domain->generation)
+		writer->outcome = STORE_NO_ROOM;
+	if (!writer->outcome)
+		writer->outcome = chunk_writer_add(writer->chunks, store_live_limit(writer->store),
+						   &info, data, len);
+	return writer->outcome;
+}
+
+int snapshot_writer_add(struct snapshot_writer *writer, unsigned kind, const void *data, size_t len)
+{
+	if (kind < CHUNK_SNAPSHOT_HEAD || kind > CHUNK_SNAPSHOT_PAGES || len > CHUNK_MAX_RAW)
+		return -EINVAL;
+	return add_chunk(writer, kind, data, len);
+}
+
+/* Among the domain's snapshots: one begun earlier may be done later. */
+static void insert(struct domain *domain, const struct live_snapshot *snapshot)
+{
+	size_t i = domain->n_snapshots++;
+
+	for (; i > 0 && domain->snapshots[i - 1].event > snapshot->event; i--)
+		domain->snapshots[i] = domain->snapshots[i - 1];
+	domain->snapshots[i] = *snapshot;
+}
+
+/* Place for one more snapshot is made first: then nothing fails once the file is whole. */
+static int finish(struct snapshot_writer *writer)
+{
+	struct domain *domain = writer->domain;
+	struct live_snapshot *grown;
+	int r;
+
+	grown = array_grow(domain->snapshots, domain->n_snapshots, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	domain->snapshots = grown;
+	r = add_chunk(writer, CHUNK_SNAPSHOT_END, NULL, 0);
+	return r ? r : chunk_writer_close(MOVE(writer->chunks));
+}
+
+int snapshot_writer_commit(struct snapshot_writer *writer)
+{
+	struct domain *domain = writer->domain;
+	struct store *store = writer->store;
+	int r;
+
+	r = finish(writer);
+	if (r) {
+		(void) snapshot_writer_abort(writer);
+		return r;
+	}
+	insert(domain, &(struct live_snapshot){
+		.event = writer->event,
+		.mono_ns = writer->mono_ns,
+		.blob = writer->blob,
+	});
+	if (writer->mono_ns > domain->last_ns)
+		domain->last_ns = writer->mono_ns;
+	domain->n_writers--;
+	free(writer);
+	(void) store_trim_domain(store, domain);
+	return 0;
+}
+
+struct snapshot_writer *snapshot_writer_abort(struct snapshot_writer *writer)
+{
+	char path[NAME_PATH_SIZE];
+	struct domain *domain;
+
+	if (!writer)
+		return NULL;
+	domain = writer->domain;
+	if (writer->chunks)
+		chunk_writer_abort(writer->chunks);
+	(void) name_path(path, domain->id, NAME_SNAPSHOT, writer->event);
+	store_discard(writer->store, writer->store->live_fd, path, writer->blob, OWNER_LIVE);
+	domain->n_writers--;
+	store_forget_if_empty(writer->store, domain);
+	free(writer);
+	return NULL;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A file of chunks, read as each kind of file; once as it is, and once with the
+ * checksums put right, for otherwise nearly every input ends there.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "common/autoclean.h"
+#include "ringstore/incident-internal.h"
+#include "tests/fuzz/fuzz.h"
+
+/* Looks at each byte that the reader hands out, so that a sanitizer sees it. */
+static void read_all(struct chunk_reader *reader)
+{
+	volatile uint8_t sum = 0;
+	struct chunk_view view;
+
+	while (chunk_reader_next(reader, &view) == 0)
+		for (size_t i = 0; i < view.len; i += i < 64 ? 1 : 64)
+			sum = (uint8_t)(sum + ((const uint8_t *)view.data)[i]);
+}
+
+static void read_as(enum stream stream, int fd, const uint8_t *data, size_t len)
+{
+	autoclean(chunk_reader_closep) struct chunk_reader *reader = NULL;
+	uint64_t event = 0;
+	struct chunk head;
+	uint32_t domain = 0;
+
+	/* The names that the file would have. */
+	if (len >= sizeof(head)) {
+		memcpy(&head, data, sizeof(head));
+		event = le64_get(head.first_event);
+		domain = le32_get(head.domain);
+	}
+	if (stream == STREAM_SNAPSHOT)
+		(void) snapshot_is_whole(fd, len, domain, event);
+	if (chunk_reader_new(stream, dup(fd), domain, event, &reader) == 0)
+		read_all(reader);
+}
+
+static void read_file(const uint8_t *data, size_t len)
+{
+	autoclean(closep) int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+	if (fd < 0 || tree_pwrite(fd, data, len, 0) < 0)
+		abort();
+	for (enum stream stream = STREAM_LOG; stream <= STREAM_FILE; stream++)
+		read_as(stream, fd, data, len);
+}
+
+/* Walks as the reader does, as long as the lengths make sense. */
+static void mend(uint8_t *data, size_t len)
+{
+	for (size_t at = 0; len - at >= sizeof(struct chunk);) {
+		struct chunk head;
+		size_t total;
+
+		memcpy(&head, data + at, sizeof(head));
+		total = chunk_max_stored(le32_get(head.stored_len));
+		if (total > len - at)
+			return;
+		head.magic = le32_of(CHUNK_MAGIC);
+		head.xxh3 = le64_of(0);
+		memcpy(data + at, &head, sizeof(head));
+		head.xxh3 = le64_of(XXH3_64bits(data + at, total));
+		memcpy(data + at, &head, sizeof(head));
+		at += total;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	autoclean(freep) uint8_t *copy = malloc(len + !len);
+
+	if (!copy)
+		abort();
+	read_file(data, len);
+	memcpy(copy, data, len);
+	mend(copy, len);
+	read_file(copy, len);
+	return 0;
+}
