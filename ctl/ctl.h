@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ctl - blackboxctl: one file a verb, one row each in ctl/main.c
+ *
+ * A verb gets its own argument vector, its name first, and returns the program's exit
+ * status.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_BAD_INPUT = 2,	/* damaged or foreign files; also wrong usage */
+	EXIT_DIVERGED = 3,	/* the replay isn't what was recorded */
+};
+
+int verb_record(int argc, char **argv);
+int verb_replay(int argc, char **argv);
+
+/*
+ * The path of an incident: @name is a dump, an incident's directory, or the id of an
+ * incident in @dir (NULL: where stores are by default). -ENOENT, with a message said.
+ */
+int find_incident(const char *dir, const char *name, char *path, size_t size);
+
+/* Where `record` puts its stores by default; made if it isn't there. 0 or -errno. */
+int user_state_dir(char *path, size_t size);
+
+/* A line on a terminal that is overwritten by the next; nothing where nobody looks. */
+void show_progress(const char *what, unsigned long long done, unsigned long long total);
+void end_progress(void);

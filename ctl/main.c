@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *arguments, *summary;
+};
+
+static const struct verb verbs[] = {
+	{ "record", verb_record, "[OPTION...] -- COMMAND [ARG...]", "Run a command, recorded" },
+	{ "replay", verb_replay, "[OPTION...] FILE|INCIDENT [-- GDB-ARG...]",
+	  "Replay a window, in gdb or with --check" },
+};
+
+static void usage(FILE *to)
+{
+	(void) fprintf(to, "Usage: blackboxctl VERB [OPTION...]\n\n"
+			   "A flight recorder for services: keeps their last seconds, replays them exactly.\n\n");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		(void) fprintf(to, "  %-8s %-42s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+	(void) fprintf(to, "\n`blackboxctl VERB --help' says more, and blackboxctl(1).\n");
+}
+
+int main(int argc, char **argv)
+{
+	log_setup("blackboxctl");
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_BAD_INPUT;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		(void) printf("blackboxctl %s\n", PACKAGE_VERSION);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	log_error("\"%s\" is not a verb; `blackboxctl --help' lists them", argv[1]);
+	return EXIT_BAD_INPUT;
+}

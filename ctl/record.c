@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* blackboxctl record: runs a command under a recorder of its own, without a daemon. */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "common/log.h"
+#include "common/parse.h"
+#include "ctl/ctl.h"
+#include "policies/policy.h"
+#include "recorder/recorder.h"
+#include "ringstore/incident.h"
+
+/* A recorder that doesn't answer must not keep the command from running. */
+enum { ANSWER_MS = 3000, FINISH_MS = 120000 };
+
+struct record {
+	struct policy policy;
+	const char *dir, *output;
+	char **command;
+	char store[PATH_MAX];
+	struct recorder_link link;
+	pid_t pid;
+	int go;			/* the child waits for an end of file here */
+	char incident[256];	/* the newest */
+	unsigned n_incidents;
+	bool recorder_gone, ended;
+};
+
+/* -- options ------------------------------------------------------------------------------------ */
+
+enum { OPT_POLICY = 1, OPT_WINDOW, OPT_RING, OPT_DIR, OPT_FREEZE_SIGNAL, OPT_SET };
+
+static const struct argp_option options[] = {
+	{ "policy", OPT_POLICY, "FILE", 0, "Take the policy from FILE, see blackbox-policy(5)", 0 },
+	{ "window", OPT_WINDOW, "DURATION|all", 0, "Keep so much (default 30s); all: from exec on", 0 },
+	{ "ring", OPT_RING, "SIZE", 0, "Take no more disk than this (default 256M)", 0 },
+	{ "dir", OPT_DIR, "DIR", 0, "Keep ring and incidents in DIR", 0 },
+	{ "freeze-signal", OPT_FREEZE_SIGNAL, "SIG", 0,
+	  "Freeze the window each time the program gets SIG; it gets it all the same", 0 },
+	{ "output", 'o', "FILE", 0, "Write the last window to FILE when the command ends", 0 },
+	{ "set", OPT_SET, "KEY=VALUE", 0, "Set a key of the policy", 0 },
+	{ 0 },
+};
+
+static void set_key(struct argp_state *state, struct record *r, const char *key, const char *value)
+{
+	struct policy_error error;
+
+	if (policy_set(&r->policy, key, value, &error) < 0)
+		argp_failure(state, EXIT_BAD_INPUT, 0, "%s", error.text);
+}
+
+static void add_freeze_signal(struct argp_state *state, struct record *r, const char *text)
+{
+	uint64_t before = r->policy.freeze_signals;
+
+	set_key(state, r, "freeze-signals", text);
+	r->policy.freeze_signals |= before;
+}
+
+static void set_pair(struct argp_state *state, struct record *r, char *pair)
+{
+	char *value = strchr(pair, '=');
+
+	if (!value)
+		argp_failure(state, EXIT_BAD_INPUT, 0, "--set %s: KEY=VALUE is wanted", pair);
+	*value++ = '\0';
+	set_key(state, r, pair, value);
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct record *r = state->input;
+	struct policy_error error;
+
+	switch (key) {
+	case OPT_POLICY:
+		if (policy_load_single(arg, &r->policy, &error) < 0)
+			argp_failure(state, EXIT_BAD_INPUT, 0, "%s", error.text);
+		break;
+	case OPT_WINDOW:
+		set_key(state, r, "window", arg);
+		break;
+	case OPT_RING:
+		set_key(state, r, "ring", arg);
+		break;
+	case OPT_DIR:
+		r->dir = arg;
+		break;
+	case OPT_FREEZE_SIGNAL:
+		add_freeze_signal(state, r, arg);
+		break;
+	case OPT_SET:
+		set_pair(state, r, arg);
+		break;
+	case 'o':
+		r->output = arg;
+		break;
+	case ARGP_KEY_ARGS:
+		r->command = state->argv + state->next;
+		break;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which command?");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static int parse_options(struct record *r, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.args_doc = "COMMAND [ARG...]",
+		.doc = "Runs COMMAND recorded. Its exit status becomes ours (128+N after signal N).\v"
+		       "When it crashes its window is frozen as an incident, which `blackboxctl list' "
+		       "shows and `blackboxctl replay' replays.",
+	};
+	struct policy_error error;
+	int e;
+
+	argp_err_exit_status = EXIT_BAD_INPUT;
+	e = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, r);
+	if (e)
+		return -e;
+	if (policy_check(&r->policy, &error) < 0) {
+		log_error("%s", error.text);
+		return -EINVAL;
+	}
+	if (r->output)
+		r->policy.triggers |= TRIGGER_EXIT;
+	return 0;
+}
+
+/* -- places ---------------------------------------------------------------------------------------- */
+
+static bool is_name_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+	       c == '_' || c == '.';
+}
+
+/* The service's name is its command's; what a name can't have becomes an underscore. */
+static int set_name(struct record *r)
+{
+	struct policy_error error;
+	char name[65], *copy = strdup(r->command[0]);
+	size_t n = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	for (const char *p = basename(copy); *p && n < sizeof(name) - 1; p++)
+		name[n++] = is_name_byte(*p) ? *p : '_';
+	name[n] = '\0';
+	free(copy);
+	return policy_set(&r->policy, "name", name[0] && name[0] != '.' && name[0] != '-' && name[0] != '_' ?
+						      name : "command", &error);
+}
+
+static int set_store(struct record *r)
+{
+	char parent[PATH_MAX];
+	int ret;
+
+	if (r->dir) {
+		/* The recorder's working directory isn't ours for ever. */
+		if (mkdir(r->dir, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		return realpath(r->dir, r->store) ? 0 : -errno;
+	}
+	ret = user_state_dir(parent, sizeof(parent));
+	if (ret < 0)
+		return ret;
+	/* One recording at a time has a store; another of the same name gets its own. */
+	for (int i = 1; i < 100; i++) {
+		char lock[PATH_MAX + 8];
+		autoclean(closep) int fd = -1;
+
+		if (snprintf(r->store, sizeof(r->store), i == 1 ? "%s/%s" : "%s/%s.%d", parent,
+			     r->policy.name, i) >= (int)sizeof(r->store))
+			return -ENAMETOOLONG;
+		(void) snprintf(lock, sizeof(lock), "%s/lock", r->store);
+		fd = open(lock, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+	}
+	return -EBUSY;
+}
+
+/* -- the command ------------------------------------------------------------------------------------ */
+
+/* Between fork and exec. The recorder's injector may trace us, whatever Yama says. */
+__attribute__((noreturn)) static void child(const struct record *r, int go, int failed)
+{
+	char byte;
+	int error;
+
+	(void) prctl(PR_SET_PTRACER, r->link.pid);
+	(void) !read(go, &byte, 1);
+	(void) close(go);
+	(void) execvp(r->command[0], r->command);
+	error = errno;
+	(void) !write(failed, &error, sizeof(error));
+	_exit(127);
+}
+
+static int start_command(struct record *r, int *ret_failed)
+{
+	int go[2], failed[2];
+
+	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(failed, O_CLOEXEC) < 0)
+		return -errno;
+	r->pid = fork();
+	if (r->pid < 0)
+		return -errno;
+	if (r->pid == 0) {
+		(void) close(go[1]);
+		child(r, go[0], failed[1]);
+	}
+	(void) close(go[0]);
+	(void) close(failed[1]);
+	r->go = go[1];
+	*ret_failed = failed[0];
+	return 0;
+}
+
+static void let_go(struct record *r)
+{
+	closep(&r->go);
+	r->go = -1;
+}
+
+/* The command's own exec failed: says so, as a shell would. */
+static int exec_failed(const struct record *r, int failed)
+{
+	int error;
+
+	if (read(failed, &error, sizeof(error)) != sizeof(error))
+		return 0;
+	log_error("can't run %s: %s", r->command[0], strerror(error));
+	return error == ENOENT ? 127 : 126;
+}
+
+/* -- news from the recorder ---------------------------------------------------------------------------- */
+
+static const char *string_of(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) && value ? json_object_get_string(value) : "";
+}
+
+static void incident_frozen(struct record *r, struct json_object *news)
+{
+	struct json_object *trigger;
+	const char *kind = "";
+
+	if (json_object_object_get_ex(news, "trigger", &trigger))
+		kind = string_of(trigger, "kind");
+	(void) snprintf(r->incident, sizeof(r->incident), "%s", string_of(news, "id"));
+	r->n_incidents++;
+	/* An end that was only awaited for -o needs no words. */
+	if (strcmp(kind, "exit") != 0 || !r->output)
+		log_notice("incident %s (%s)", r->incident, kind);
+}
+
+static void hear(struct record *r, struct json_object *message)
+{
+	const char *news = string_of(message, "news");
+
+	if (strcmp(news, "attached") == 0) {
+		let_go(r);
+	} else if (strcmp(news, "native") == 0) {
+		log_warning("%s runs unrecorded: %s", r->command[0], string_of(message, "why"));
+		let_go(r);
+	} else if (strcmp(news, "incident") == 0) {
+		incident_frozen(r, message);
+	} else if (strcmp(news, "not-frozen") == 0) {
+		log_warning("the window could not be frozen: %s", string_of(message, "why"));
+	} else if (strcmp(news, "ended") == 0) {
+		r->ended = true;
+	}
+}
+
+/* Hears what there is. The recorder's death is the service's to survive: it runs on. */
+static void hear_all(struct record *r, int timeout_ms)
+{
+	struct json_object *message;
+	int ret = recorder_hear(&r->link, timeout_ms, &message);
+
+	if (ret == 0) {
+		hear(r, message);
+		(void) json_object_put(message);
+	} else if (ret != -ETIMEDOUT && ret != -EINTR && ret != -EBADMSG) {
+		if (!r->ended)
+			log_warning("the recorder is gone; %s runs on unrecorded", r->command[0]);
+		r->recorder_gone = true;
+		let_go(r);
+	}
+}
+
+/* -- running ---------------------------------------------------------------------------------------------- */
+
+static pid_t forward_to;
+
+static void forward(int signal)
+{
+	if (forward_to > 0)
+		(void) kill(forward_to, signal);
+}
+
+/* The terminal's interrupt goes to the command by itself; what is sent to us, we pass on. */
+static void set_signals(pid_t pid)
+{
+	struct sigaction pass = { .sa_handler = forward, .sa_flags = SA_RESTART };
+
+	forward_to = pid;
+	(void) signal(SIGINT, SIG_IGN);
+	(void) signal(SIGQUIT, SIG_IGN);
+	(void) sigaction(SIGTERM, &pass, NULL);
+	(void) sigaction(SIGHUP, &pass, NULL);
+}
+
+/* Waits for the command's end; returns its status as waitpid(2) has it. */
+static int run(struct record *r)
+{
+	struct pollfd fds[2] = { { .fd = (int)syscall(SYS_pidfd_open, r->pid, 0), .events = POLLIN },
+				 { .fd = r->link.socket, .events = POLLIN } };
+	int status = 0;
+
+	for (;;) {
+		int timeout = r->go >= 0 ? ANSWER_MS : -1, n;
+
+		fds[1].fd = r->recorder_gone ? -1 : r->link.socket;
+		n = poll(fds, 2, timeout);
+		if (n == 0 && r->go >= 0) {
+			log_warning("the recorder doesn't answer; %s runs unrecorded", r->command[0]);
+			let_go(r);
+		}
+		if (n > 0 && fds[1].revents)
+			hear_all(r, 0);
+		if (waitpid(r->pid, &status, WNOHANG) == r->pid)
+			break;
+	}
+	(void) close(fds[0].fd);
+	return status;
+}
+
+static void on_dump_progress(uint64_t done, uint64_t total, void *userdata)
+{
+	(void) userdata;
+	show_progress("writing the dump", done, total);
+}
+
+static int write_dump(struct record *r)
+{
+	struct incident *incident;
+	char path[PATH_MAX + 300];
+	int ret;
+
+	if (!r->n_incidents) {
+		log_error("nothing was recorded: %s is not written", r->output);
+		return -ENODATA;
+	}
+	(void) snprintf(path, sizeof(path), "%s/incidents/%s", r->store, r->incident);
+	ret = incident_open(path, &incident);
+	if (ret == 0) {
+		ret = incident_dump(incident, r->output, on_dump_progress, NULL);
+		end_progress();
+		(void) incident_close(incident);
+	}
+	if (ret < 0)
+		log_error("can't write %s: %s", r->output, strerror(-ret));
+	return ret;
+}
+
+/* The recorder has its last words; then it is over. */
+static void finish(struct record *r, int status)
+{
+	(void) recorder_say(&r->link, "exited", r->pid, status);
+	while (!r->recorder_gone && !r->ended)
+		hear_all(r, FINISH_MS);
+	closep(&r->link.socket);
+	(void) waitpid(r->link.pid, NULL, 0);
+}
+
+static int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int record(struct record *r)
+{
+	autoclean(closep) int failed = -1;
+	int ret, status;
+
+	ret = set_name(r);
+	if (ret == 0)
+		ret = set_store(r);
+	if (ret == 0)
+		ret = recorder_start(r->store, &r->policy, &r->link);
+	if (ret < 0) {
+		log_error("can't start a recorder: %s", strerror(-ret));
+		return EXIT_FAILED;
+	}
+	ret = start_command(r, &failed);
+	if (ret < 0) {
+		log_error("can't run %s: %s", r->command[0], strerror(-ret));
+		return EXIT_FAILED;
+	}
+	set_signals(r->pid);
+	if (recorder_say(&r->link, "attach", r->pid, 0) < 0)
+		let_go(r);
+	status = run(r);
+	finish(r, status);
+	ret = exec_failed(r, failed);
+	if (ret)
+		return ret;
+	if (r->output)
+		(void) write_dump(r);
+	return exit_status(status);
+}
+
+int verb_record(int argc, char **argv)
+{
+	struct record r = { .go = -1 };
+	int ret;
+
+	policy_init(&r.policy);
+	/* Nobody waits for the command as for a service: everything is looked at when it dies. */
+	r.policy.crash_hold_ns = UINT64_MAX;
+	ret = parse_options(&r, argc, argv);
+	ret = ret < 0 ? EXIT_BAD_INPUT : record(&r);
+	policy_deinit(&r.policy);
+	return ret;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* blackboxctl replay: a window again, checked or under gdb. */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/autoclean.h"
+#include "common/log.h"
+#include "ctl/ctl.h"
+#include "replay/check.h"
+#include "replay/window.h"
+
+struct replay {
+	bool check;
+	const char *dir, *name;
+};
+
+enum { OPT_CHECK = 1, OPT_DIR };
+
+static const struct argp_option options[] = {
+	{ "check", OPT_CHECK, NULL, 0,
+	  "Replay to the end without a debugger; succeed only if all is as recorded", 0 },
+	{ "dir", OPT_DIR, "DIR", 0, "Look for the incident in the store DIR", 0 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct replay *r = state->input;
+
+	switch (key) {
+	case OPT_CHECK:
+		r->check = true;
+		break;
+	case OPT_DIR:
+		r->dir = arg;
+		break;
+	case ARGP_KEY_ARG:
+		if (state->arg_num > 0)
+			argp_error(state, "one file or incident at a time");
+		r->name = arg;
+		break;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which file or incident?");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* What an error of the library means for the exit status. */
+static int status_of(int r)
+{
+	return r == 0 ? EXIT_DONE : r == -EILSEQ ? EXIT_DIVERGED : EXIT_BAD_INPUT;
+}
+
+static void on_progress(uint64_t event, uint64_t end, void *userdata)
+{
+	(void) userdata;
+	show_progress("replaying", event, end);
+}
+
+static int check(struct window *window)
+{
+	const struct check_options check_options = { .repeat_output = true, .progress = on_progress };
+	struct check_result all = { 0 }, result;
+	struct replay_error error;
+	const char *end = "";
+
+	for (size_t i = 0; i < window->n_domains; i++) {
+		int r = check_domain(window, &window->domains[i], &check_options, &result, &error);
+
+		end_progress();
+		if (r < 0) {
+			log_error("%s", error.text);
+			return status_of(r);
+		}
+		all.events += result.events;
+		all.covered_ns += result.covered_ns;
+		all.snapshots += result.snapshots;
+		all.states_compared += result.states_compared;
+		all.missing_pages += result.missing_pages;
+		end = result.end;
+	}
+	(void) fflush(stdout);
+	(void) fprintf(stderr, "checked: %" PRIu64 " events, %.3f seconds covered, %u snapshots; "
+		       "%u full comparisons, end: %s", all.events, (double)all.covered_ns / 1e9,
+		       all.snapshots, all.states_compared, end);
+	if (all.missing_pages)
+		(void) fprintf(stderr, "; %" PRIu64 " pages of the end weren't recorded", all.missing_pages);
+	(void) fprintf(stderr, "\n");
+	return EXIT_DONE;
+}
+
+int verb_replay(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.args_doc = "FILE|INCIDENT [-- GDB-ARG...]",
+		.doc = "Replays the window of an incident, exactly as it was.",
+	};
+	autoclean(window_deinit) struct window window = { 0 };
+	struct replay replay = { 0 };
+	struct replay_error error;
+	char path[PATH_MAX];
+	int r;
+
+	argp_err_exit_status = EXIT_BAD_INPUT;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &replay))
+		return EXIT_BAD_INPUT;
+	if (find_incident(replay.dir, replay.name, path, sizeof(path)) < 0)
+		return EXIT_BAD_INPUT;
+	r = window_open(path, &window, &error);
+	if (r < 0) {
+		log_error("%s", error.text);
+		return EXIT_BAD_INPUT;
+	}
+	return check(&window);
+}

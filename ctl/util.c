@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "common/log.h"
+#include "ctl/ctl.h"
+#include "ringstore/incident.h"
+
+/* -- places --------------------------------------------------------------------------------------- */
+
+static int make_dirs(char *path)
+{
+	for (char *p = path + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int user_state_dir(char *path, size_t size)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	int n;
+
+	if (state && state[0] == '/')
+		n = snprintf(path, size, "%s/blackbox", state);
+	else if (home && home[0] == '/')
+		n = snprintf(path, size, "%s/.local/state/blackbox", home);
+	else
+		n = snprintf(path, size, "/var/tmp/blackbox-%u", getuid());
+	if (n >= (int)size)
+		return -ENAMETOOLONG;
+	return make_dirs(path);
+}
+
+/* Looks for the incident @id in the store @store. */
+static bool in_store(const char *store, const char *id, char *path, size_t size)
+{
+	char manifest[PATH_MAX];
+
+	if (snprintf(path, size, "%s/incidents/%s", store, id) >= (int)size ||
+	    snprintf(manifest, sizeof(manifest), "%s/incident.json", path) >= (int)sizeof(manifest))
+		return false;
+	return access(manifest, F_OK) == 0;
+}
+
+/* In each store below @parent. */
+static bool below(const char *parent, const char *id, char *path, size_t size)
+{
+	autoclean(closedirp) DIR *dir = opendir(parent);
+	struct dirent *entry;
+	char store[PATH_MAX];
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' &&
+		    snprintf(store, sizeof(store), "%s/%s", parent, entry->d_name) < (int)sizeof(store) &&
+		    in_store(store, id, path, size))
+			return true;
+	return false;
+}
+
+int find_incident(const char *dir, const char *name, char *path, size_t size)
+{
+	char user[PATH_MAX];
+	struct stat st;
+
+	if (stat(name, &st) == 0) {
+		if (snprintf(path, size, "%s", name) >= (int)size)
+			return -ENAMETOOLONG;
+		return 0;
+	}
+	if (!strchr(name, '/')) {
+		if (dir && in_store(dir, name, path, size))
+			return 0;
+		if (!dir && below(STATEDIR, name, path, size))
+			return 0;
+		if (!dir && user_state_dir(user, sizeof(user)) == 0 && below(user, name, path, size))
+			return 0;
+	}
+	log_error("%s: no such file or incident%s%s", name, dir ? " in " : "", dir ? dir : "");
+	return -ENOENT;
+}
+
+/* -- progress --------------------------------------------------------------------------------------- */
+
+void show_progress(const char *what, unsigned long long done, unsigned long long total)
+{
+	if (isatty(STDERR_FILENO))
+		(void) fprintf(stderr, "\r%s: %3llu%%\033[K", what, total ? 100 * done / total : 100);
+}
+
+void end_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		(void) fprintf(stderr, "\r\033[K");
+}

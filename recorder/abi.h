@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * abi - what the agent shares with the processes around it
+ *
+ * The agent (recorder/agent/) runs inside each recorded process. Three kinds of
+ * memory tie it to us:
+ *
+ *   the image    our vDSO and the agent's code, read-only and executable, followed by
+ *                struct agent_config: what was decided before the agent began. Only
+ *                the injector and the replayer write it, from outside.
+ *   the shared   struct agent_shared and the ring of the log, a memfd mapped by the
+ *   memory       process and by its recorder (or its replayer). Neither side trusts
+ *                it: no pointers, and each number read from it is bounded after one
+ *                read.
+ *   the arena    the agent's private memory: struct agent_process and a slot for
+ *                each thread. Part of each snapshot: it holds every thread's context.
+ *
+ * All of it lies in one region of addresses, the same in recording and in replay.
+ */
+#pragma once
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "recorder/event.h"
+
+/* Raised with any change of what is declared here or in event.h. */
+#define AGENT_ABI 1
+
+/* -- addresses ------------------------------------------------------------ */
+
+/*
+ * Where the region is tried: outside of what kernels hand out and of the arenas that
+ * mimalloc (2..30 TiB), Go (0xc0...), sanitizers and ZGC ask for by address.
+ */
+#define AGENT_BASE UINT64_C(0x300000000000)
+#define AGENT_BASE_STEP (UINT64_C(1) << 40)
+#define AGENT_BASE_TRIES 8
+
+/* Offsets from the base. */
+#define AGENT_IMAGE 0x0
+#define AGENT_IMAGE_MAX (UINT64_C(1) << 20)
+#define AGENT_REAL_VDSO (UINT64_C(8) << 20)	/* the kernel's vvar and vDSO, moved away */
+#define AGENT_SHARED (UINT64_C(16) << 20)
+#define AGENT_RING (UINT64_C(1) << 32)		/* mapped twice, so that no event wraps */
+#define AGENT_RING_MAX (UINT64_C(1) << 30)
+#define AGENT_PROCESS (UINT64_C(8) << 32)	/* struct agent_process */
+#define AGENT_SLOTS (AGENT_PROCESS + (UINT64_C(1) << 20))
+#define AGENT_SCRATCH (UINT64_C(16) << 32)	/* large scratch buffers, one place per slot */
+#define AGENT_REGION (UINT64_C(64) << 32)	/* size of it all */
+
+/* Pages at the head of the image: our vDSO. The kernel's, which it replaces, has two. */
+#define AGENT_VDSO_LEN 8192
+
+/* A thread's slot: a hole as guard, stack, record, scratch. */
+#define SLOT_LEN (UINT64_C(128) << 10)
+#define SLOT_STACK 0x1000
+#define SLOT_STACK_TOP 0x10000
+#define SLOT_THREAD 0x10000
+#define SLOT_SCRATCH 0x11000
+#define SLOT_SCRATCH_LEN (SLOT_LEN - SLOT_SCRATCH)
+#define SLOT_BIG_SCRATCH_LEN (UINT64_C(16) << 20)
+#define MAX_THREADS 4096
+
+/* The signal that interrupts a computing thread. Reserved: the program never gets it. */
+#define KICK_SIGNAL 64
+#define KICK_MAGIC 0x6b6369626b636962ull	/* si_value of our kicks */
+
+/* -- the image's last page ------------------------------------------------- */
+
+enum { AGENT_RECORD = 0, AGENT_REPLAY = 1 };
+
+struct agent_range {
+	uint64_t start, end;
+};
+
+struct agent_config {
+	uint64_t magic;		/* AGENT_CONFIG_MAGIC */
+	uint32_t abi;
+	uint32_t role;		/* AGENT_RECORD or AGENT_REPLAY */
+	uint64_t base;		/* of the region */
+	uint64_t vdso;		/* our vDSO's address while the program runs */
+	uint64_t ring_len;	/* a power of two */
+	uint64_t shared_len;
+	int32_t memfd;		/* the shared memory; closed once it is mapped */
+	uint32_t tick_shift;	/* event.ticks count 2^this TSC cycles */
+
+	/* Recording, at exec: the image's entry, and what to move out of our vDSO's way. */
+	uint64_t entry, stack;
+	struct agent_range kernel_maps[6];	/* [vvar...] and [vdso], ascending */
+	uint32_t n_kernel_maps;
+	uint32_t trap_tsc;	/* until the interpreter has run */
+	struct agent_range interpreter;
+
+	/* Policy. */
+	uint64_t stall_ns;	/* in each stall_period_ns, all causes together */
+	uint64_t stall_period_ns;
+	uint64_t crash_hold_ns;	/* UINT64_MAX: until the recorder is done */
+	uint32_t hold_exit;	/* hold an exiting process too */
+	uint32_t reserved;
+	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
+	uint64_t freeze_signals; /* bit N-1: freeze when the program gets signal N */
+};
+
+#define AGENT_CONFIG_MAGIC UINT64_C(0x6769666e6f636262)
+
+/* Called in the image, from our vDSO or by the injector; at its start. */
+struct agent_entries {
+	uint64_t magic;		/* AGENT_CONFIG_MAGIC */
+	uint64_t start;		/* offsets in the image, of: the first code to run after exec */
+	uint64_t rebuild;	/* the first code to run in a replay */
+	uint64_t clock_gettime, gettimeofday, time;	/* behind our vDSO's functions */
+	uint64_t config;	/* struct agent_config, on a page of its own */
+};
+
+/* Slots in our vDSO that the injector fills with addresses, in this order. */
+enum {
+	VDSO_AGENT_CLOCK_GETTIME, VDSO_AGENT_GETTIMEOFDAY, VDSO_AGENT_TIME,
+	VDSO_REAL_CLOCK_GETTIME, VDSO_REAL_GETTIMEOFDAY, VDSO_REAL_TIME,
+	VDSO_N_SLOTS
+};
+
+/* -- the shared memory ------------------------------------------------------ */
+
+enum agent_mode {
+	MODE_RECORD = 1,
+	MODE_PASS = 2,		/* nothing is logged, the baton is abolished */
+};
+
+/* Bits of agent_shared.attention: what a thread must look at when it enters the agent. */
+enum {
+	ATTENTION_WANT = 1 << 0,	/* a thread has waited for the baton too long */
+	ATTENTION_SNAPSHOT = 1 << 1,	/* the recorder wants a snapshot */
+	ATTENTION_REAP = 1 << 2,	/* a snapshot's child waits to be reaped */
+	ATTENTION_PASS = 1 << 3,	/* the mode is MODE_PASS */
+	ATTENTION_STOP = 1 << 4,	/* replay: the replayer wants the thread to stop */
+};
+
+/* agent_slot.status */
+enum {
+	SLOT_FREE = 0,
+	SLOT_AGENT = 1,		/* in the agent, or in the kernel on its behalf */
+	SLOT_USER = 2,		/* in the program's code: may be kicked */
+	SLOT_KICKED = 3,	/* a kick is under way */
+};
+
+struct agent_slot {
+	uint32_t status;
+	uint32_t tid, tgid;	/* as the process sees them; 0 while free */
+	uint32_t kernel_tid;	/* cleared by the kernel when the thread is gone */
+};
+
+enum snapshot_state {
+	SNAPSHOT_NONE = 0,
+	SNAPSHOT_BORN,		/* agent: the child exists, and has let go of descriptors */
+	SNAPSHOT_COPIED,	/* recorder: shared memory is copied, the baton may move */
+	SNAPSHOT_FAILED,	/* agent: no child; snapshot_error says why */
+	SNAPSHOT_DONE,		/* recorder: the child isn't needed any more */
+};
+
+enum exec_state {
+	EXEC_NONE = 0,
+	EXEC_ASKED,		/* agent: about to exec, wants to be recorded behind it */
+	EXEC_READY,		/* injector: traced; go ahead */
+	EXEC_FAILED,		/* agent: the exec failed, let go */
+	EXEC_NATIVE,		/* agent: didn't wait any longer, runs on unrecorded */
+};
+
+enum obituary_state {
+	OBITUARY_NONE = 0,
+	OBITUARY_WRITING,
+	OBITUARY_WRITTEN,	/* agent: dying, or exiting, waits */
+	OBITUARY_READ,		/* recorder: has what it needs */
+};
+
+/* A thread's last words: it needs neither the baton nor room in the ring to say them. */
+struct obituary {
+	uint32_t state;		/* enum obituary_state, a futex */
+	uint32_t thread;
+	uint32_t signal;	/* 0: exit_group */
+	uint32_t exit_status;
+	uint32_t quiescent;	/* the thread holds the baton: memory doesn't change */
+	uint32_t at;		/* EVENT_AT_..., where the signal struck */
+	uint64_t event;		/* number of the next event */
+	uint64_t regs[N_REGS];
+	uint8_t info[128];	/* siginfo_t */
+};
+
+enum replay_stop {
+	STOP_NONE = 0,
+	STOP_READY,		/* rebuilt; every thread stands in the agent */
+	STOP_EVENT,		/* an event has been replayed (stop_at_events) */
+	STOP_WRITE,		/* a write to descriptor 1 or 2 has (stop_at_writes) */
+	STOP_SNAPSHOT,		/* at an EVENT_SNAPSHOT, or at EVENT_EXIT and EVENT_FATAL */
+	STOP_ASYNC,		/* the thread's next event is an EVENT_ASYNC: find its place */
+	STOP_ARRIVED,		/* the search's thread came by, but it isn't the place (report_every) */
+	STOP_FOUND,		/* the search's thread stands there */
+	STOP_TRAP,		/* breakpoint, step, watchpoint: program code was stopped */
+	STOP_THREAD,		/* a new thread is about to begin (stop_at_threads) */
+	STOP_END,		/* the log has ended */
+	STOP_DIVERGED,		/* struct divergence says how */
+	STOP_REQUESTED,		/* because of ATTENTION_STOP */
+	STOP_FAILED,		/* a mapping can't be made: stop_address, stop_signal is the errno */
+};
+
+struct divergence {
+	uint64_t event;		/* number */
+	uint32_t thread;
+	uint32_t kind;		/* recorded: enum event_kind, and what it has */
+	uint32_t nr, check;
+	uint32_t replayed_kind;	/* and what the program did instead */
+	uint32_t replayed_nr, replayed_check;
+	uint32_t reserved;
+	uint64_t ip;
+	uint64_t args[6];
+};
+
+/* A system call that a stopped thread makes for the replayer; it stops again behind it. */
+struct replay_command {
+	uint32_t wanted;
+	int32_t nr;
+	uint64_t args[6];
+	int64_t result;
+};
+
+/* What replay looks for between two events; agent/place.c compares. */
+struct replay_search {
+	uint64_t address;	/* where the trap stands; 0: no search */
+	uint64_t out_of_line;	/* where to go on if it isn't the place: the displaced code */
+	uint64_t arrivals;	/* counted by the agent */
+	uint64_t report_every;	/* STOP_ARRIVED after so many wrong arrivals; 0: never */
+	uint32_t active;	/* place is what is looked for */
+	uint32_t reserved;
+	struct event_async place;
+};
+
+/* The incident's copy of a mapped file, open in the replaying process. */
+struct replay_file {
+	uint64_t dev, ino, size, mtime_ns;
+	int32_t fd;
+	uint32_t reserved;
+};
+#define MAX_REPLAY_FILES 1024
+
+#define MAX_UNMAP 2048
+
+/*
+ * The recorder may take a free baton to look at a process that sleeps. It is lent: a thread
+ * that has waited for the stall bound takes it back.
+ */
+#define BATON_SLEEPERS (1u << 31)
+#define BATON_HOLDER (BATON_SLEEPERS - 1)
+#define BATON_RECORDER (BATON_HOLDER - 1)
+
+#define SHARED_MAGIC UINT64_C(0x6465726168736262)
+
+struct agent_shared {
+	uint64_t magic;		/* written last, by the agent, when it is ready */
+	uint32_t abi;
+	uint32_t mode;		/* enum agent_mode; never says replay (hazard 22) */
+	uint32_t attention;
+	uint32_t pid;		/* as the process sees it */
+	uint32_t n_threads;
+	uint32_t reserved0;
+
+	/* The ring: positions count bytes and only grow; producer's side. */
+	uint64_t head __attribute__((aligned(64)));
+	uint64_t n_events;	/* published */
+	uint64_t tsc;		/* at the newest event */
+	uint64_t tsc_begin;	/* from which the first event's ticks count */
+	uint32_t producer_waits; /* futex, the recorder wakes */
+	uint32_t refused[16];	/* numbers of refused system calls, +1; for the notes */
+
+	/* Consumer's side. */
+	uint64_t tail __attribute__((aligned(64)));
+	uint64_t beat_ns;	/* CLOCK_MONOTONIC when the recorder last looked */
+	uint32_t consumer_sleeps; /* 1: wants to be woken by any event; 2: by a quarter of a ring */
+	uint32_t consumer_wake;	/* futex: counts wake-ups */
+
+	/* The baton: slot + 1 of its holder or BATON_RECORDER, and BATON_SLEEPERS. */
+	uint32_t baton __attribute__((aligned(64)));
+	uint32_t want;		/* slot + 1 of who has waited too long */
+	uint32_t holder_since;	/* counts changes of hands */
+
+	/* Snapshots. */
+	uint32_t snapshot_wanted __attribute__((aligned(64))); /* number; recorder */
+	uint32_t snapshot_taken;	/* number of the newest; agent */
+	uint32_t snapshot_state;	/* futex, enum snapshot_state */
+	uint32_t snapshot_child;	/* pid, as the process sees it */
+	int32_t snapshot_error;
+	uint32_t snapshot_flags;	/* EVENT_FREEZE */
+	uint32_t snapshot_flags_wanted;	/* recorder: EVENT_FREEZE or 0 */
+	uint32_t freeze_signal;		/* agent: what asked for it; 0: the recorder */
+	uint32_t n_unmap;		/* recorder: what the child lets go of once it is copied */
+	uint64_t snapshot_event;	/* the snapshot stands before this event */
+	uint64_t snapshot_stall_ns;	/* how long the newest kept the baton */
+
+	struct agent_range unmap[MAX_UNMAP];
+
+	/* Exec. */
+	uint32_t exec_state __attribute__((aligned(64)));	/* futex, enum exec_state */
+	uint32_t exec_tid;
+
+	/* Death. */
+	struct obituary obituary __attribute__((aligned(64)));
+
+	/* Statistics. */
+	uint64_t n_stalls __attribute__((aligned(64)));
+	uint64_t stalled_ns;
+	uint64_t n_kicks;
+	uint64_t n_passed;	/* times that the mode went to MODE_PASS */
+
+	/* Replay: the agent stops, the replayer looks, changes, and lets it go on. */
+	uint32_t stop __attribute__((aligned(64)));	/* futex, enum replay_stop */
+	uint32_t go;		/* futex: counts */
+	uint32_t stop_thread;
+	uint32_t stop_nr;	/* the system call of a STOP_EVENT or STOP_WRITE */
+	uint32_t stop_signal;	/* of a STOP_TRAP: what the kernel said */
+	uint32_t trap_is_programs; /* the replayer: this STOP_TRAP isn't mine */
+	uint32_t stop_in_vdso;	/* the stopped thread has no saved context: a vDSO function's end */
+	uint64_t stop_address;
+	uint32_t log_ended;	/* no more events will come */
+	uint32_t stop_at_events, stop_at_writes, stop_at_threads;
+	uint32_t reserved2;
+	struct replay_command command;
+	uint64_t replayed;	/* events done: the position */
+	struct divergence divergence;
+	struct replay_search search;
+	struct event_mapping missing_file;	/* why an mmap diverged */
+	uint32_t n_files;
+	struct replay_file files[MAX_REPLAY_FILES];
+
+	struct agent_slot slots[MAX_THREADS] __attribute__((aligned(64)));
+};
+
+/* Control part of the shared memory; the ring follows. */
+#define SHARED_CONTROL_LEN (UINT64_C(256) << 10)
+static_assert(sizeof(struct agent_shared) <= SHARED_CONTROL_LEN, "control area");
+
+/* -- the arena ---------------------------------------------------------------- */
+
+/* Why a thread stands in the agent, and so what it does first after a snapshot. */
+enum thread_state {
+	THREAD_RUNNING = 0,	/* in the program's code */
+	THREAD_STARTING,	/* new: EVENT_START comes */
+	THREAD_ENTERED,		/* made a system call */
+	THREAD_LEAVING,		/* its system call is done */
+	THREAD_PREEMPTED,	/* EVENT_ASYNC is written; EVENT_RESUME or EVENT_SIGNAL comes */
+	THREAD_ENDED,		/* dead, or an exec's or a vfork's vanished child */
+};
+
+/*
+ * A thread's record, at its %gs base. The vDSO's assembler knows the first fields.
+ */
+struct thread {
+	struct thread *self;
+	uint64_t canary;	/* THREAD_CANARY */
+	uint64_t user_sp;	/* the program's stack pointer, while a vDSO function runs */
+	uint64_t stack_top;	/* the agent's stack */
+	uint64_t vdso_result[2];
+	uint32_t native;	/* vDSO functions go straight to the kernel's */
+	uint32_t slot;
+	/* From here on only C. */
+	uint32_t tid, tgid;
+	uint32_t state;		/* enum thread_state */
+	uint32_t at_event;	/* EVENT_AT_...: what its saved context stands for */
+	void *frame;		/* struct ucontext of the program, in the kernel's signal frame */
+	uint64_t fs_base;
+	uint64_t clear_tid;	/* set_tid_address(2), CLONE_CHILD_CLEARTID */
+	uint64_t set_tid;	/* CLONE_CHILD_SETTID, until the thread begins */
+	uint64_t robust_list;
+	uint64_t mask;		/* as the program set it; the kernel's is less, signal.c says */
+	uint64_t call_mask;	/* in force during the present call (sigsuspend, ppoll) */
+	uint32_t has_call_mask;
+	uint32_t is_vfork_child; /* a process of its own that shares our memory */
+	struct {		/* sigaltstack(2) of the program */
+		uint64_t sp;
+		uint32_t flags;
+		uint32_t pad;
+		uint64_t size;
+	} altstack;
+	/* One signal that the kernel has delivered and the program hasn't seen. */
+	uint32_t pending;	/* its number, or 0; the gate looks at it */
+	uint32_t kick_seen;
+	uint8_t pending_info[128];
+	uint64_t held_mask;	/* unblockable ones that came while the program blocks them */
+	uint8_t held_info[5][128];
+	uint32_t timer_armed;	/* delivers a pending signal to a computing thread */
+	uint32_t has_timer;
+	int32_t timer;
+	uint32_t in_program_call; /* the gate's call is the program's: signals give it up */
+	uint32_t handlers;	/* index of its table in agent_process */
+	uint64_t scratch_used, big_scratch_used;
+	uint64_t big_scratch_len;	/* mapped so far */
+	uint32_t entry_check;	/* of the system call that it stands at */
+	uint32_t resumed;	/* replay: it stood there in the snapshot */
+	uint32_t turn;		/* futex: replay */
+	uint32_t stepping;	/* replay: the system call under way is a debugger's step */
+	uint32_t watch_hit;	/* replay: the agent itself has touched what is watched */
+};
+
+#define THREAD_CANARY UINT64_C(0x7972616e61634242)
+
+/* What the vDSO's assembler uses. */
+#define THREAD_USER_SP 16
+#define THREAD_STACK_TOP 24
+#define THREAD_VDSO_RESULT 32
+#define THREAD_NATIVE 48
+static_assert(offsetof(struct thread, user_sp) == THREAD_USER_SP, "asm");
+static_assert(offsetof(struct thread, stack_top) == THREAD_STACK_TOP, "asm");
+static_assert(offsetof(struct thread, vdso_result) == THREAD_VDSO_RESULT, "asm");
+static_assert(offsetof(struct thread, native) == THREAD_NATIVE, "asm");
+static_assert(sizeof(struct thread) <= 4096, "a slot's record");
+
+struct agent_disposition {
+	uint64_t handler;	/* SIG_DFL, SIG_IGN or an address */
+	uint64_t flags;
+	uint64_t restorer;
+	uint64_t mask;
+};
+
+#define MAX_SEGMENTS 64
+
+/* Dispositions are per process, not per address space: a vfork child has its own. */
+#define MAX_HANDLER_TABLES 16
+
+struct agent_process {
+	uint64_t n_slots_mapped;
+	uint64_t brk_start, brk;	/* as the program sees it */
+	uint64_t head;			/* ring position behind the newest event */
+	uint64_t log_used;		/* bytes of the event being written; 0: none is */
+	uint64_t last_tsc;		/* of the newest event */
+	/* Replay: position in the ring and in the present event, whose turn it is. */
+	uint64_t read_at, read_used;
+	uint32_t tsc_trapped;
+	uint32_t detached;		/* a fork child: runs natively */
+	uint32_t has_shared;		/* writable shared mappings exist */
+	uint32_t handler_lock;
+	uint64_t stall_window_ns, stall_used_ns; /* the token bucket */
+	uint32_t snapshot_child;	/* to be reaped */
+	uint32_t handler_tables_used;	/* bits */
+	uint32_t no_snapshots;	/* a fork would not have all memory */
+	uint32_t begun;
+	struct agent_range segments[MAX_SEGMENTS];	/* attached by shmat(2) */
+	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
+};

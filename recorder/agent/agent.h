@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * agent - our code inside a recorded process
+ *
+ * Another world: no libc, no allocation, general registers only, a bounded stack,
+ * no writable data but the arena. It must survive a bad pointer of the program's, a
+ * signal at any instruction, another thread in the same place, and a recorder that
+ * is gone.
+ *
+ * A thread enters by a signal that Syscall User Dispatch raises for each system
+ * call, by another signal, or by a vDSO function. In the first two cases the kernel
+ * has saved its whole context in a signal frame on the agent's stack; thread.frame
+ * points at it, and it is what a snapshot keeps of the thread. The same code runs in
+ * recording and in replay: where it differs, agent_replays() decides.
+ *
+ * Contexts in which functions may run:
+ *   any		in a signal handler of ours, at any instruction
+ *   entered	the thread has entered the agent: its status is SLOT_AGENT
+ *   baton	entered, and it holds the baton (in replay: it is its turn)
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "recorder/abi.h"
+#include "recorder/agent/asm-offsets.h"
+#include "recorder/sysdesc.h"
+
+#pragma GCC visibility push(hidden)
+
+/* -- what the kernel defines ------------------------------------------------ */
+
+struct ucontext {		/* arch/x86/include/uapi/asm/ucontext.h */
+	uint64_t flags;
+	uint64_t link;
+	struct {
+		uint64_t sp;
+		uint32_t flags;
+		uint32_t pad;
+		uint64_t size;
+	} stack;
+	uint64_t regs[N_REGS];
+	uint16_t cs, gs, fs, ss;
+	uint64_t err, trapno, oldmask, cr2;
+	uint8_t *fpstate;
+	uint64_t reserved[8];
+	uint64_t mask;
+};
+static_assert(offsetof(struct ucontext, regs) == UC_REGS, "asm");
+static_assert(UC_REGS + 8 * REG_RBP_ == UC_RBP, "asm");
+static_assert(UC_REGS + 8 * REG_RSP_ == 160, "asm");
+static_assert(sizeof(struct ucontext) == 304, "kernel ABI");
+static_assert(offsetof(struct agent_config, entry) == CONFIG_ENTRY, "asm");
+static_assert(offsetof(struct agent_config, stack) == CONFIG_STACK, "asm");
+
+struct siginfo {
+	int32_t signo, err, code, pad;
+	union {
+		struct {
+			int32_t pid;
+			uint32_t uid;
+			uint64_t value;
+		};
+		uint64_t addr;
+		struct {	/* SIGSYS */
+			uint64_t call_addr;
+			int32_t syscall;
+			uint32_t arch;
+		};
+		uint8_t rest[112];
+	};
+};
+static_assert(sizeof(struct siginfo) == 128, "kernel ABI");
+
+struct kernel_sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+
+struct timespec64 {
+	int64_t sec, nsec;
+};
+
+enum {
+	SIGILL_ = 4, SIGTRAP_ = 5, SIGABRT_ = 6, SIGBUS_ = 7, SIGFPE_ = 8, SIGKILL_ = 9,
+	SIGSEGV_ = 11, SIGPIPE_ = 13, SIGCHLD_ = 17, SIGCONT_ = 18, SIGSTOP_ = 19, SIGTSTP_ = 20,
+	SIGTTIN_ = 21, SIGTTOU_ = 22, SIGURG_ = 23, SIGWINCH_ = 28, SIGSYS_ = 31,
+	N_SIGNALS = 64,
+};
+
+#define SIG_DFL_ 0
+#define SIG_IGN_ 1
+#define SA_NOCLDSTOP_ 1u
+#define SA_NOCLDWAIT_ 2u
+#define SA_SIGINFO_ 4u
+#define SA_RESTORER_ 0x04000000u
+#define SA_ONSTACK_ 0x08000000u
+#define SA_RESTART_ 0x10000000u
+#define SA_NODEFER_ 0x40000000u
+#define SA_RESETHAND_ 0x80000000u
+#define SS_ONSTACK_ 1u
+#define SS_DISABLE_ 2u
+#define SS_AUTODISARM_ 0x80000000u
+
+static inline uint64_t signal_bit(int signal)
+{
+	return UINT64_C(1) << (signal - 1);
+}
+
+/* The kernel's mask never has these: the agent needs them, or they are faults. */
+#define SYNC_SIGNALS                                                                       \
+	(signal_bit(SIGILL_) | signal_bit(SIGTRAP_) | signal_bit(SIGBUS_) |                \
+	 signal_bit(SIGFPE_) | signal_bit(SIGSEGV_))
+#define UNBLOCKABLE (SYNC_SIGNALS | signal_bit(SIGSYS_) | signal_bit(KICK_SIGNAL))
+
+/* errno values that the agent itself gives. */
+enum { EPERM_ = 1, ENOENT_ = 2, EINTR_ = 4, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12,
+       EFAULT_ = 14, EINVAL_ = 22, ENOTTY_ = 25, ENOSYS_ = 38, ENOPROTOOPT_ = 92,
+       EOPNOTSUPP_ = 95 };
+
+/* Numbers of the system calls that the agent treats by name or makes itself. */
+enum syscall_nr {
+#define SYS(number, name, ...) NR_##name = number,
+#include "recorder/syscalls.tbl.h"
+#undef SYS
+};
+
+/* -- where things are ------------------------------------------------------- */
+
+extern const struct agent_config agent_config;	/* last page of the image */
+extern const char agent_image_start[], agent_image_end[];
+
+/* The gate's addresses, from the vDSO's symbols (generated). */
+#include "recorder/agent/vdso-offsets.h"
+#define VDSO_ADDRESS(offset) (agent_config.vdso + (offset))
+
+static inline bool agent_replays(void)
+{
+	return agent_config.role == AGENT_REPLAY;
+}
+
+static inline struct agent_shared *shared(void)
+{
+	return (struct agent_shared *)(agent_config.base + AGENT_SHARED);
+}
+
+static inline struct agent_process *process(void)
+{
+	return (struct agent_process *)(agent_config.base + AGENT_PROCESS);
+}
+
+static inline uint64_t slot_address(uint32_t slot)
+{
+	return agent_config.base + AGENT_SLOTS + slot * SLOT_LEN;
+}
+
+static inline struct thread *slot_thread(uint32_t slot)
+{
+	return (struct thread *)(slot_address(slot) + SLOT_THREAD);
+}
+
+static inline struct thread *this_thread(void)
+{
+	struct thread *self;
+
+	__asm__("mov %%gs:0, %0" : "=r"(self));
+	return self;
+}
+
+static inline struct agent_slot *slot_of(const struct thread *thread)
+{
+	return &shared()->slots[thread->slot];
+}
+
+static inline struct ucontext *context_of(const struct thread *thread)
+{
+	return thread->frame;
+}
+
+/* Is @address in the region that is ours alone? Program calls that name it are refused. */
+static inline bool in_region(uint64_t address)
+{
+	return address - agent_config.base < AGENT_REGION;
+}
+
+static inline bool range_is_ours(uint64_t start, uint64_t len)
+{
+	uint64_t end = start + len;
+
+	return (end > agent_config.base && start < agent_config.base + AGENT_REGION) ||
+	       (end > agent_config.vdso && start < agent_config.vdso + AGENT_VDSO_LEN);
+}
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ALIGN_UP(x, a) (((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
+#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
+#define PAGE 4096
+
+/* -- atomics, clock ---------------------------------------------------------- */
+
+#define load_relaxed(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define exchange(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define add_fetch(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
+#define fetch_or(p, v) __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST)
+#define fetch_and(p, v) __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST)
+
+/* Returns whether *@p was @expected and is now @desired. */
+static inline bool compare_exchange(uint32_t *p, uint32_t expected, uint32_t desired)
+{
+	return __atomic_compare_exchange_n(p, &expected, desired, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" ::: "memory");
+}
+
+static inline uint64_t read_tsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline uint64_t read_fs_base(void)
+{
+	uint64_t base;
+
+	__asm__ volatile("rdfsbase %0" : "=r"(base));
+	return base;
+}
+
+static inline void write_fs_base(uint64_t base)
+{
+	__asm__ volatile("wrfsbase %0" ::"r"(base));
+}
+
+static inline void write_gs_base(const void *base)
+{
+	__asm__ volatile("wrgsbase %0" ::"r"(base));
+}
+
+/* -- gate.c: system calls ------------------------------------------------------ */
+
+/* A call by the agent for itself, which doesn't block. Any context. */
+long agent_call(long nr, long a, long b, long c, long d, long e, long f);
+#define CALL_N(_0, _1, _2, _3, _4, _5, _6, N, ...) CALL_##N
+#define agent_syscall(...) CALL_N(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)(__VA_ARGS__)
+#define CALL_0(n) agent_call(n, 0, 0, 0, 0, 0, 0)
+#define CALL_1(n, a) agent_call(n, (long)(a), 0, 0, 0, 0, 0)
+#define CALL_2(n, a, b) agent_call(n, (long)(a), (long)(b), 0, 0, 0, 0)
+#define CALL_3(n, a, b, c) agent_call(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define CALL_4(n, a, b, c, d)                                                              \
+	agent_call(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define CALL_5(n, a, b, c, d, e)                                                           \
+	agent_call(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define CALL_6(n, a, b, c, d, e, f)                                                        \
+	agent_call(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/*
+ * The program's own call. It isn't made, or is given up, when a signal is pending for
+ * the thread: GATE_ABORTED then says that the call has had no effect. Entered.
+ */
+long program_call(struct thread *thread, long nr, const long args[6]);
+
+/* Waits until *@word isn't @value, a wake-up, or @timeout_ns has passed (0: no timeout). */
+void futex_wait(uint32_t *word, uint32_t value, uint64_t timeout_ns);
+void futex_wake(uint32_t *word, int n);
+uint64_t monotonic_ns(void);
+
+/* -- memory.c: bytes ------------------------------------------------------------ */
+
+void *memcpy(void *to, const void *from, size_t len);
+void *memset(void *to, int byte, size_t len);
+int memcmp(const void *a, const void *b, size_t len);
+
+/*
+ * Copies between memory of the agent and of the program, which may be bad: returns
+ * how many bytes were copied before the first that couldn't be. Any context.
+ */
+size_t copy_user(void *to, const void *from, size_t len);
+bool copy_from_user(void *to, uint64_t from, size_t len);
+bool copy_to_user(uint64_t to, const void *from, size_t len);
+/* Can each page of it be written? Changes nothing. */
+bool user_writable(uint64_t address, size_t len);
+/* For the handler of faults: is @ip in a copy, and where does it go on then? */
+bool copy_fault(uint64_t ip, uint64_t *ret_ip);
+
+uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+/* Of program memory; what can't be read doesn't count. */
+uint32_t crc32c_user(uint32_t crc, uint64_t address, size_t len);
+
+/* -- baton.c ----------------------------------------------------------------------- */
+
+/* From the program's code into the agent and back. The baton is held on both sides. */
+void agent_enter(struct thread *thread);
+void agent_leave(struct thread *thread);
+
+void baton_acquire(struct thread *thread);	/* entered -> baton */
+void baton_release(struct thread *thread);	/* baton -> entered */
+/* Lets who has waited too long have it first. Baton. */
+void baton_yield(struct thread *thread);
+bool alone(void);	/* the domain has one thread */
+
+/* The mode becomes MODE_PASS: the service goes on, unrecorded. Any context. */
+void go_pass(void);
+static inline bool passing(void)
+{
+	return load_relaxed(&shared()->mode) == MODE_PASS;
+}
+
+/* It has something to look at. Any context. */
+void wake_recorder(void);
+
+/*
+ * Waits for the recorder on *@word to become other than @value; @bound_ns counts
+ * against the service's stall budget. Returns whether it did. Any context.
+ */
+bool wait_for_recorder(uint32_t *word, uint32_t value, uint64_t bound_ns);
+
+/* -- log.c: writing events. Baton. ---------------------------------------------------- */
+
+/*
+ * One event is written between begin and end; add appends to its payload and goes on
+ * in EVENT_MORE where it gets too long. The event is seen by others at its end only.
+ * If there is no room within the stall bound, the mode becomes MODE_PASS and nothing
+ * is written.
+ */
+struct event *log_begin(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
+			uint32_t check, int64_t result);
+void log_add(struct thread *thread, const void *data, size_t len);
+/* Program memory; what can't be read is logged as zeroes. */
+void log_add_user(struct thread *thread, uint64_t address, size_t len);
+void log_end(struct thread *thread);
+/* An event without payload. */
+void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
+	       uint32_t check, int64_t result);
+/* Is there room for an event without payload, without waiting? */
+bool log_has_room(void);
+
+/* -- replay.c: reading them ------------------------------------------------------------ */
+
+/* Waits until the log's next event is @thread's; it stays the next. Entered -> baton. */
+const struct event *replay_next(struct thread *thread);
+/* The same, and it must be of this kind, or the replay has diverged and doesn't return. */
+const struct event *replay_expect(struct thread *thread, enum event_kind kind, unsigned nr,
+				  uint32_t check);
+/* The payload of the present event, from EVENT_MORE to EVENT_MORE. False: it has no more. */
+bool replay_read(struct thread *thread, void *to, size_t len);
+bool replay_read_to_user(struct thread *thread, uint64_t to, size_t len);
+/* The present event is done. */
+void replay_done(struct thread *thread);
+/* On the way back to the program: what comes next for this thread? */
+void replay_before_user(struct thread *thread);
+void replay_stop(struct thread *thread, enum replay_stop why);
+__attribute__((noreturn)) void replay_diverged(struct thread *thread, unsigned kind, unsigned nr,
+					       uint32_t check);
+/*
+ * A vDSO reading from the log. False: the recording went another way here, the system call.
+ */
+bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns);
+/* A SIGTRAP in the program's code: breakpoint, step, watchpoint, or the search's trap. */
+enum trap { TRAP_DONE, TRAP_PLACE_FOUND, TRAP_PROGRAMS };
+enum trap replay_trap(struct thread *thread, struct ucontext *context,
+		      const struct siginfo *info);
+/* A KICK_SIGNAL in replay: the replayer wants the thread to stop here. */
+void replay_kicked(struct thread *thread, struct ucontext *context);
+/* A thread has ended: gives the turn to the next event's thread and doesn't come back. */
+__attribute__((noreturn)) void replay_give_turn_and_end(struct thread *thread);
+/* After a rebuild: gives the first turn. */
+void replay_first_turn(struct thread *thread);
+/* A new thread's own begin. */
+void replay_thread_begins(struct thread *thread);
+
+/* -- call.c: a system call's arguments, outputs, log entry ------------------------------ */
+
+enum span_rule {
+	SPAN_FIXED,		/* capacity bytes, if the call succeeded */
+	SPAN_ALWAYS,		/* capacity bytes */
+	SPAN_RESULT,		/* its share of the result, in the order of the spans */
+	SPAN_RESULT_MUL,	/* result * factor */
+	SPAN_SOCKLEN,		/* as much as the 32-bit integer in the next span says */
+	SPAN_LENGTH64,		/* as much as the 64-bit integer in the next span says */
+	SPAN_MESSAGE_BYTES,	/* its share of the message's length */
+};
+
+/* A piece of program memory that the kernel writes. */
+struct span {
+	uint64_t user;		/* where the program wants it */
+	uint64_t scratch;	/* where the kernel writes it meanwhile; 0: at once */
+	uint64_t *where;	/* what tells the kernel: an argument, a pointer in a copied struct */
+	uint64_t capacity;
+	uint32_t factor;	/* of SPAN_RESULT_MUL */
+	uint32_t message;	/* 0, or written only if the result is at least this */
+	const uint32_t *length;	/* SPAN_MESSAGE_BYTES: the message's length, in scratch */
+	uint8_t rule;
+	uint8_t carry_in;	/* its old content matters: copied to the scratch first */
+	uint8_t pad[2];
+};
+
+struct call {
+	long nr;
+	long args[6];		/* the program's */
+	long kernel_args[6];	/* what the kernel gets */
+	long result;
+	uint32_t check;
+	uint32_t n_spans, max_spans;
+	bool yields;
+	struct span *spans;	/* in the thread's scratch */
+};
+
+const struct sysdesc *syscall_desc(long nr);	/* NULL: no such call */
+
+/*
+ * Fills @call from the thread's saved registers and its row. Scratch is reserved until
+ * the next call_prepare(). Baton.
+ */
+void call_prepare(struct thread *thread, struct call *call);
+/*
+ * Adds a span, for calls that no row expresses; the kernel is told of it in *@where.
+ * A NULL @user adds nothing. Returns NULL then, and if there are too many.
+ */
+struct span *call_add_span(struct call *call, uint64_t user, uint64_t capacity,
+			   enum span_rule rule, uint64_t *where);
+/*
+ * An iovec array that the kernel fills: copied, with a span for each element. Returns
+ * the copy, or NULL if the program's can't be read.
+ */
+void *call_add_iovec(struct thread *thread, struct call *call, uint64_t user, uint64_t n);
+/* A signal mask argument: copied without what is ours, in force during the call. */
+bool call_mask(struct thread *thread, uint64_t user, uint64_t len, uint64_t *where);
+/* Memory of the agent until the call is over; NULL if it asks for too much. */
+void *call_scratch(struct thread *thread, size_t len);
+/*
+ * Makes the call, or takes its result from the log; writes outputs and the log entry;
+ * leaves the result in call->result and in the saved registers. The baton is given up
+ * meanwhile if call->yields. May not return: a signal that interrupts the call before it
+ * had an effect leaves the agent. Baton.
+ */
+void call_perform(struct thread *thread, struct call *call);
+/* The latter half: log what the agent itself has done, or in replay take it. */
+void call_finish(struct thread *thread, struct call *call);
+void call_set_result(struct thread *thread, long result);
+
+/* -- syscall.c, sys-*.c ---------------------------------------------------------------- */
+
+/* The thread stands at a system call; context_of(thread) is saved. Baton. */
+void syscall_dispatch(struct thread *thread);
+
+void sys_memory(struct thread *thread, struct call *call);
+void sys_clone(struct thread *thread, struct call *call);
+void sys_execve(struct thread *thread, struct call *call);
+void sys_exit(struct thread *thread, struct call *call);
+void sys_exit_group(struct thread *thread, struct call *call);
+void sys_thread(struct thread *thread, struct call *call);
+void sys_signal(struct thread *thread, struct call *call);
+void sys_wait_signal(struct thread *thread, struct call *call);
+void sys_rt_sigreturn(struct thread *thread, struct call *call);
+void sys_message(struct thread *thread, struct call *call);
+void sys_ioctl(struct thread *thread, struct call *call);
+void sys_misc(struct thread *thread, struct call *call);
+/* Remembers that the service asked for what we refuse, for the incident's notes. */
+void note_refused(long nr);
+
+/* -- signal.c ----------------------------------------------------------------------------- */
+
+void signals_init(struct thread *thread);
+/* Puts the kernel's idea of dispositions, mask and stack back to the program's. */
+void signals_restore(struct thread *thread);
+void signal_entry(int signal, struct siginfo *info, struct ucontext *context);
+struct agent_disposition *disposition(const struct thread *thread, int signal);
+/* Tells the kernel what the program's disposition of @signal means for us. Baton. */
+long signal_install(const struct thread *thread, int signal);
+/* The mask that the kernel may have while the program runs. */
+uint64_t kernel_mask(const struct thread *thread);
+/*
+ * Delivers the pending signal, if there is one; @at says where the saved context stands
+ * (enum event_flags). True: a handler's frame was built. May not return. Baton.
+ */
+bool signal_deliver_pending(struct thread *thread, unsigned at);
+/* In replay: the next event is an EVENT_SIGNAL or EVENT_FATAL of this thread. */
+void signal_replay(struct thread *thread);
+/* Gives a signal that was taken for this thread back to the process. */
+void signal_send_back(struct thread *thread);
+/* Replay: a thread in THREAD_PREEMPTED goes on. Doesn't return. */
+void resume_preempted(struct thread *thread);
+/* A signal that was held back while the program had it blocked may come now. */
+void signal_release_held(struct thread *thread);
+/* The program's rt_sigreturn: frame.c. False: its frame is bad. */
+bool frame_restore(struct thread *thread);
+bool frame_build(struct thread *thread, int signal, const struct event_signal *event);
+void altstack_get(const struct thread *thread, uint64_t sp, void *stack_t_out);
+
+/* -- place.c: descriptors of asynchronous places -------------------------------------------- */
+
+void place_compute(const struct ucontext *context, struct event_async *place);
+uint64_t hash_bytes(const void *data, size_t len);
+
+/* -- snapshot.c, death.c ----------------------------------------------------------------------- */
+
+/* Attention bits that concern snapshots. Baton, context saved. */
+void snapshot_attend(struct thread *thread);
+void snapshot_take(struct thread *thread, unsigned flags);
+/* Writes the obituary and waits, within bounds, for what the recorder wants to read. */
+void obituary_write(struct thread *thread, int signal, int status, unsigned at,
+		    const void *info, bool quiescent);
+
+/* -- start.c -------------------------------------------------------------------------------------- */
+
+/* A system call without the gate: before dispatch is on, from anywhere. */
+long raw_call(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+
+/*
+ * A record and a slot, whose memory it makes; @slot: which, or -1 for a free one. NULL: there
+ * are no more. Baton.
+ */
+struct thread *thread_new(int slot);
+void thread_free(struct thread *thread);
+/* gs, alternate stack, dispatch: in the new thread itself. */
+void thread_attach(struct thread *thread);
+/* The first system call of all, start.c's own: the program's entry is next. Baton. */
+__attribute__((noreturn)) void program_begins(struct thread *thread);
+/* A new thread's first event, and on to its program code; it has the baton next. */
+__attribute__((noreturn)) void thread_starts(struct thread *thread);
+/* This process goes on natively, from its saved context: a fork child, a filter's owner. */
+__attribute__((noreturn)) void process_detach(struct thread *thread);
+
+/* Leaves the agent: restores thread->frame. Baton. */
+__attribute__((noreturn)) void resume_program(struct thread *thread);
+
+/* asm */
+__attribute__((noreturn)) void enter_frame(void *frame, uint64_t sigreturn);
+void child_entry(void);
+void child_resumes(void);
+__attribute__((noreturn)) void begin_program(uint64_t address);
+__attribute__((noreturn)) void call_on_stack(uint64_t sp, void (*f)(void *), void *argument);
+
+#pragma GCC visibility pop

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * asm-offsets - numbers that the vDSO's assembler shares with C
+ *
+ * Offsets in struct thread are asserted in recorder/abi.h, those in the kernel's
+ * struct ucontext (arch/x86/include/uapi/asm/{ucontext,sigcontext}.h) in agent.h.
+ */
+#pragma once
+
+#ifdef __ASSEMBLER__
+#define THREAD_USER_SP 16
+#define THREAD_STACK_TOP 24
+#define THREAD_VDSO_RESULT 32
+#define THREAD_NATIVE 48
+
+#define VDSO_AGENT_CLOCK_GETTIME 0
+#define VDSO_AGENT_GETTIMEOFDAY 1
+#define VDSO_AGENT_TIME 2
+#define VDSO_REAL_CLOCK_GETTIME 3
+#define VDSO_REAL_GETTIMEOFDAY 4
+#define VDSO_REAL_TIME 5
+#define VDSO_N_SLOTS 6
+#endif
+
+/* struct ucontext: uc_mcontext.gregs begin at 40, in the order of recorder/event.h. */
+#define UC_REGS 40
+#define UC_RBP 120
+#define UC_RSP_SLEB_LO 0xa0	/* UC_REGS + 8 * REG_RSP_ = 160, as SLEB128 */
+#define UC_RSP_SLEB_HI 0x01
+
+/* What gate() returns for a call that a signal kept from being made. */
+#define GATE_ABORTED -1000
+
+/* No kernel has this system call: start.c's way into the agent. */
+#define BEGIN_SYSCALL 0x62620001
+
+/* struct agent_config: asserted in agent.h. */
+#define CONFIG_ENTRY 56
+#define CONFIG_STACK 64

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * baton - the right to run the program's code, one thread of the domain at a time
+ *
+ * A futex word: slot + 1 of the holder, 0 if it is free, and a bit that says that
+ * somebody sleeps. Whoever finds it free takes it, so a running thread that gives it
+ * up around a short call mostly gets it back without a wake-up. A waiter that got
+ * nothing for a slice asks for it by name: the holder hands it over at its next entry
+ * into the agent, and is kicked if it makes none. So no thread starves, and none of
+ * this needs a process of ours.
+ *
+ * In MODE_PASS there is no baton. In replay the log says whose turn it is (replay.c).
+ */
+#include "recorder/agent/agent.h"
+
+enum {
+	SPINS = 100,		/* a few us: less than a futex sleep and wake-up */
+	KICK_SPINS = 20000,	/* about 0.5 ms: longer than a signal takes to arrive */
+};
+
+bool alone(void)
+{
+	return load_relaxed(&shared()->n_threads) == 1;
+}
+
+void agent_enter(struct thread *thread)
+{
+	uint32_t was = exchange(&slot_of(thread)->status, SLOT_AGENT);
+
+	/* A kick under way must not land in a system call that we make for the program. */
+	if (was == SLOT_KICKED)
+		for (int i = 0; i < KICK_SPINS && !load_relaxed(&thread->kick_seen); i++)
+			cpu_relax();
+	thread->kick_seen = 0;
+	thread->fs_base = read_fs_base();
+}
+
+void agent_leave(struct thread *thread)
+{
+	thread->state = THREAD_RUNNING;
+	store_release(&slot_of(thread)->status, SLOT_USER);
+}
+
+static void kick(uint32_t slot)
+{
+	struct agent_slot *target = &shared()->slots[slot];
+	struct siginfo info = { .signo = KICK_SIGNAL, .code = -1 /* SI_QUEUE */ };
+
+	if (!compare_exchange(&target->status, SLOT_USER, SLOT_KICKED))
+		return;	/* it is in the agent and will see `want` at its next entry */
+	info.value = KICK_MAGIC;
+	info.pid = (int32_t)shared()->pid;
+	(void) add_fetch(&shared()->n_kicks, 1);
+	if (agent_syscall(NR_rt_tgsigqueueinfo, target->tgid, target->tid, KICK_SIGNAL, &info) < 0)
+		(void) compare_exchange(&target->status, SLOT_KICKED, SLOT_USER);
+}
+
+/* The kernel clears a thread's word at its death, also that of a vfork child at its exec. */
+static bool holder_is_dead(uint32_t holder)
+{
+	return holder >= 1 && holder <= MAX_THREADS &&
+	       load_acquire(&shared()->slots[holder - 1].kernel_tid) == 0;
+}
+
+static void ask_for_baton(uint32_t me, uint32_t value, uint64_t waited)
+{
+	struct agent_shared *s = shared();
+	uint32_t holder = value & BATON_HOLDER;
+
+	if (holder_is_dead(holder) ||
+	    (holder == BATON_RECORDER && waited >= agent_config.stall_ns)) {
+		(void) compare_exchange(&s->baton, value, me | BATON_SLEEPERS);
+		return;
+	}
+	if (load_relaxed(&s->want) != me && !compare_exchange(&s->want, 0, me))
+		return;
+	(void) fetch_or(&s->attention, ATTENTION_WANT);
+	if (holder >= 1 && holder <= MAX_THREADS)
+		kick(holder - 1);
+}
+
+static void baton_acquire_slowly(uint32_t me)
+{
+	struct agent_shared *s = shared();
+	uint64_t slice = agent_config.slice_ns, since = monotonic_ns(), waited;
+
+	while (!passing()) {
+		uint32_t value = load_acquire(&s->baton);
+
+		if ((value & BATON_HOLDER) == me)
+			break;		/* handed over */
+		if (value == 0) {
+			if (compare_exchange(&s->baton, 0, me | BATON_SLEEPERS))
+				break;
+			continue;
+		}
+		if (!(value & BATON_SLEEPERS)) {
+			if (!compare_exchange(&s->baton, value, value | BATON_SLEEPERS))
+				continue;
+			value |= BATON_SLEEPERS;
+		}
+		futex_wait(&s->baton, value, slice);
+		waited = monotonic_ns() - since;
+		if (waited >= slice)
+			ask_for_baton(me, load_acquire(&s->baton), waited);
+	}
+	(void) compare_exchange(&s->want, me, 0);
+}
+
+void baton_acquire(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+	uint32_t me = thread->slot + 1;
+
+	for (int i = 0; i < SPINS; i++) {
+		if (passing())
+			return;
+		if (load_relaxed(&s->baton) == 0 && compare_exchange(&s->baton, 0, me))
+			return;
+		cpu_relax();
+	}
+	baton_acquire_slowly(me);
+}
+
+void baton_release(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+
+	(void) thread;
+	if (passing())
+		return;
+	if (exchange(&s->baton, 0) & BATON_SLEEPERS)
+		futex_wake(&s->baton, 1);
+}
+
+void baton_yield(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+	uint32_t who;
+
+	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_WANT);
+	who = exchange(&s->want, 0);
+	if (passing() || who == 0 || who > MAX_THREADS || who == thread->slot + 1 ||
+	    holder_is_dead(who))
+		return;
+	(void) exchange(&s->baton, who | BATON_SLEEPERS);
+	futex_wake(&s->baton, INT32_MAX);
+	baton_acquire(thread);
+}
+
+void go_pass(void)
+{
+	struct agent_shared *s = shared();
+
+	if (exchange(&s->mode, MODE_PASS) == MODE_PASS)
+		return;
+	(void) add_fetch(&s->n_passed, 1);
+	(void) fetch_or(&s->attention, ATTENTION_PASS);
+	for (uint32_t i = 0; i < process()->n_slots_mapped; i++)
+		store_relaxed(&slot_thread(i)->native, 1);
+	futex_wake(&s->baton, INT32_MAX);
+	futex_wake(&s->producer_waits, INT32_MAX);
+}
+
+void wake_recorder(void)
+{
+	struct agent_shared *s = shared();
+
+	store_relaxed(&s->consumer_sleeps, 0);
+	(void) add_fetch(&s->consumer_wake, 1);
+	futex_wake(&s->consumer_wake, 1);
+}
+
+bool wait_for_recorder(uint32_t *word, uint32_t value, uint64_t bound_ns)
+{
+	struct agent_process *p = process();
+	uint64_t begin = monotonic_ns(), waited = 0, allowed;
+
+	if (begin - p->stall_window_ns >= agent_config.stall_period_ns) {
+		p->stall_window_ns = begin;
+		p->stall_used_ns = 0;
+	}
+	allowed = agent_config.stall_ns - MIN(agent_config.stall_ns, p->stall_used_ns);
+	allowed = MIN(allowed, bound_ns);
+	while (load_acquire(word) == value && waited < allowed && !passing()) {
+		futex_wait(word, value, allowed - waited);
+		waited = monotonic_ns() - begin;
+	}
+	p->stall_used_ns += waited;
+	shared()->n_stalls++;
+	shared()->stalled_ns += waited;
+	return load_acquire(word) != value;
+}

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * call - one system call: what it asks for, what the kernel writes, how it is logged
+ *
+ * The table's row gives the spans, the pieces of program memory that the kernel writes.
+ * While recording, a call that gives the baton up lets the kernel write to scratch, and
+ * the bytes go to the program when the baton is held again: other threads never see
+ * them early. In replay the same spans are filled from the log.
+ */
+#include "recorder/agent/agent.h"
+
+static const struct sysdesc table[N_SYSCALLS] = {
+#include "recorder/sysdesc-words.h"
+};
+
+enum {
+	MAX_IOV = 1024,		/* UIO_MAXIOV */
+	EXTRA_SPANS = 14,	/* beside an iovec's: arguments, parts of a msghdr */
+	CHECKED_STRING = 256,	/* how much of what a call reads goes into its check */
+	CHECKED_BUFFER = 4096,
+	PROBE_ALL = 16 * PAGE,	/* of larger buffers only the ends are tried for writing */
+};
+
+struct iovec64 {
+	uint64_t base, len;
+};
+
+const struct sysdesc *syscall_desc(long nr)
+{
+	return nr >= 0 && nr < N_SYSCALLS && table[nr].mode != SYS_NONE ? &table[nr] : NULL;
+}
+
+/* -- scratch ------------------------------------------------------------------------------ */
+
+static void *big_scratch(struct thread *thread, size_t len)
+{
+	enum { PROT_RW = 3, MAP_PRIVATE_ANON_FIXED = 0x32 };
+	uint64_t base = agent_config.base + AGENT_SCRATCH + thread->slot * SLOT_BIG_SCRATCH_LEN;
+	uint64_t end = thread->big_scratch_used + len, need = ALIGN_UP(end, (uint64_t)1 << 18);
+
+	if (len > SLOT_BIG_SCRATCH_LEN || end > SLOT_BIG_SCRATCH_LEN)
+		return NULL;
+	if (need > thread->big_scratch_len) {
+		uint64_t at = base + thread->big_scratch_len;
+
+		if (agent_syscall(NR_mmap, at, need - thread->big_scratch_len, PROT_RW,
+				  MAP_PRIVATE_ANON_FIXED, -1, 0) != (long)at)
+			return NULL;
+		thread->big_scratch_len = need;
+	}
+	thread->big_scratch_used = end;
+	return (void *)(base + end - len);
+}
+
+void *call_scratch(struct thread *thread, size_t len)
+{
+	uint64_t base = slot_address(thread->slot) + SLOT_SCRATCH;
+
+	len = ALIGN_UP(len, (size_t)16);
+	if (len > SLOT_SCRATCH_LEN - thread->scratch_used)
+		return big_scratch(thread, len);
+	thread->scratch_used += len;
+	return (void *)(base + thread->scratch_used - len);
+}
+
+/* Scratch with the place in its page that @user has: O_DIRECT asks for alignment. */
+static uint64_t scratch_like(struct thread *thread, uint64_t user, uint64_t len)
+{
+	uint64_t at = (uint64_t)call_scratch(thread, len + PAGE);
+
+	if (!at)
+		return 0;
+	return at + ((user - at) & (PAGE - 1));
+}
+
+/* -- spans --------------------------------------------------------------------------------- */
+
+struct span *call_add_span(struct call *call, uint64_t user, uint64_t capacity,
+			   enum span_rule rule, uint64_t *where)
+{
+	struct span *span;
+
+	if (!user || !capacity || call->n_spans == call->max_spans)
+		return NULL;
+	span = &call->spans[call->n_spans++];
+	*span = (struct span){
+		.user = user,
+		.where = where,
+		.capacity = capacity,
+		.factor = 1,
+		.rule = (uint8_t)rule,
+		.carry_in = rule == SPAN_FIXED || rule == SPAN_ALWAYS,
+	};
+	return span;
+}
+
+void *call_add_iovec(struct thread *thread, struct call *call, uint64_t user, uint64_t n)
+{
+	struct iovec64 *copy;
+
+	if (n == 0 || n > MAX_IOV)
+		return NULL;
+	copy = call_scratch(thread, n * sizeof(*copy));
+	if (!copy || !copy_from_user(copy, user, n * sizeof(*copy)))
+		return NULL;
+	for (uint64_t i = 0; i < n; i++)
+		(void) call_add_span(call, copy[i].base, copy[i].len, SPAN_RESULT, &copy[i].base);
+	return copy;
+}
+
+bool call_mask(struct thread *thread, uint64_t user, uint64_t len, uint64_t *where)
+{
+	uint64_t *copy, mask;
+
+	if (!user || len != sizeof(mask) || !copy_from_user(&mask, user, sizeof(mask)))
+		return false;
+	copy = call_scratch(thread, sizeof(mask));
+	thread->call_mask = mask;
+	thread->has_call_mask = 1;
+	*copy = mask & ~UNBLOCKABLE;
+	*where = (uint64_t)copy;
+	return true;
+}
+
+static uint32_t check_iovec(uint32_t check, uint64_t user, uint64_t n)
+{
+	struct iovec64 iov;
+	size_t left = CHECKED_BUFFER;
+
+	for (uint64_t i = 0; i < n && i < MAX_IOV && left; i++) {
+		size_t len;
+
+		if (!copy_from_user(&iov, user + i * sizeof(iov), sizeof(iov)))
+			break;
+		len = MIN(iov.len, left);
+		check = crc32c(check, &iov.len, sizeof(iov.len));
+		check = crc32c_user(check, iov.base, len);
+		left -= len;
+	}
+	return check;
+}
+
+static uint32_t check_string(uint32_t check, uint64_t user)
+{
+	char text[CHECKED_STRING];
+	size_t n = copy_user(text, (const void *)user, sizeof(text)), len = 0;
+
+	while (len < n && text[len])
+		len++;
+	return crc32c(check, text, len);
+}
+
+/* What an argument reads goes into the check, what it writes becomes a span. */
+static void prepare_argument(struct thread *thread, struct call *call, unsigned i,
+			     const struct sysarg *arg)
+{
+	uint64_t user = (uint64_t)call->args[i], other = (uint64_t)call->args[arg->a];
+	uint64_t *where = (uint64_t *)&call->kernel_args[i];
+	struct iovec64 iov;
+	struct span *span;
+	uint32_t len32;
+
+	switch (arg->kind) {
+	case ARG_STR:
+		call->check = check_string(call->check, user);
+		break;
+	case ARG_IN:
+		call->check = crc32c_user(call->check, user, MIN(arg->b, CHECKED_STRING));
+		break;
+	case ARG_INBUF:
+		call->check = crc32c_user(call->check, user, MIN(other, CHECKED_BUFFER));
+		break;
+	case ARG_IOVIN:
+		call->check = check_iovec(call->check, user, other);
+		break;
+	case ARG_MSG:
+		/* struct msghdr: after name and its length, the iovec and its length. */
+		if (copy_from_user(&iov, user + 16, sizeof(iov)))
+			call->check = check_iovec(call->check, iov.base, iov.len);
+		break;
+	case ARG_OUT:
+		(void) call_add_span(call, user, arg->b, SPAN_FIXED, where);
+		break;
+	case ARG_ALWAYS:
+		call->check = crc32c_user(call->check, user, MIN(arg->b, CHECKED_STRING));
+		(void) call_add_span(call, user, arg->b, SPAN_ALWAYS, where);
+		break;
+	case ARG_OUTRET:
+		(void) call_add_span(call, user, other, SPAN_RESULT, where);
+		break;
+	case ARG_OUTMUL:
+		/* A count of more than this is refused by every call that has one. */
+		span = call_add_span(call, user, MIN(other, 1u << 28) * arg->b, SPAN_RESULT_MUL, where);
+		if (span)
+			span->factor = arg->b;
+		break;
+	case ARG_OUTARG:
+		(void) call_add_span(call, user, MIN(other, 1u << 28) * arg->b, SPAN_ALWAYS, where);
+		break;
+	case ARG_OUTPAGES:
+		(void) call_add_span(call, user, (other + PAGE - 1) / PAGE, SPAN_FIXED, where);
+		break;
+	case ARG_FDSET:
+		(void) call_add_span(call, user, ((uint64_t)MIN((uint32_t)other, 1u << 26) + 63) / 64 * 8,
+				     SPAN_ALWAYS, where);
+		break;
+	case ARG_SOCKADDR:
+		if (other && copy_from_user(&len32, other, sizeof(len32)))
+			(void) call_add_span(call, user, len32, SPAN_SOCKLEN, where);
+		break;
+	case ARG_IOVOUT: {
+		void *copy = call_add_iovec(thread, call, user, other);
+
+		if (copy)
+			*where = (uint64_t)copy;
+		break;
+	}
+	case ARG_SIGSET:
+		(void) call_mask(thread, user, other, where);
+		break;
+	}
+}
+
+void call_prepare(struct thread *thread, struct call *call)
+{
+	static const uint8_t order[6] = { REG_RDI_, REG_RSI_, REG_RDX_, REG_R10_, REG_R8_, REG_R9_ };
+	const struct ucontext *context = context_of(thread);
+	const struct sysdesc *desc;
+	uint64_t ip = context->regs[REG_RIP_];
+
+	call->nr = (long)(int32_t)context->regs[REG_RAX_];
+	call->result = 0;
+	call->n_spans = 0;
+	for (int i = 0; i < 6; i++)
+		call->args[i] = call->kernel_args[i] = (long)context->regs[order[i]];
+	desc = syscall_desc(call->nr);
+	call->yields = desc && desc->yields;
+	thread->scratch_used = 0;
+	thread->big_scratch_used = 0;
+	call->max_spans = EXTRA_SPANS;
+	for (int i = 0; desc && i < desc->n_args; i++)
+		if (desc->args[i].kind == ARG_IOVOUT)
+			call->max_spans += MIN((uint64_t)call->args[desc->args[i].a], MAX_IOV);
+	call->spans = call_scratch(thread, call->max_spans * sizeof(struct span));
+	if (!call->spans)
+		call->max_spans = 0;
+
+	call->check = crc32c(0, &call->nr, sizeof(call->nr));
+	call->check = crc32c(call->check, &ip, sizeof(ip));
+	call->check = crc32c(call->check, call->args, (desc ? desc->n_args : 0) * sizeof(long));
+	for (unsigned i = 0; desc && i < desc->n_args; i++)
+		prepare_argument(thread, call, i, &desc->args[i]);
+
+	/* Memory may have changed between the call and the snapshot that we came from. */
+	if (thread->resumed) {
+		call->check = thread->entry_check;
+		thread->resumed = 0;
+	}
+	thread->entry_check = call->check;
+}
+
+/* -- recording ------------------------------------------------------------------------------ */
+
+static bool destination_is_good(const struct span *span)
+{
+	if (span->capacity <= PROBE_ALL)
+		return user_writable(span->user, span->capacity);
+	return user_writable(span->user, 1) && user_writable(span->user + span->capacity - 1, 1);
+}
+
+/*
+ * The kernel writes to scratch. What has none (too large, or the destination is bad)
+ * stays with the program's address: the kernel says what it thinks of it.
+ */
+static void redirect(struct thread *thread, struct call *call)
+{
+	for (uint32_t i = 0; i < call->n_spans; i++) {
+		struct span *span = &call->spans[i];
+
+		if (!span->where || !destination_is_good(span))
+			continue;
+		span->scratch = scratch_like(thread, span->user, span->capacity);
+		if (!span->scratch)
+			continue;
+		if (span->carry_in)
+			(void) copy_user((void *)span->scratch, (const void *)span->user, span->capacity);
+		*span->where = span->scratch;
+	}
+}
+
+/* What is still to be given to the spans that share a length. */
+struct share {
+	uint64_t left;
+	uint32_t message;	/* whose bytes `left` counts; 0: the result's */
+};
+
+static uint64_t take_share(struct share *share, uint64_t capacity)
+{
+	uint64_t n = MIN(share->left, capacity);
+
+	share->left -= n;
+	return n;
+}
+
+/* The value-result length that the span behind @span holds, in @size bytes. */
+static uint64_t length_behind(const struct call *call, const struct span *span, size_t size)
+{
+	const struct span *next = span + 1;
+	uint64_t len = 0;
+
+	if (next < call->spans + call->n_spans)
+		(void) copy_user(&len, (const void *)(next->scratch ? next->scratch : next->user), size);
+	return len;
+}
+
+/* How many bytes of @span the kernel has written. */
+static uint64_t written(const struct call *call, const struct span *span, struct share *share)
+{
+	if (span->rule == SPAN_ALWAYS)
+		return span->capacity;
+	if (call->result < (long)span->message)
+		return 0;
+	switch (span->rule) {
+	case SPAN_RESULT:
+		return take_share(share, span->capacity);
+	case SPAN_RESULT_MUL:
+		return MIN((uint64_t)call->result * span->factor, span->capacity);
+	case SPAN_SOCKLEN:
+		return MIN(length_behind(call, span, 4), span->capacity);
+	case SPAN_LENGTH64:
+		return MIN(length_behind(call, span, 8), span->capacity);
+	case SPAN_MESSAGE_BYTES:
+		if (share->message != span->message)
+			*share = (struct share){ *span->length, span->message };
+		return take_share(share, span->capacity);
+	default:
+		return span->capacity;
+	}
+}
+
+/* From the scratch to the program. A destination that went bad meanwhile: EFAULT. */
+static void write_back(struct call *call)
+{
+	struct share share = { .left = (uint64_t)MAX(call->result, 0) };
+
+	for (uint32_t i = 0; i < call->n_spans; i++) {
+		const struct span *span = &call->spans[i];
+		uint64_t n = written(call, span, &share);
+
+		if (span->scratch && n &&
+		    !copy_to_user(span->user, (const void *)span->scratch, n))
+			call->result = -EFAULT_;
+	}
+}
+
+static void record_result(struct thread *thread, struct call *call)
+{
+	struct share share;
+
+	write_back(call);
+	share = (struct share){ .left = (uint64_t)MAX(call->result, 0) };
+	if (!log_begin(thread, EVENT_SYSCALL, 0, (unsigned)call->nr, call->check, call->result))
+		return;
+	for (uint32_t i = 0; i < call->n_spans; i++) {
+		uint32_t n = (uint32_t)written(call, &call->spans[i], &share);
+
+		log_add(thread, &n, sizeof(n));
+		log_add_user(thread, call->spans[i].user, n);
+	}
+	log_end(thread);
+}
+
+/* A signal that the program ignores after all must not interrupt its call. */
+static bool nothing_to_deliver(struct thread *thread)
+{
+	struct agent_disposition *d = disposition(thread, (int)thread->pending);
+
+	if (d->handler != SIG_IGN_ && (d->handler != SIG_DFL_ ||
+				       !(signal_bit((int)thread->pending) &
+					 (signal_bit(SIGCHLD_) | signal_bit(SIGCONT_) |
+					  signal_bit(SIGURG_) | signal_bit(SIGWINCH_)))))
+		return false;
+	return !signal_deliver_pending(thread, EVENT_AT_ENTRY);
+}
+
+static void make_call(struct thread *thread, struct call *call)
+{
+	bool yields = call->yields && !passing() && !alone();
+
+	if (yields) {
+		redirect(thread, call);
+		baton_release(thread);
+	}
+	for (;;) {
+		call->result = program_call(thread, call->nr, call->kernel_args);
+		if (!thread->pending ||
+		    (call->result != GATE_ABORTED && call->result != -EINTR_))
+			break;
+		if (yields)
+			baton_acquire(thread);
+		if (!nothing_to_deliver(thread))
+			return;
+		if (yields)
+			baton_release(thread);
+	}
+	if (yields)
+		baton_acquire(thread);
+	/* The mask that the call had set is over with it, but for the signal that ended it. */
+	if (!thread->pending)
+		thread->has_call_mask = 0;
+}
+
+/* -- replay ------------------------------------------------------------------------------------ */
+
+/*
+ * A vDSO reading that is the last event of the log comes here as a system call, so that
+ * the thread's context is saved where the replay ends.
+ */
+static bool replay_last_clock(struct thread *thread, struct call *call)
+{
+	const struct event *event = replay_next(thread);
+	int64_t value[2] = { event->result / 1000000000, event->result % 1000000000 };
+	uint64_t user = (uint64_t)call->args[call->nr == NR_clock_gettime];
+
+	if (event->kind != EVENT_CLOCK)
+		return false;
+	if (call->nr == NR_gettimeofday)
+		value[1] /= 1000;
+	call->result = call->nr == NR_time ? value[0] : 0;
+	if (user)
+		(void) copy_to_user(user, value, call->nr == NR_time ? 8 : 16);
+	replay_done(thread);
+	return true;
+}
+
+static void replay_result(struct thread *thread, struct call *call)
+{
+	if (replay_last_clock(thread, call))
+		return;
+	call->result = replay_expect(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check)->result;
+	for (uint32_t i = 0; i < call->n_spans; i++) {
+		uint32_t n;
+
+		if (!replay_read(thread, &n, sizeof(n)) || n > call->spans[i].capacity ||
+		    !replay_read_to_user(thread, call->spans[i].user, n))
+			replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
+	}
+	replay_done(thread);
+}
+
+void call_set_result(struct thread *thread, long result)
+{
+	context_of(thread)->regs[REG_RAX_] = (uint64_t)result;
+	thread->state = THREAD_LEAVING;
+}
+
+/* What the program shows is shown again. */
+static bool is_output(const struct call *call)
+{
+	return (call->nr == NR_write || call->nr == NR_writev) && call->result > 0 &&
+	       (call->args[0] == 1 || call->args[0] == 2);
+}
+
+void call_finish(struct thread *thread, struct call *call)
+{
+	if (agent_replays())
+		replay_result(thread, call);
+	else
+		record_result(thread, call);
+	call_set_result(thread, call->result);
+	shared()->stop_nr = (uint32_t)call->nr;
+	if (agent_replays() && is_output(call) && load_relaxed(&shared()->stop_at_writes))
+		replay_stop(thread, STOP_WRITE);
+}
+
+void call_perform(struct thread *thread, struct call *call)
+{
+	if (!agent_replays()) {
+		make_call(thread, call);
+		if (call->result == GATE_ABORTED) {
+			(void) signal_deliver_pending(thread, EVENT_AT_ENTRY);
+			resume_program(thread);
+		}
+	}
+	call_finish(thread, call);
+}

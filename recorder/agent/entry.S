@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* entry - where control comes into the agent's image, and what C can't say */
+
+#include "recorder/agent/asm-offsets.h"
+
+/* struct agent_entries: offsets in the image, for who maps it. */
+	.section .entries, "a"
+	.quad	0x6769666e6f636262	/* AGENT_CONFIG_MAGIC */
+	.quad	agent_start
+	.quad	agent_rebuild
+	.quad	agent_clock_gettime
+	.quad	agent_gettimeofday
+	.quad	agent_time
+	.quad	agent_config
+
+/* struct agent_config, filled in from outside. */
+	.section .config, "a"
+	.balign	4096
+	.globl	agent_config
+	.hidden	agent_config
+agent_config:
+	.fill	4096, 1, 0
+
+	.text
+/*
+ * The first code after exec. The injector has set %rsp to the program's initial
+ * stack; below it is free. If the agent can't begin, the program does.
+ */
+	.globl	agent_start
+agent_start:
+	lea	-1024(%rsp), %rsp
+	and	$-16, %rsp
+	xor	%ebp, %ebp
+	call	start_main
+	mov	agent_config_entry(%rip), %rax
+	mov	agent_config_stack(%rip), %rsp
+	/* The ABI: %rdx is a function to call at exit, the rest is unspecified; the kernel gives 0. */
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%ebx, %ebx
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	jmp	*%rax
+	.set	agent_config_entry, agent_config + CONFIG_ENTRY
+	.set	agent_config_stack, agent_config + CONFIG_STACK
+
+/* The first code of a replay: %rsp is on a temporary stack in the region. */
+	.globl	agent_rebuild
+agent_rebuild:
+	xor	%ebp, %ebp
+	and	$-16, %rsp
+	call	rebuild_main
+	ud2
+
+/* A new thread comes out of the gate with its record in %rbx. */
+	.globl	child_entry
+	.hidden	child_entry
+child_entry:
+	xor	%ebp, %ebp
+	mov	%rbx, %rdi
+	and	$-16, %rsp
+	call	thread_begins
+	ud2
+
+/* The same for a thread that a replay puts back where it stood. */
+	.globl	child_resumes
+	.hidden	child_resumes
+child_resumes:
+	xor	%ebp, %ebp
+	mov	%rbx, %rdi
+	and	$-16, %rsp
+	call	thread_resumes_in_child
+	ud2
+
+/* void begin_program(uint64_t address) */
+	.globl	begin_program
+	.hidden	begin_program
+begin_program:
+	jmp	*%rdi
+
+/* void enter_frame(struct ucontext *frame, uint64_t sigreturn) */
+	.globl	enter_frame
+	.hidden	enter_frame
+enter_frame:
+	mov	%rdi, %rsp
+	jmp	*%rsi
+
+/* void call_on_stack(uint64_t sp, void (*f)(void *), void *argument) */
+	.globl	call_on_stack
+	.hidden	call_on_stack
+call_on_stack:
+	mov	%rdi, %rsp
+	and	$-16, %rsp
+	xor	%ebp, %ebp
+	mov	%rdx, %rdi
+	call	*%rsi
+	ud2
+
+/*
+ * size_t copy_user(void *to, const void *from, size_t len)
+ *
+ * A fault at copy_user_insn goes on at copy_user_done, with what is left in %rcx.
+ */
+	.globl	copy_user, copy_user_insn, copy_user_done
+	.hidden	copy_user, copy_user_insn, copy_user_done
+copy_user:
+	mov	%rdx, %rcx
+	mov	%rdx, %rax
+copy_user_insn:
+	rep movsb
+copy_user_done:
+	sub	%rcx, %rax
+	ret
+
+/* int probe_write(void *byte): 1, or 0 if it can't be written. */
+	.globl	probe_write, probe_write_insn, probe_write_failed
+	.hidden	probe_write, probe_write_insn, probe_write_failed
+probe_write:
+	mov	$1, %eax
+probe_write_insn:
+	lock orb $0, (%rdi)
+	ret
+probe_write_failed:
+	xor	%eax, %eax
+	ret
+
+	.section .note.GNU-stack, "", @progbits

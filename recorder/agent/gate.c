@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* gate - system calls, through the only instructions that may make them */
+#include "recorder/agent/agent.h"
+
+typedef long gate_function(long nr, const long *args, void *context, const uint32_t *pending);
+
+static inline gate_function *gate(void)
+{
+	return (gate_function *)VDSO_ADDRESS(VDSO_gate);
+}
+
+long agent_call(long nr, long a, long b, long c, long d, long e, long f)
+{
+	static const uint32_t never = 0;
+	const long args[6] = { a, b, c, d, e, f };
+
+	return gate()(nr, args, this_thread()->frame, &never);
+}
+
+long program_call(struct thread *thread, long nr, const long args[6])
+{
+	for (;;) {
+		long result;
+
+		thread->kick_seen = 0;
+		thread->in_program_call = 1;
+		result = gate()(nr, args, thread->frame, &thread->pending);
+		thread->in_program_call = 0;
+		/*
+		 * A kick that was on its way for longer than agent_enter() waits may have
+		 * interrupted a call that the kernel doesn't restart. The program must not
+		 * see that.
+		 */
+		if (result == -EINTR_ && thread->kick_seen && !thread->pending)
+			continue;
+		return result;
+	}
+}
+
+void futex_wait(uint32_t *word, uint32_t value, uint64_t timeout_ns)
+{
+	enum { FUTEX_WAIT = 0 };
+	struct timespec64 timeout = { (int64_t)(timeout_ns / 1000000000),
+				      (int64_t)(timeout_ns % 1000000000) };
+
+	(void) agent_syscall(NR_futex, word, FUTEX_WAIT, value, timeout_ns ? &timeout : NULL);
+}
+
+void futex_wake(uint32_t *word, int n)
+{
+	enum { FUTEX_WAKE = 1 };
+
+	(void) agent_syscall(NR_futex, word, FUTEX_WAKE, n);
+}
+
+uint64_t monotonic_ns(void)
+{
+	enum { CLOCK_MONOTONIC = 1 };
+	struct timespec64 now;
+
+	if (agent_syscall(NR_clock_gettime, CLOCK_MONOTONIC, &now) < 0)
+		return 0;
+	return (uint64_t)now.sec * 1000000000 + (uint64_t)now.nsec;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * log - events into the ring
+ *
+ * The ring is mapped twice, one behind the other, so an event is contiguous wherever
+ * it begins. It is seen by the recorder once `head` has passed it: a thread that is
+ * killed while it writes leaves nothing half-written behind.
+ */
+#include "recorder/agent/agent.h"
+
+enum {
+	TICKS_FINE = 0x8000,	/* below: 2^tick_shift cycles; from here on 1024 times as many */
+	TICKS_COARSE_SHIFT = 10,
+};
+
+static uint8_t *ring_at(uint64_t position)
+{
+	return (uint8_t *)agent_config.base + AGENT_RING + (position & (agent_config.ring_len - 1));
+}
+
+static bool room(uint64_t end)
+{
+	uint64_t used = end - load_acquire(&shared()->tail);
+
+	return used <= agent_config.ring_len;
+}
+
+/* Waits for the recorder to make room up to @end. False: there is none, and the mode is pass. */
+static bool make_room(uint64_t end)
+{
+	struct agent_shared *s = shared();
+
+	while (!room(end)) {
+		uint32_t turn = load_acquire(&s->producer_waits);
+
+		if (room(end))
+			break;
+		if (load_relaxed(&s->consumer_sleeps))
+			wake_recorder();
+		if (!wait_for_recorder(&s->producer_waits, turn, UINT64_MAX) && !room(end)) {
+			go_pass();
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Cycles since the event before, in event.ticks' floating form; what it can't say is kept. */
+static uint16_t ticks_since_last(void)
+{
+	struct agent_process *p = process();
+	unsigned shift = agent_config.tick_shift;
+	uint64_t now, ticks;
+
+	if (p->tsc_trapped)	/* for us too; the time is caught up with later */
+		return 0;
+	now = read_tsc();
+	if (now <= p->last_tsc)
+		return 0;
+	ticks = (now - p->last_tsc) >> shift;
+	if (ticks < TICKS_FINE) {
+		p->last_tsc += ticks << shift;
+		return (uint16_t)ticks;
+	}
+	ticks = MIN(ticks >> TICKS_COARSE_SHIFT, TICKS_FINE - 1);
+	p->last_tsc += ticks << TICKS_COARSE_SHIFT << shift;
+	return (uint16_t)(TICKS_FINE | ticks);
+}
+
+static void publish(uint64_t head)
+{
+	struct agent_shared *s = shared();
+
+	s->tsc = process()->last_tsc;
+	s->n_events++;
+	store_release(&s->head, head);
+	/* A recorder that sleeps wants each event; one that naps, only a ring that fills. */
+	if (load_relaxed(&s->consumer_sleeps) == 1 ||
+	    (load_relaxed(&s->consumer_sleeps) == 2 &&
+	     head - load_relaxed(&s->tail) > agent_config.ring_len / 4))
+		wake_recorder();
+}
+
+/* The event being written begins at process()->head and has log_used bytes so far. */
+static struct event *open_event(struct thread *thread, enum event_kind kind)
+{
+	struct agent_process *p = process();
+	struct event *event;
+
+	if (!make_room(p->head + EVENT_MAX_LEN)) {
+		p->log_used = 0;
+		return NULL;
+	}
+	event = (struct event *)ring_at(p->head);
+	*event = (struct event){
+		.kind = (uint8_t)kind,
+		.thread = (uint16_t)thread->slot,
+		.ticks = ticks_since_last(),
+	};
+	p->log_used = sizeof(*event);
+	return event;
+}
+
+static void close_event(unsigned flags)
+{
+	struct agent_process *p = process();
+	struct event *event = (struct event *)ring_at(p->head);
+
+	while (p->log_used % 8)
+		((uint8_t *)event)[p->log_used++] = 0;
+	event->len = (uint32_t)p->log_used;
+	event->flags |= (uint8_t)flags;
+	p->head += p->log_used;
+	p->log_used = 0;
+	publish(p->head);
+}
+
+struct event *log_begin(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
+			uint32_t check, int64_t result)
+{
+	struct event *event;
+
+	if (passing())
+		return NULL;
+	event = open_event(thread, kind);
+	if (!event)
+		return NULL;
+	event->flags = (uint8_t)flags;
+	event->nr = (uint16_t)nr;
+	event->check = check;
+	event->result = result;
+	return event;
+}
+
+/* Room for up to @want bytes in the present event, or in the one that continues it. */
+static uint8_t *payload(struct thread *thread, size_t want, size_t *ret_len)
+{
+	struct agent_process *p = process();
+
+	if (p->log_used == EVENT_MAX_LEN) {
+		close_event(EVENT_CONTINUED);
+		if (!open_event(thread, EVENT_MORE))
+			return NULL;
+	}
+	*ret_len = MIN(want, EVENT_MAX_LEN - p->log_used);
+	return ring_at(p->head) + p->log_used;
+}
+
+void log_add(struct thread *thread, const void *data, size_t len)
+{
+	struct agent_process *p = process();
+
+	while (len && p->log_used) {
+		size_t n;
+		uint8_t *to = payload(thread, len, &n);
+
+		if (!to)
+			return;
+		memcpy(to, data, n);
+		p->log_used += n;
+		data = (const uint8_t *)data + n;
+		len -= n;
+	}
+}
+
+void log_add_user(struct thread *thread, uint64_t address, size_t len)
+{
+	struct agent_process *p = process();
+
+	while (len && p->log_used) {
+		size_t n, copied;
+		uint8_t *to = payload(thread, len, &n);
+
+		if (!to)
+			return;
+		copied = copy_user(to, (const void *)address, n);
+		memset(to + copied, 0, n - copied);
+		p->log_used += n;
+		address += n;
+		len -= n;
+	}
+}
+
+void log_end(struct thread *thread)
+{
+	(void) thread;
+	if (process()->log_used)
+		close_event(0);
+}
+
+void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
+	       uint32_t check, int64_t result)
+{
+	if (log_begin(thread, kind, flags, nr, check, result))
+		log_end(thread);
+}
+
+bool log_has_room(void)
+{
+	return room(process()->head + EVENT_MAX_LEN);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* memory - bytes, those of the agent and those of a program whose pointers may be bad */
+#include "recorder/agent/agent.h"
+
+extern const char copy_user_insn[], copy_user_done[], probe_write_insn[], probe_write_failed[];
+int probe_write(void *byte);
+
+/* The compiler emits calls to these three. */
+void *memcpy(void *to, const void *from, size_t len)
+{
+	void *result = to;
+
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(len)::"memory");
+	return result;
+}
+
+void *memset(void *to, int byte, size_t len)
+{
+	void *result = to;
+
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(len) : "a"(byte) : "memory");
+	return result;
+}
+
+int memcmp(const void *a, const void *b, size_t len)
+{
+	const uint8_t *p = a, *q = b;
+
+	for (size_t i = 0; i < len; i++)
+		if (p[i] != q[i])
+			return p[i] - q[i];
+	return 0;
+}
+
+bool copy_from_user(void *to, uint64_t from, size_t len)
+{
+	return copy_user(to, (const void *)from, len) == len;
+}
+
+bool copy_to_user(uint64_t to, const void *from, size_t len)
+{
+	return copy_user((void *)to, from, len) == len;
+}
+
+bool user_writable(uint64_t address, size_t len)
+{
+	uint64_t end = address + len;
+
+	if (len == 0)
+		return true;
+	if (end < address)
+		return false;
+	for (uint64_t p = address; p < end; p = ALIGN_DOWN(p, PAGE) + PAGE)
+		if (!probe_write((void *)p))
+			return false;
+	return true;
+}
+
+bool copy_fault(uint64_t ip, uint64_t *ret_ip)
+{
+	if (ip == (uint64_t)copy_user_insn)
+		*ret_ip = (uint64_t)copy_user_done;
+	else if (ip == (uint64_t)probe_write_insn)
+		*ret_ip = (uint64_t)probe_write_failed;
+	else
+		return false;
+	return true;
+}
+
+uint32_t crc32c(uint32_t crc, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t wide = crc;
+
+	for (; len >= 8; p += 8, len -= 8) {
+		uint64_t word;
+
+		__builtin_memcpy(&word, p, 8);
+		wide = __builtin_ia32_crc32di(wide, word);
+	}
+	crc = (uint32_t)wide;
+	for (; len; p++, len--)
+		crc = __builtin_ia32_crc32qi(crc, *p);
+	return crc;
+}
+
+uint32_t crc32c_user(uint32_t crc, uint64_t address, size_t len)
+{
+	uint8_t buffer[256];
+
+	while (len) {
+		size_t want = MIN(len, sizeof(buffer));
+		size_t n = copy_user(buffer, (const void *)address, want);
+
+		crc = crc32c(crc, buffer, n);
+		if (n < want)
+			break;
+		address += n;
+		len -= n;
+	}
+	return crc;
+}

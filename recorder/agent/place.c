@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * place - what an instruction's arrival looks like, so that replay knows it again
+ *
+ * There are no performance counters to say how far a thread had come. Instead we keep
+ * registers and hash what they and the code ahead point at: in replay, the first
+ * arrival at the same instruction with all of this equal is the place. Registers and
+ * stack alone don't tell a loop's rounds apart (`incl counter(%rip)`), so the operands
+ * of the instructions ahead are included. Too much in the hash does no harm: at the same
+ * place all of the program's memory is equal.
+ */
+#include "recorder/agent/agent.h"
+#include "recorder/agent/decode.h"
+#include "recorder/xstate.h"
+
+enum {
+	FLAG_TRAP = 1 << 8, FLAG_RESUME = 1 << 16,
+	STACK_BELOW = 128,	/* the red zone */
+	STACK_ABOVE = 256,
+	FRAME_BELOW = 256, FRAME_ABOVE = 64, FRAME_NEAR = 1 << 20,
+	POINTEE = 32, OPERAND = 16, INSTRUCTIONS = 64,
+	GATHERED = STACK_BELOW + STACK_ABOVE + FRAME_BELOW + FRAME_ABOVE + 16 * POINTEE +
+		   INSTRUCTIONS * OPERAND,
+};
+
+struct gathered {
+	size_t len;
+	uint8_t bytes[GATHERED];
+};
+
+/* As much as can be read; the agent's own memory isn't the program's. */
+static void gather(struct gathered *g, uint64_t address, size_t len)
+{
+	if (g->len + len > sizeof(g->bytes) || range_is_ours(address, len) || address + len < address)
+		return;
+	g->len += copy_user(g->bytes + g->len, (const void *)address, len);
+}
+
+static void gather_stack(struct gathered *g, const uint64_t *regs)
+{
+	uint64_t sp = regs[REG_RSP_], bp = regs[REG_RBP_];
+
+	gather(g, sp - STACK_BELOW, STACK_BELOW);
+	gather(g, sp, STACK_ABOVE);
+	if (bp - sp < FRAME_NEAR)
+		gather(g, bp - FRAME_BELOW, FRAME_BELOW + FRAME_ABOVE);
+}
+
+static void gather_pointees(struct gathered *g, const uint64_t *regs)
+{
+	for (int i = 0; i < REG_RIP_; i++)
+		if (i != REG_RSP_ && regs[i] >= PAGE)
+			gather(g, regs[i], POINTEE);
+}
+
+/* The first few are kept with their values: replay can compare those without a trap. */
+static void keep_operand(struct event_async *place, uint64_t address)
+{
+	uint64_t value;
+
+	if (place->n_operands == ASYNC_OPERANDS || range_is_ours(address, sizeof(value)) ||
+	    !copy_from_user(&value, address, sizeof(value)))
+		return;
+	for (uint32_t i = 0; i < place->n_operands; i++)
+		if (place->operands[i].address == address)
+			return;
+	place->operands[place->n_operands].address = address;
+	place->operands[place->n_operands++].value = value;
+}
+
+/* The memory operands of the instructions ahead, with the registers as they are now. */
+static void gather_operands(struct gathered *g, struct event_async *place)
+{
+	const uint64_t *regs = place->regs;
+	uint64_t ip = regs[REG_RIP_], fs = this_thread()->fs_base;
+
+	for (int i = 0; i < INSTRUCTIONS; i++) {
+		uint8_t code[16] = { 0 };
+		struct instruction in;
+
+		if (copy_user(code, (const void *)ip, 15) == 0 || !decode(code, ip, regs, fs, &in))
+			return;
+		if (in.has_operand) {
+			gather(g, in.operand, OPERAND);
+			keep_operand(place, in.operand);
+		}
+		switch (in.flow) {
+		case FLOW_NEXT:
+			ip += in.len;
+			break;
+		case FLOW_JUMP:
+			ip = in.target;
+			break;
+		case FLOW_BRANCH:	/* backward: a loop; its body lies behind us */
+			ip = in.target < ip ? in.target : ip + in.len;
+			break;
+		case FLOW_END:
+			return;
+		}
+	}
+}
+
+void place_compute(const struct ucontext *context, struct event_async *place)
+{
+	struct gathered gathered = { .len = 0 };
+
+	memset(place, 0, sizeof(*place));
+	memcpy(place->regs, context->regs, sizeof(place->regs));
+	place->regs[REG_EFL_] &= ~(uint64_t)(FLAG_TRAP | FLAG_RESUME);
+	place->vector_hash = xstate_hash(context->fpstate);
+	gather_stack(&gathered, context->regs);
+	gather_pointees(&gathered, context->regs);
+	gather_operands(&gathered, place);
+	place->memory_hash = hash_bytes(gathered.bytes, gathered.len);
+}

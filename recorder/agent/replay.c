@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * replay - events out of the ring, and the order of the threads
+ *
+ * One thread has the turn. It runs until its next entry into the agent, looks at the
+ * log's next event, and if that is another's, gives the turn to it. Only who has the
+ * turn reads the ring. When the replayer must look (an async event comes, a
+ * breakpoint was hit, the log has ended), the thread stops in here: then every thread
+ * of the process stands in the agent with its context saved, and no ptrace is needed.
+ */
+#include "recorder/agent/agent.h"
+
+enum { SPINS = 2000 };
+
+static const struct event *event_at(uint64_t position)
+{
+	return (const struct event *)(agent_config.base + AGENT_RING +
+				      (position & (agent_config.ring_len - 1)));
+}
+
+/* The replayer sleeps on this counter. */
+static void ring_doorbell(void)
+{
+	(void) add_fetch(&shared()->producer_waits, 1);
+	futex_wake(&shared()->producer_waits, 1);
+}
+
+static void wait_while(uint32_t *word, uint32_t value)
+{
+	for (int i = 0; i < SPINS; i++) {
+		if (load_acquire(word) != value)
+			return;
+		cpu_relax();
+	}
+	while (load_acquire(word) == value)
+		futex_wait(word, value, 0);
+}
+
+void replay_stop(struct thread *thread, enum replay_stop why)
+{
+	struct agent_shared *s = shared();
+	struct replay_command *c = &s->command;
+
+	for (;;) {
+		uint32_t go = load_acquire(&s->go);
+
+		s->stop_thread = thread->slot;
+		store_release(&s->stop, (uint32_t)why);
+		ring_doorbell();
+		wait_while(&s->go, go);
+		if (!c->wanted)
+			return;
+		c->wanted = 0;
+		c->result = agent_call(c->nr, (long)c->args[0], (long)c->args[1], (long)c->args[2],
+				       (long)c->args[3], (long)c->args[4], (long)c->args[5]);
+	}
+}
+
+static const struct event *peek(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+	struct agent_process *p = process();
+
+	for (;;) {
+		uint32_t fed = load_acquire(&s->consumer_wake);
+
+		if (load_acquire(&s->head) != p->read_at)
+			return event_at(p->read_at);
+		if (load_acquire(&s->log_ended)) {
+			replay_stop(thread, STOP_END);
+			continue;
+		}
+		wait_while(&s->consumer_wake, fed);
+	}
+}
+
+static void give_turn(struct thread *thread, const struct event *event)
+{
+	struct thread *other = slot_thread(event->thread);
+
+	if (event->thread >= process()->n_slots_mapped || other->canary != THREAD_CANARY ||
+	    other->state == THREAD_ENDED)
+		replay_diverged(thread, 0, 0, 0);
+	store_release(&other->turn, 1);
+	futex_wake(&other->turn, 1);
+}
+
+static void wait_turn(struct thread *thread)
+{
+	wait_while(&thread->turn, 0);
+	store_relaxed(&thread->turn, 0);
+}
+
+const struct event *replay_next(struct thread *thread)
+{
+	for (;;) {
+		const struct event *event = peek(thread);
+
+		if (event->thread != thread->slot) {
+			give_turn(thread, event);
+			wait_turn(thread);
+		} else if (event->kind == EVENT_SNAPSHOT) {
+			replay_stop(thread, STOP_SNAPSHOT);
+			replay_done(thread);
+		} else {
+			return event;
+		}
+	}
+}
+
+const struct event *replay_expect(struct thread *thread, enum event_kind kind, unsigned nr,
+				  uint32_t check)
+{
+	const struct event *event = replay_next(thread);
+
+	if (event->kind != kind || event->nr != nr || event->check != check)
+		replay_diverged(thread, kind, nr, check);
+	return event;
+}
+
+static const struct event *present_event(void)
+{
+	return event_at(process()->read_at);
+}
+
+/* Bytes of payload that can be read at once; steps into EVENT_MORE where one follows. */
+static size_t payload(struct thread *thread, const uint8_t **ret_bytes)
+{
+	struct agent_process *p = process();
+	const struct event *event = present_event();
+
+	if (p->read_used == 0)
+		p->read_used = sizeof(*event);
+	if (p->read_used >= event->len && (event->flags & EVENT_CONTINUED)) {
+		uint64_t next = p->read_at + event->len;
+		uint32_t fed = load_acquire(&shared()->consumer_wake);
+
+		while (load_acquire(&shared()->head) == next) {
+			if (load_acquire(&shared()->log_ended))
+				replay_stop(thread, STOP_END);
+			wait_while(&shared()->consumer_wake, fed);
+			fed = load_acquire(&shared()->consumer_wake);
+		}
+		replay_done(thread);
+		event = present_event();
+		if (event->kind != EVENT_MORE)
+			replay_diverged(thread, 0, 0, 0);
+		p->read_used = sizeof(*event);
+	}
+	*ret_bytes = (const uint8_t *)event + p->read_used;
+	return event->len - p->read_used;
+}
+
+bool replay_read(struct thread *thread, void *to, size_t len)
+{
+	while (len) {
+		const uint8_t *bytes;
+		size_t n = MIN(len, payload(thread, &bytes));
+
+		if (n == 0)
+			return false;
+		memcpy(to, bytes, n);
+		process()->read_used += n;
+		to = (uint8_t *)to + n;
+		len -= n;
+	}
+	return true;
+}
+
+bool replay_read_to_user(struct thread *thread, uint64_t to, size_t len)
+{
+	while (len) {
+		const uint8_t *bytes;
+		size_t n = MIN(len, payload(thread, &bytes));
+
+		if (n == 0)
+			return false;
+		/* What couldn't be written then can't be now: the log has zeroes for it. */
+		(void) copy_to_user(to, bytes, n);
+		process()->read_used += n;
+		to += n;
+		len -= n;
+	}
+	return true;
+}
+
+void replay_done(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+	struct agent_process *p = process();
+	uint64_t half = agent_config.ring_len / 2, head = load_relaxed(&s->head);
+	bool was_above = head - p->read_at > half;
+
+	(void) thread;
+	p->read_at += present_event()->len;
+	p->read_used = 0;
+	s->replayed++;
+	store_release(&s->tail, p->read_at);
+	if (was_above && head - p->read_at <= half)
+		ring_doorbell();
+}
+
+void replay_diverged(struct thread *thread, unsigned kind, unsigned nr, uint32_t check)
+{
+	struct agent_shared *s = shared();
+	const struct event *event = present_event();
+	const struct ucontext *context = context_of(thread);
+
+	s->divergence = (struct divergence){
+		.event = s->replayed,
+		.thread = event->thread,
+		.kind = event->kind,
+		.nr = event->nr,
+		.check = event->check,
+		.replayed_kind = kind,
+		.replayed_nr = nr,
+		.replayed_check = check,
+	};
+	if (context) {
+		static const uint8_t order[6] = { REG_RDI_, REG_RSI_, REG_RDX_,
+						  REG_R10_, REG_R8_, REG_R9_ };
+
+		s->divergence.ip = context->regs[REG_RIP_];
+		for (int i = 0; i < 6; i++)
+			s->divergence.args[i] = context->regs[order[i]];
+	}
+	for (;;)
+		replay_stop(thread, STOP_DIVERGED);
+}
+
+void replay_before_user(struct thread *thread)
+{
+	const struct event *event;
+
+	if (load_relaxed(&shared()->stop_at_events))
+		replay_stop(thread, STOP_EVENT);
+	while (event = peek(thread), event->thread == thread->slot) {
+		if (event->kind == EVENT_ASYNC)
+			replay_stop(thread, STOP_ASYNC);
+		if (!(event->flags & EVENT_AT_EXIT))
+			break;
+		if (event->kind == EVENT_SNAPSHOT) {
+			replay_stop(thread, STOP_SNAPSHOT);
+			replay_done(thread);
+		} else {
+			signal_replay(thread);
+		}
+	}
+	if (load_relaxed(&shared()->attention) & ATTENTION_STOP)
+		replay_stop(thread, STOP_REQUESTED);
+}
+
+/* Is there an event behind @event, or will there never be one? */
+static bool is_last(const struct event *event)
+{
+	struct agent_shared *s = shared();
+	uint64_t next = process()->read_at + event->len;
+
+	for (;;) {
+		uint32_t fed = load_acquire(&s->consumer_wake);
+
+		if (load_acquire(&s->head) != next)
+			return false;
+		if (load_acquire(&s->log_ended))
+			return true;
+		wait_while(&s->consumer_wake, fed);
+	}
+}
+
+bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns)
+{
+	const struct event *event = peek(thread);
+
+	if (event->thread != thread->slot || event->kind != EVENT_CLOCK)
+		return false;
+	if (event->nr != clock)
+		replay_diverged(thread, EVENT_CLOCK, clock, 0);
+	/* Where a replay ends the context must be saved: call.c takes the event. */
+	if (is_last(event))
+		return false;
+	*ret_ns = event->result;
+	replay_done(thread);
+	event = peek(thread);
+	if (event->thread == thread->slot && event->kind == EVENT_ASYNC) {
+		shared()->stop_in_vdso = 1;
+		replay_stop(thread, STOP_ASYNC);
+		shared()->stop_in_vdso = 0;
+	}
+	return true;
+}
+
+static bool is_place(const struct ucontext *context)
+{
+	struct event_async place;
+
+	place_compute(context, &place);
+	return memcmp(&place, &shared()->search.place, sizeof(place)) == 0;
+}
+
+/* At the trap of the search: is this the place? If not, the displaced code goes on. */
+static bool found_place(struct thread *thread, struct ucontext *context)
+{
+	struct replay_search *search = &shared()->search;
+	uint64_t every = load_relaxed(&search->report_every);
+
+	context->regs[REG_RIP_] = search->place.regs[REG_RIP_];
+	if (is_place(context))
+		return true;
+	search->arrivals++;
+	if (every && search->arrivals % every == 0)
+		replay_stop(thread, STOP_ARRIVED);
+	context->regs[REG_RIP_] = search->out_of_line;
+	return false;
+}
+
+enum trap replay_trap(struct thread *thread, struct ucontext *context, const struct siginfo *info)
+{
+	struct agent_shared *s = shared();
+	struct replay_search *search = &s->search;
+	bool at_trap = search->address && context->regs[REG_RIP_] - 1 == search->address;
+
+	thread->frame = context;
+	thread->fs_base = read_fs_base();
+	if (at_trap && !found_place(thread, context))
+		return TRAP_DONE;
+	/* A debugger's step may arrive there too. */
+	if (at_trap || (search->active && context->regs[REG_RIP_] == search->place.regs[REG_RIP_] &&
+			is_place(context))) {
+		replay_stop(thread, STOP_FOUND);
+		return TRAP_PLACE_FOUND;
+	}
+	s->stop_signal = (uint32_t)info->code;
+	s->stop_address = context->regs[REG_RIP_];
+	s->trap_is_programs = 0;
+	replay_stop(thread, STOP_TRAP);
+	return s->trap_is_programs ? TRAP_PROGRAMS : TRAP_DONE;
+}
+
+void replay_kicked(struct thread *thread, struct ucontext *context)
+{
+	thread->frame = context;
+	thread->fs_base = read_fs_base();
+	replay_stop(thread, STOP_REQUESTED);
+}
+
+void replay_first_turn(struct thread *thread)
+{
+	give_turn(thread, peek(thread));
+}
+
+void replay_thread_begins(struct thread *thread)
+{
+	wait_turn(thread);
+}
+
+void replay_give_turn_and_end(struct thread *thread)
+{
+	const struct event *event = peek(thread);
+
+	slot_of(thread)->status = SLOT_FREE;
+	give_turn(thread, event);
+	for (;;)
+		(void) agent_syscall(NR_exit, 0);
+}

@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * signal - what the kernel delivers to us, and what the program gets of it
+ *
+ * Handlers and default-terminate dispositions are virtual: the kernel's handler is
+ * ours. Ignored, default-ignored and default-stop dispositions and all masks are real
+ * (less the few that we can't do without), so the kernel routes signals to threads,
+ * signalfd and sigwait as it always does.
+ *
+ * A signal that arrives is noted in the thread's record and delivered where replay can
+ * deliver it too: at the thread's next entry into the agent. Until then the kernel's
+ * mask of the thread blocks all others, so one place for a noted signal is enough and
+ * the kernel keeps the order of the rest. A thread that makes no entry for some
+ * milliseconds is preempted (timer, kick).
+ */
+#include "recorder/agent/agent.h"
+
+enum {
+	SYS_USER_DISPATCH = 2,	/* si_code of SIGSYS by dispatch */
+	SI_QUEUE = -1,
+	SI_TIMER = -2,
+	TRAP_HWBKPT = 4,
+	FLAG_TRAP = 1 << 8,
+	PR_SET_TSC = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
+	TIMER_NS = 2000000,	/* how long a computing thread may leave a signal waiting */
+};
+
+/* -- dispositions ---------------------------------------------------------------------- */
+
+struct agent_disposition *disposition(const struct thread *thread, int signal)
+{
+	return &process()->handlers[thread->handlers][signal - 1];
+}
+
+static bool default_ignores(int signal)
+{
+	return signal == SIGCHLD_ || signal == SIGCONT_ || signal == SIGURG_ ||
+	       signal == SIGWINCH_;
+}
+
+static bool default_stops(int signal)
+{
+	return signal == SIGSTOP_ || signal == SIGTSTP_ || signal == SIGTTIN_ ||
+	       signal == SIGTTOU_;
+}
+
+static bool is_ignored(const struct agent_disposition *d, int signal)
+{
+	return d->handler == SIG_IGN_ ||
+	       (d->handler == SIG_DFL_ && (default_ignores(signal) || default_stops(signal)));
+}
+
+uint64_t kernel_mask(const struct thread *thread)
+{
+	return (thread->pending ? ~UINT64_C(0) : thread->mask) & ~UNBLOCKABLE;
+}
+
+static void set_kernel_mask(uint64_t mask)
+{
+	enum { SIG_SETMASK = 2 };
+
+	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
+}
+
+static long kernel_sigaction(int signal, const struct kernel_sigaction *action,
+			     struct kernel_sigaction *old)
+{
+	return agent_syscall(NR_rt_sigaction, signal, action, old, 8);
+}
+
+static struct kernel_sigaction our_action(uint64_t program_flags)
+{
+	return (struct kernel_sigaction){
+		.handler = (uint64_t)signal_entry,
+		.flags = SA_SIGINFO_ | SA_ONSTACK_ | SA_RESTORER_ |
+			 (program_flags & (SA_RESTART_ | SA_NOCLDSTOP_ | SA_NOCLDWAIT_)),
+		.restorer = VDSO_ADDRESS(VDSO_gate_sigreturn),
+		.mask = ~UNBLOCKABLE,
+	};
+}
+
+long signal_install(const struct thread *thread, int signal)
+{
+	const struct agent_disposition *d = disposition(thread, signal);
+	struct kernel_sigaction action;
+
+	if (agent_replays() || (UNBLOCKABLE & signal_bit(signal)))
+		return 0;	/* ours for good */
+	if (!is_ignored(d, signal))
+		action = our_action(d->handler == SIG_DFL_ ? SA_RESTART_ : d->flags);
+	else if (agent_config.freeze_signals & signal_bit(signal))
+		action = our_action(SA_RESTART_);
+	else
+		action = (struct kernel_sigaction){ d->handler, d->flags, d->restorer, d->mask };
+	return kernel_sigaction(signal, &action, NULL);
+}
+
+/* At the program's start: what it inherited is what it believes. */
+void signals_init(struct thread *thread)
+{
+	struct kernel_sigaction dispatch = our_action(0), old;
+
+	/* A thread that is cloned inside the handler must not begin with SIGSYS blocked. */
+	dispatch.flags |= SA_NODEFER_;
+	dispatch.mask = 0;
+	for (int i = 1; i <= N_SIGNALS; i++) {
+		struct agent_disposition *d = disposition(thread, i);
+
+		if (i == SIGKILL_ || i == SIGSTOP_)
+			continue;
+		if (agent_replays()) {
+			if (UNBLOCKABLE & signal_bit(i))
+				(void) kernel_sigaction(i, &dispatch, NULL);
+			continue;
+		}
+		(void) kernel_sigaction(i, (UNBLOCKABLE & signal_bit(i)) ? &dispatch : NULL, &old);
+		*d = (struct agent_disposition){ old.handler, old.flags, old.restorer, old.mask };
+		if (!(UNBLOCKABLE & signal_bit(i)) && !is_ignored(d, i))
+			(void) signal_install(thread, i);
+	}
+}
+
+void signals_restore(struct thread *thread)
+{
+	struct ucontext *context = context_of(thread);
+	uint64_t mask = thread->mask;
+
+	for (int i = 1; i <= N_SIGNALS; i++) {
+		const struct agent_disposition *d = disposition(thread, i);
+		struct kernel_sigaction action = { d->handler, d->flags, d->restorer, d->mask };
+
+		if (i == SIGKILL_ || i == SIGSTOP_)
+			continue;
+		if ((UNBLOCKABLE & signal_bit(i)) || !is_ignored(d, i) ||
+		    (agent_config.freeze_signals & signal_bit(i)))
+			(void) kernel_sigaction(i, &action, NULL);
+	}
+	/* sigreturn sets both from the frame, once it has left our alternate stack. */
+	context->mask = mask;
+	altstack_get(thread, context->regs[REG_RSP_], &context->stack);
+	context->stack.flags &= ~SS_ONSTACK_;
+}
+
+/* -- death -------------------------------------------------------------------------------- */
+
+static void fill_signal_event(const struct thread *thread, const struct siginfo *info,
+			      unsigned at, struct event_signal *event)
+{
+	const struct ucontext *context = context_of(thread);
+
+	*event = (struct event_signal){ .call_mask = thread->call_mask,
+					.has_call_mask = thread->has_call_mask };
+	memcpy(event->info, info, sizeof(event->info));
+	if (at == EVENT_AT_FAULT) {
+		event->trapno = context->trapno;
+		event->err = context->err;
+		event->cr2 = context->cr2;
+	}
+}
+
+static void log_signal(struct thread *thread, enum event_kind kind, unsigned at, int signal,
+		       const struct event_signal *event)
+{
+	uint32_t check = (uint32_t)context_of(thread)->regs[REG_RIP_];
+
+	if (!log_begin(thread, kind, at, (unsigned)signal, check, 0))
+		return;
+	log_add(thread, event, sizeof(*event));
+	log_end(thread);
+}
+
+/*
+ * Dies as it would have died without us: the default action is put back, the signal
+ * happens again by itself (a fault) or is sent again as it was (all others), and the
+ * program's own registers are what a core file shows.
+ */
+__attribute__((noreturn)) static void die(struct thread *thread, int signal,
+					  const struct siginfo *info, unsigned at)
+{
+	struct kernel_sigaction action = { .handler = SIG_DFL_ };
+	struct ucontext *context = context_of(thread);
+
+	(void) kernel_sigaction(signal, &action, NULL);
+	context->mask = kernel_mask(thread) & ~signal_bit(signal);
+	if (at == EVENT_AT_ENTRY)
+		context->regs[REG_RAX_] = (uint64_t)-512;	/* as the kernel leaves it: ERESTARTSYS */
+	if (at != EVENT_AT_FAULT) {
+		context->mask = ~signal_bit(signal);
+		set_kernel_mask(~UINT64_C(0));
+		(void) agent_syscall(NR_rt_tgsigqueueinfo, thread->tgid, thread->tid, signal, info);
+	}
+	enter_frame(context, VDSO_ADDRESS(VDSO_gate_sigreturn));
+}
+
+__attribute__((noreturn)) static void signal_fatal(struct thread *thread, int signal,
+						   const struct siginfo *info, unsigned at)
+{
+	struct event_signal event;
+	struct siginfo copy = *info;
+
+	fill_signal_event(thread, info, at, &event);
+	thread->pending = 0;
+	thread->state = THREAD_LEAVING;
+	if (!passing() && !thread->is_vfork_child) {
+		log_signal(thread, EVENT_FATAL, at, signal, &event);
+		obituary_write(thread, signal, 0, at, &copy, true);
+	}
+	die(thread, signal, &copy, at);
+}
+
+/* -- delivery -------------------------------------------------------------------------------- */
+
+/* The interrupted system call had no effect: it is made again behind the handler. */
+static void back_to_call(struct ucontext *context)
+{
+	context->regs[REG_RIP_] -= 2;	/* the `syscall` instruction; %rax still has the number */
+}
+
+static bool deliver(struct thread *thread, int signal, unsigned at,
+		    const struct event_signal *event)
+{
+	if (at == EVENT_AT_ENTRY)
+		back_to_call(context_of(thread));
+	return frame_build(thread, signal, event);
+}
+
+bool signal_deliver_pending(struct thread *thread, unsigned at)
+{
+	int signal = (int)thread->pending;
+	struct siginfo info;
+	struct event_signal event;
+	const struct agent_disposition *d;
+
+	if (!signal)
+		return false;
+	memcpy(&info, thread->pending_info, sizeof(info));
+	d = disposition(thread, signal);
+	if (agent_config.freeze_signals & signal_bit(signal))
+		snapshot_take(thread, EVENT_FREEZE | at);
+	if (is_ignored(d, signal)) {
+		thread->pending = 0;
+		set_kernel_mask(kernel_mask(thread));
+		return false;
+	}
+	if (d->handler == SIG_DFL_)
+		signal_fatal(thread, signal, &info, at);
+
+	fill_signal_event(thread, &info, at, &event);
+	log_signal(thread, EVENT_SIGNAL, at, signal, &event);
+	thread->pending = 0;
+	if (!deliver(thread, signal, at, &event)) {
+		struct siginfo bad = { .signo = SIGSEGV_, .code = 0x80 /* SI_KERNEL */ };
+
+		signal_fatal(thread, SIGSEGV_, &bad, EVENT_AT_EXIT);
+	}
+	return true;
+}
+
+void signal_replay(struct thread *thread)
+{
+	const struct event *present = replay_next(thread);
+	unsigned at = present->flags & (EVENT_AT_ENTRY | EVENT_AT_EXIT | EVENT_AT_FAULT |
+					EVENT_AT_ASYNC);
+	int signal = present->nr;
+	bool fatal = present->kind == EVENT_FATAL;
+	struct event_signal event;
+
+	if ((!fatal && present->kind != EVENT_SIGNAL) ||
+	    present->check != (uint32_t)context_of(thread)->regs[REG_RIP_] ||
+	    !replay_read(thread, &event, sizeof(event)))
+		replay_diverged(thread, EVENT_SIGNAL, (unsigned)signal,
+				(uint32_t)context_of(thread)->regs[REG_RIP_]);
+	if (fatal) {
+		replay_stop(thread, STOP_SNAPSHOT);
+		replay_done(thread);
+		(void) replay_next(thread);	/* nothing follows */
+	}
+	thread->call_mask = event.call_mask;
+	thread->has_call_mask = event.has_call_mask;
+	(void) deliver(thread, signal, at, &event);
+	replay_done(thread);
+}
+
+void signal_release_held(struct thread *thread)
+{
+	static const uint8_t sync[] = { SIGILL_, SIGTRAP_, SIGBUS_, SIGFPE_, SIGSEGV_ };
+
+	if (!thread->held_mask || thread->pending)
+		return;
+	for (unsigned i = 0; i < sizeof(sync); i++) {
+		uint64_t bit = signal_bit(sync[i]);
+
+		if (!(thread->held_mask & bit) || (thread->mask & bit))
+			continue;
+		thread->held_mask &= ~bit;
+		memcpy(thread->pending_info, thread->held_info[i], sizeof(thread->pending_info));
+		thread->pending = sync[i];
+		return;
+	}
+}
+
+void signal_send_back(struct thread *thread)
+{
+	struct siginfo info;
+
+	if (!thread->pending)
+		return;
+	memcpy(&info, thread->pending_info, sizeof(info));
+	/* Blocked, it stays pending in the process across what comes now. */
+	(void) agent_syscall(NR_rt_sigqueueinfo, thread->tgid, thread->pending, &info);
+	thread->pending = 0;
+}
+
+/* -- arrival ---------------------------------------------------------------------------------- */
+
+static bool in_gate(uint64_t ip)
+{
+	return ip - VDSO_ADDRESS(VDSO_gate_start) < VDSO_gate_end - VDSO_gate_start;
+}
+
+/* Was the agent interrupted, or the program? A vDSO function on the agent's stack is the agent. */
+static bool interrupted_agent(const struct ucontext *context)
+{
+	return in_region(context->regs[REG_RIP_]) || in_gate(context->regs[REG_RIP_]) ||
+	       in_region(context->regs[REG_RSP_]);
+}
+
+static void arm_timer(struct thread *thread)
+{
+	struct {
+		uint64_t value;
+		int32_t signo, notify, tid, pad[11];
+	} event = { KICK_MAGIC, KICK_SIGNAL, 4 /* SIGEV_THREAD_ID */, (int32_t)thread->tid, { 0 } };
+	struct timespec64 when[2] = { { 0, 0 }, { 0, TIMER_NS } };
+
+	static_assert(sizeof(event) == 64, "kernel ABI");
+	if (!thread->has_timer &&
+	    agent_syscall(NR_timer_create, 1 /* CLOCK_MONOTONIC */, &event, &thread->timer) == 0)
+		thread->has_timer = 1;
+	if (thread->has_timer &&
+	    agent_syscall(NR_timer_settime, thread->timer, 0, when, NULL) == 0)
+		thread->timer_armed = 1;
+}
+
+/* Before a call that may block: an expired timer must not interrupt it. */
+static void disarm_timer(struct thread *thread)
+{
+	struct timespec64 never[2] = { { 0, 0 }, { 0, 0 } };
+
+	if (!thread->timer_armed)
+		return;
+	(void) agent_syscall(NR_timer_settime, thread->timer, 0, never, NULL);
+	thread->timer_armed = 0;
+}
+
+/* kill(2) with a signal that we can't block for the program, while it has it blocked. */
+static bool hold_back(struct thread *thread, int signal, const struct siginfo *info)
+{
+	static const uint8_t sync[] = { SIGILL_, SIGTRAP_, SIGBUS_, SIGFPE_, SIGSEGV_ };
+
+	if (!(thread->mask & signal_bit(signal)) && !thread->pending)
+		return false;
+	for (unsigned i = 0; i < sizeof(sync); i++) {
+		if (sync[i] != signal)
+			continue;
+		thread->held_mask |= signal_bit(signal);
+		memcpy(thread->held_info[i], info, sizeof(*info));
+		return true;
+	}
+	return thread->pending != 0;
+}
+
+static void program_signal(struct thread *thread, int signal, const struct siginfo *info,
+			   struct ucontext *context)
+{
+	bool in_agent = interrupted_agent(context);
+	uint64_t ip = context->regs[REG_RIP_];
+
+	if (agent_replays() || hold_back(thread, signal, info))
+		return;
+	memcpy(thread->pending_info, info, sizeof(*info));
+	thread->pending = (uint32_t)signal;
+	context->mask = ~UNBLOCKABLE;
+	/*
+	 * In the gate and not yet called, or about to be restarted by the kernel: the call
+	 * has had no effect.
+	 */
+	if (thread->in_program_call && ip >= VDSO_ADDRESS(VDSO_gate_check) &&
+	    ip <= VDSO_ADDRESS(VDSO_gate_syscall))
+		context->regs[REG_RIP_] = VDSO_ADDRESS(VDSO_gate_abort);
+	if (!in_agent)
+		arm_timer(thread);
+}
+
+/* A fault of the program's own, where it stands. */
+static void fault(struct thread *thread, int signal, const struct siginfo *info,
+		  struct ucontext *context)
+{
+	const struct agent_disposition *d = disposition(thread, signal);
+	struct event_signal event;
+
+	agent_enter(thread);
+	thread->frame = context;
+	thread->has_call_mask = 0;
+	if (agent_replays()) {
+		const struct event *next = replay_next(thread);
+
+		if (!(next->flags & EVENT_AT_FAULT) || next->nr != signal)
+			replay_diverged(thread, EVENT_FATAL, (unsigned)signal,
+					(uint32_t)context->regs[REG_RIP_]);
+		signal_replay(thread);
+		replay_before_user(thread);
+		resume_program(thread);
+	}
+	/* Blocked or ignored, the kernel kills: a fault can't wait. */
+	if (d->handler <= SIG_IGN_ || (thread->mask & signal_bit(signal)))
+		signal_fatal(thread, signal, info, EVENT_AT_FAULT);
+	if (agent_config.freeze_signals & signal_bit(signal)) {
+		thread->state = THREAD_LEAVING;
+		snapshot_take(thread, EVENT_FREEZE | EVENT_AT_FAULT);
+	}
+	fill_signal_event(thread, info, EVENT_AT_FAULT, &event);
+	log_signal(thread, EVENT_SIGNAL, EVENT_AT_FAULT, signal, &event);
+	if (!deliver(thread, signal, EVENT_AT_FAULT, &event))
+		signal_fatal(thread, signal, info, EVENT_AT_FAULT);
+	resume_program(thread);
+}
+
+/* rdtsc(p) while the TSC is trapped: the kernel says SIGSEGV, SI_KERNEL, no address. */
+static bool trapped_tsc(struct thread *thread, const struct siginfo *info,
+			struct ucontext *context)
+{
+	uint8_t code[3] = { 0 };
+	uint64_t value, *regs = context->regs;
+	unsigned len;
+
+	if (!process()->tsc_trapped || info->code != 0x80)
+		return false;
+	(void) copy_user(code, (const void *)regs[REG_RIP_], sizeof(code));
+	if (code[0] != 0x0f || (code[1] != 0x31 && (code[1] != 0x01 || code[2] != 0xf9)))
+		return false;
+	len = code[1] == 0x31 ? 2 : 3;
+	agent_enter(thread);
+	thread->frame = context;
+	if (agent_replays()) {
+		value = (uint64_t)replay_expect(thread, EVENT_TSC, len, (uint32_t)regs[REG_RIP_])->result;
+		replay_done(thread);
+	} else {
+		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
+		value = read_tsc();
+		log_event(thread, EVENT_TSC, 0, len, (uint32_t)regs[REG_RIP_], (int64_t)value);
+		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
+	}
+	regs[REG_RAX_] = (uint32_t)value;
+	regs[REG_RDX_] = value >> 32;
+	if (len == 3)
+		regs[REG_RCX_] = 0;	/* the processor's number; this answer is one of the right ones */
+	regs[REG_RIP_] += len;
+	if (agent_replays())
+		replay_before_user(thread);
+	resume_program(thread);
+}
+
+/* In the middle of a string instruction: there is no breakpoint on its second half. */
+static bool in_string_instruction(const struct ucontext *context)
+{
+	uint8_t code[5] = { 0 };
+	bool rep = false;
+
+	(void) copy_user(code, (const void *)context->regs[REG_RIP_], sizeof(code));
+	for (unsigned i = 0; i < sizeof(code); i++) {
+		uint8_t op = code[i];
+
+		if (op == 0xf2 || op == 0xf3)
+			rep = true;
+		else if ((op & 0xf0) != 0x40 && op != 0x66 && op != 0x67)
+			return rep && ((op >= 0x6c && op <= 0x6f) || (op >= 0xa4 && op <= 0xa7) ||
+				       (op >= 0xaa && op <= 0xaf));
+	}
+	return false;
+}
+
+/* A computing thread is interrupted: somebody waits for it, or a signal does. */
+static void preempt(struct thread *thread, struct ucontext *context)
+{
+	struct agent_shared *s = shared();
+	uint32_t attention = load_relaxed(&s->attention) & ~(uint32_t)ATTENTION_PASS;
+	struct event_async place;
+
+	if ((!attention && !thread->pending) || in_string_instruction(context)) {
+		(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
+		if (thread->pending)
+			arm_timer(thread);
+		return;
+	}
+	(void) exchange(&slot_of(thread)->status, SLOT_AGENT);
+	thread->fs_base = read_fs_base();
+	thread->frame = context;
+	thread->state = THREAD_PREEMPTED;
+	thread->has_call_mask = 0;
+	disarm_timer(thread);
+	place_compute(context, &place);
+	if (log_begin(thread, EVENT_ASYNC, 0, 0, 0, 0)) {
+		log_add(thread, &place, sizeof(place));
+		log_end(thread);
+	}
+	snapshot_attend(thread);
+	if (attention & ATTENTION_WANT)
+		baton_yield(thread);
+	if (!signal_deliver_pending(thread, EVENT_AT_ASYNC))
+		log_event(thread, EVENT_RESUME, 0, 0, 0, 0);
+	resume_program(thread);
+}
+
+void resume_preempted(struct thread *thread)
+{
+	const struct event *next = replay_next(thread);
+
+	if (next->kind == EVENT_SIGNAL || next->kind == EVENT_FATAL)
+		signal_replay(thread);
+	else if (next->kind == EVENT_RESUME)
+		replay_done(thread);
+	else
+		replay_diverged(thread, EVENT_RESUME, 0, 0);
+	replay_before_user(thread);
+	resume_program(thread);
+}
+
+/* The replay stands where preempt() stood. */
+static void replay_preempt(struct thread *thread)
+{
+	agent_enter(thread);
+	thread->state = THREAD_PREEMPTED;
+	thread->has_call_mask = 0;
+	replay_done(thread);
+	resume_preempted(thread);
+}
+
+static void kicked(struct thread *thread, struct ucontext *context)
+{
+	if (!interrupted_agent(context)) {
+		if (agent_replays())
+			replay_kicked(thread, context);
+		else
+			preempt(thread, context);
+		return;
+	}
+	thread->kick_seen = 1;
+	/* On its way out: whoever kicked will do so again. */
+	(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
+}
+
+/*
+ * The dynamic linker reads the TSC for its statistics, and leaves the values on the stack.
+ * The first call from elsewhere says that it is done; trapping on would make every
+ * context switch dearer (hazard 3).
+ */
+static void end_tsc_trap(uint64_t ip)
+{
+	const struct agent_range *interpreter = &agent_config.interpreter;
+
+	if (ip >= interpreter->start && ip < interpreter->end)
+		return;
+	process()->tsc_trapped = 0;
+	(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
+}
+
+static void system_call(struct thread *thread, struct ucontext *context)
+{
+	uint64_t *regs = context->regs;
+
+	/* The kernel's own vDSO, called by us, fell back to a system call. */
+	if (in_region(regs[REG_RIP_])) {
+		regs[REG_RAX_] = (uint64_t)agent_call(
+			(long)regs[REG_RAX_], (long)regs[REG_RDI_], (long)regs[REG_RSI_],
+			(long)regs[REG_RDX_], (long)regs[REG_R10_], (long)regs[REG_R8_],
+			(long)regs[REG_R9_]);
+		return;
+	}
+	agent_enter(thread);
+	if (agent_replays() && (regs[REG_EFL_] & FLAG_TRAP)) {
+		thread->stepping = 1;
+		regs[REG_EFL_] &= ~(uint64_t)FLAG_TRAP;
+		regs[REG_R11_] &= ~(uint64_t)FLAG_TRAP;
+	}
+	/* A recorder that stops says so from outside: the vDSO needn't come here for it again. */
+	if (passing())
+		thread->native = 1;
+	if (process()->tsc_trapped && process()->begun)
+		end_tsc_trap(regs[REG_RIP_]);
+	thread->frame = context;
+	thread->state = THREAD_ENTERED;
+	thread->has_call_mask = 0;
+	disarm_timer(thread);
+	syscall_dispatch(thread);
+}
+
+static bool is_our_kick(const struct siginfo *info)
+{
+	return (info->code == SI_QUEUE || info->code == SI_TIMER) && info->value == KICK_MAGIC;
+}
+
+/* Something is badly wrong with us: get out of the way of what the kernel wants to say. */
+static void give_up(int signal)
+{
+	struct kernel_sigaction action = { .handler = SIG_DFL_ };
+
+	(void) kernel_sigaction(signal, &action, NULL);
+}
+
+void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
+{
+	struct thread *thread = this_thread();
+	bool raised_by_kernel = info->code > 0;
+	uint64_t ip;
+
+	if (thread->canary != THREAD_CANARY) {
+		give_up(signal);
+		return;
+	}
+	if (signal == SIGSYS_ && info->code == SYS_USER_DISPATCH) {
+		system_call(thread, context);
+	} else if (signal == KICK_SIGNAL && is_our_kick(info)) {
+		kicked(thread, context);
+	} else if ((SYNC_SIGNALS & signal_bit(signal)) && raised_by_kernel) {
+		if (interrupted_agent(context)) {
+			if (agent_replays() && signal == SIGTRAP_)
+				thread->watch_hit |= info->code == TRAP_HWBKPT;
+			else if (copy_fault(context->regs[REG_RIP_], &ip))
+				context->regs[REG_RIP_] = ip;
+			else
+				give_up(signal);
+		} else if (agent_replays() && signal == SIGTRAP_) {
+			switch (replay_trap(thread, context, info)) {
+			case TRAP_DONE:
+				return;
+			case TRAP_PLACE_FOUND:
+				replay_preempt(thread);
+				break;
+			case TRAP_PROGRAMS:
+				fault(thread, signal, info, context);
+			}
+		} else if (signal != SIGSEGV_ || !trapped_tsc(thread, info, context)) {
+			fault(thread, signal, info, context);
+		}
+	} else {
+		program_signal(thread, signal, info, context);
+	}
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * snapshot - the process's memory at one event, held by a forked child
+ *
+ * All threads stand in the agent with their contexts in memory, so memory is all that a
+ * snapshot needs. The child never runs program code: it lets go of the descriptors, and
+ * of mappings when the recorder has copied what they hold, waits while the recorder
+ * reads the rest, and ends by itself if nobody comes (hazards 7 and 8).
+ */
+#include "recorder/agent/agent.h"
+
+enum {
+	CLONE_FILES_ = 0x400,
+	WNOHANG_ = 1,
+	SIG_SETMASK_ = 2,
+	CLOSE_RANGE_UNSHARE_ = 2,
+	PR_SET_NAME_ = 15,
+	BORN_WITHIN_NS = 50000000,	/* the child needs microseconds; this is for a loaded host */
+	CHILD_LOOKS_NS = 100000000,
+};
+#define WCLONE_ 0x80000000u
+#define CHILD_LIVES_NS UINT64_C(10000000000)	/* then the recorder has failed us */
+
+__attribute__((noreturn)) static void child_exit(void)
+{
+	for (;;)
+		(void) agent_syscall(NR_exit_group, 0);
+}
+
+static void let_go_of_mappings(void)
+{
+	struct agent_shared *s = shared();
+	uint32_t n = MIN(load_acquire(&s->n_unmap), MAX_UNMAP);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct agent_range range = s->unmap[i];
+
+		if (range.start < range.end && !range_is_ours(range.start, range.end - range.start))
+			(void) agent_syscall(NR_munmap, range.start, range.end - range.start);
+	}
+}
+
+__attribute__((noreturn)) static void child_main(void)
+{
+	struct agent_shared *s = shared();
+	uint64_t begin = monotonic_ns();
+	bool let_go = false;
+
+	if (agent_syscall(NR_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE_) < 0)
+		child_exit();
+	(void) agent_syscall(NR_setsid);
+	(void) agent_syscall(NR_prctl, PR_SET_NAME_, "bb-snapshot");
+	if (!compare_exchange(&s->snapshot_state, SNAPSHOT_NONE, SNAPSHOT_BORN))
+		child_exit();
+	futex_wake(&s->snapshot_state, INT32_MAX);
+	while (monotonic_ns() - begin < CHILD_LIVES_NS) {
+		uint32_t state = load_acquire(&s->snapshot_state);
+
+		if (state == SNAPSHOT_COPIED && !let_go) {
+			let_go_of_mappings();
+			let_go = true;
+		}
+		if (state != SNAPSHOT_BORN && state != SNAPSHOT_COPIED)
+			break;
+		futex_wait(&s->snapshot_state, state, CHILD_LOOKS_NS);
+	}
+	child_exit();
+}
+
+/* Takes the dead child from the process's children. */
+static void reap(bool kill)
+{
+	struct agent_process *p = process();
+	uint32_t child = p->snapshot_child;
+
+	if (!child)
+		return;
+	if (kill)
+		(void) agent_syscall(NR_kill, child, SIGKILL_);
+	if (agent_syscall(NR_wait4, child, NULL, WCLONE_ | (kill ? 0 : WNOHANG_), NULL) != 0)
+		p->snapshot_child = 0;
+}
+
+/* Waits for the child to have let go of the program's descriptors. */
+static bool child_is_born(uint64_t begin)
+{
+	struct agent_shared *s = shared();
+
+	while (load_acquire(&s->snapshot_state) == SNAPSHOT_NONE) {
+		if (monotonic_ns() - begin > BORN_WITHIN_NS)
+			return false;
+		futex_wait(&s->snapshot_state, SNAPSHOT_NONE, BORN_WITHIN_NS / 10);
+	}
+	return true;
+}
+
+static long fork_child(void)
+{
+	uint64_t all = ~UINT64_C(0), mask = 0;
+	long child;
+
+	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, &mask, 8);
+	child = agent_syscall(NR_clone, CLONE_FILES_, 0, 0, 0, 0);
+	if (child == 0)
+		child_main();
+	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &mask, NULL, 8);
+	return child;
+}
+
+static void fail(int error)
+{
+	struct agent_shared *s = shared();
+
+	s->snapshot_error = error;
+	store_release(&s->snapshot_state, SNAPSHOT_FAILED);
+	futex_wake(&s->snapshot_state, INT32_MAX);
+}
+
+void snapshot_take(struct thread *thread, unsigned flags)
+{
+	struct agent_shared *s = shared();
+	struct agent_process *p = process();
+	uint64_t begin = monotonic_ns();
+	long child;
+
+	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_SNAPSHOT);
+	if (passing() || thread->is_vfork_child)
+		return;
+	/* One at a time. An older one that is still being read makes room, or is given up. */
+	while (p->snapshot_child) {
+		uint32_t state = load_acquire(&s->snapshot_state);
+		bool waiting = state == SNAPSHOT_BORN || state == SNAPSHOT_COPIED;
+
+		if (waiting && wait_for_recorder(&s->snapshot_state, state, UINT64_MAX))
+			continue;
+		reap(true);
+	}
+	log_event(thread, EVENT_SNAPSHOT, flags, 0, 0, s->snapshot_taken + 1);
+	s->snapshot_flags = flags;
+	s->freeze_signal = thread->pending && (flags & EVENT_FREEZE) ? thread->pending : 0;
+	s->snapshot_event = s->n_events;
+	s->snapshot_child = 0;
+	s->n_unmap = 0;
+	store_release(&s->snapshot_state, SNAPSHOT_NONE);
+	store_release(&s->snapshot_taken, s->snapshot_taken + 1);
+	child = p->no_snapshots ? -EOPNOTSUPP_ : fork_child();
+	if (child < 0) {
+		fail((int)child);
+	} else {
+		s->snapshot_child = p->snapshot_child = (uint32_t)child;
+		if (!child_is_born(begin)) {
+			reap(true);
+			fail(-EAGAIN_);
+		}
+	}
+	wake_recorder();
+	if (p->has_shared)
+		(void) wait_for_recorder(&s->snapshot_state, SNAPSHOT_BORN, UINT64_MAX);
+	s->snapshot_stall_ns = monotonic_ns() - begin;
+}
+
+void snapshot_attend(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+	uint32_t attention = load_relaxed(&s->attention);
+
+	if (attention & ATTENTION_REAP) {
+		(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_REAP);
+		reap(false);
+		/* Told to end, but not quite dead: look again. */
+		if (process()->snapshot_child)
+			(void) fetch_or(&s->attention, ATTENTION_REAP);
+	}
+	if (attention & ATTENTION_SNAPSHOT)
+		snapshot_take(thread, (s->snapshot_flags_wanted & EVENT_FREEZE) |
+					      (thread->state == THREAD_PREEMPTED ? EVENT_AT_ASYNC :
+										   EVENT_AT_ENTRY));
+}
+
+/* -- death -------------------------------------------------------------------------------------- */
+
+/* A hold without a bound still ends if the recorder has been silent for so long. */
+#define RECORDER_SILENT_NS UINT64_C(10000000000)
+
+static void hold_for_recorder(struct obituary *obituary)
+{
+	struct agent_shared *s = shared();
+	uint64_t begin = monotonic_ns(), now = begin, bound = agent_config.crash_hold_ns;
+
+	while (load_acquire(&obituary->state) == OBITUARY_WRITTEN && now - begin < bound) {
+		uint64_t beat = load_relaxed(&s->beat_ns);
+
+		if (now - MAX(begin, MIN(beat, now)) > RECORDER_SILENT_NS)
+			break;
+		futex_wait(&obituary->state, OBITUARY_WRITTEN, MIN(bound - (now - begin), 100000000u));
+		now = monotonic_ns();
+	}
+}
+
+void obituary_write(struct thread *thread, int signal, int status, unsigned at, const void *info,
+		    bool quiescent)
+{
+	struct agent_shared *s = shared();
+	struct obituary *obituary = &s->obituary;
+
+	if (passing() || !compare_exchange(&obituary->state, OBITUARY_NONE, OBITUARY_WRITING))
+		return;
+	obituary->thread = thread->slot;
+	obituary->signal = (uint32_t)signal;
+	obituary->exit_status = (uint32_t)status;
+	obituary->quiescent = quiescent;
+	obituary->at = at;
+	obituary->event = s->n_events;
+	memcpy(obituary->regs, context_of(thread)->regs, sizeof(obituary->regs));
+	if (info)
+		memcpy(obituary->info, info, sizeof(obituary->info));
+	store_release(&obituary->state, OBITUARY_WRITTEN);
+	wake_recorder();
+	if (signal || agent_config.hold_exit)
+		hold_for_recorder(obituary);
+	/* It would hold locks and attachments that a restart wants (hazard 7). */
+	reap(true);
+}

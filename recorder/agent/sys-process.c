@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sys-process - threads and processes: clone, exec, exit
+ *
+ * A thread is born in the gate, on its agent stack, with a copy of its creator's saved
+ * context; the words that the kernel would write for it (CLONE_PARENT_SETTID and kin)
+ * are written by the agent, under the baton. A child that shares our memory without
+ * being a thread (vfork, posix_spawn) is recorded like a thread until it execs or ends.
+ * A child with memory of its own runs natively.
+ */
+#include "recorder/agent/agent.h"
+
+enum {
+	CSIGNAL_ = 0xff,
+	CLONE_VM_ = 0x100, CLONE_FS_ = 0x200, CLONE_FILES_ = 0x400, CLONE_SIGHAND_ = 0x800,
+	CLONE_PIDFD_ = 0x1000, CLONE_VFORK_ = 0x4000, CLONE_THREAD_ = 0x10000, CLONE_SYSVSEM_ = 0x40000,
+	CLONE_SETTLS_ = 0x80000, CLONE_PARENT_SETTID_ = 0x100000,
+	CLONE_CHILD_CLEARTID_ = 0x200000, CLONE_CHILD_SETTID_ = 0x1000000,
+	SIGCHLD_SIGNAL = 17,
+	FUTEX_WAITERS_BIT = 1 << 31, FUTEX_OWNER_DIED_BIT = 1 << 30,
+	FUTEX_TID_BITS = FUTEX_OWNER_DIED_BIT - 1,
+	ROBUST_LIST_LIMIT = 2048,	/* as the kernel's */
+	EXEC_WAIT_NS = 20000000,	/* for the injector, before an exec */
+};
+
+/* What the program asked of clone(2), whichever call it used. */
+struct clone_request {
+	uint64_t flags, stack, parent_tid, child_tid, tls;
+};
+
+static struct clone_request clone_request(const struct call *call)
+{
+	switch (call->nr) {
+	case NR_fork:
+		return (struct clone_request){ .flags = SIGCHLD_SIGNAL };
+	case NR_vfork:
+		return (struct clone_request){ .flags = CLONE_VM_ | CLONE_VFORK_ | SIGCHLD_SIGNAL };
+	default:
+		return (struct clone_request){ (uint64_t)call->args[0], (uint64_t)call->args[1],
+					       (uint64_t)call->args[2], (uint64_t)call->args[3],
+					       (uint64_t)call->args[4] };
+	}
+}
+
+/* -- a child with memory of its own ---------------------------------------------------------- */
+
+static void sys_fork(struct thread *thread, struct call *call, const struct clone_request *request)
+{
+	long pid;
+
+	if (!agent_replays()) {
+		/* Memory must not change under the copy: the baton stays. */
+		pid = agent_call(NR_clone, (long)request->flags, (long)request->stack,
+				 (long)request->parent_tid, (long)request->child_tid,
+				 (long)request->tls, 0);
+		if (pid == 0) {
+			if (request->stack)
+				context_of(thread)->regs[REG_RSP_] = request->stack;
+			if (request->flags & CLONE_SETTLS_)
+				thread->fs_base = request->tls;
+			call_set_result(thread, 0);
+			process_detach(thread);
+		}
+		call->result = pid;
+	}
+	if (request->flags & (CLONE_PARENT_SETTID_ | CLONE_PIDFD_))
+		(void) call_add_span(call, request->parent_tid, 4, SPAN_FIXED, NULL);
+	call_finish(thread, call);
+}
+
+/* -- a child in our memory ---------------------------------------------------------------------- */
+
+static uint32_t copy_handlers(const struct thread *from)
+{
+	struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < MAX_HANDLER_TABLES; i++) {
+		if (p->handler_tables_used & (1u << i))
+			continue;
+		p->handler_tables_used |= 1u << i;
+		memcpy(p->handlers[i], p->handlers[from->handlers], sizeof(p->handlers[i]));
+		return i;
+	}
+	return MAX_HANDLER_TABLES;
+}
+
+/*
+ * The child's saved context, near the top of its agent stack: what the kernel would
+ * have saved had it entered by itself. Returns where the child's own stack may begin.
+ */
+static uint64_t copy_context(struct thread *child, const struct thread *parent,
+			     const struct clone_request *request)
+{
+	const struct ucontext *from = context_of(parent);
+	uint64_t top = child->stack_top, fpstate_len = 0;
+	struct ucontext *to;
+	uint32_t extended_size;
+
+	memcpy(&extended_size, from->fpstate + 468, sizeof(extended_size));
+	fpstate_len = MAX(extended_size, 512u);
+	top = ALIGN_DOWN(top - fpstate_len, (uint64_t)64);
+	memcpy((void *)top, from->fpstate, fpstate_len);
+	/* The kernel finds siginfo behind ucontext, and pretcode before it. */
+	to = (struct ucontext *)(ALIGN_DOWN(top - sizeof(*to) - sizeof(struct siginfo), (uint64_t)16));
+	*to = *from;
+	to->fpstate = (uint8_t *)top;
+	if (request->stack)
+		to->regs[REG_RSP_] = request->stack;
+	to->regs[REG_RAX_] = 0;
+	child->frame = to;
+	return ALIGN_DOWN((uint64_t)to - 256, (uint64_t)16);
+}
+
+/* @slot: in replay the recorded one, else -1. */
+static struct thread *prepare_child(struct thread *parent, const struct clone_request *request,
+				    int slot, uint64_t *ret_sp)
+{
+	struct thread *child = thread_new(slot);
+
+	if (!child)
+		return NULL;
+	child->is_vfork_child = !(request->flags & CLONE_THREAD_);
+	child->handlers = parent->handlers;
+	if (!(request->flags & CLONE_SIGHAND_)) {
+		child->handlers = copy_handlers(parent);
+		if (child->handlers == MAX_HANDLER_TABLES) {
+			thread_free(child);
+			return NULL;
+		}
+	}
+	child->state = THREAD_STARTING;
+	child->mask = parent->mask;
+	/* clone(2): without CLONE_VM or with CLONE_VFORK the alternate stack is inherited. */
+	if (request->flags & CLONE_VFORK_)
+		child->altstack = parent->altstack;
+	child->fs_base = request->flags & CLONE_SETTLS_ ? request->tls : read_fs_base();
+	child->clear_tid = request->flags & CLONE_CHILD_CLEARTID_ ? request->child_tid : 0;
+	child->set_tid = request->flags & CLONE_CHILD_SETTID_ ? request->child_tid : 0;
+	child->native = parent->native;
+	*ret_sp = copy_context(child, parent, request);
+	return child;
+}
+
+/* Puts what gate_leave pops onto the child's stack, and makes it. */
+static long make_child(struct thread *child, uint64_t flags, uint64_t sp)
+{
+	uint64_t *stack = (uint64_t *)sp;
+	long args[6] = { (long)(flags | CLONE_CHILD_CLEARTID_ | CLONE_PARENT_SETTID_), 0,
+			 (long)&slot_of(child)->tid, (long)&slot_of(child)->kernel_tid, 0, 0 };
+
+	stack -= 4;	/* keeps the alignment */
+	stack[0] = (uint64_t)child;
+	stack[1] = 0;
+	stack[2] = (uint64_t)child_entry;
+	args[1] = (long)stack;
+	slot_of(child)->kernel_tid = UINT32_MAX;	/* until it is gone */
+	return agent_call(NR_clone, args[0], args[1], args[2], args[3], args[4], args[5]);
+}
+
+static void forget_child(struct thread *child)
+{
+	(void) add_fetch(&shared()->n_threads, (uint32_t)-1);
+	slot_of(child)->kernel_tid = 0;
+	if (child->handlers)
+		process()->handler_tables_used &= ~(1u << child->handlers);
+	thread_free(child);
+}
+
+static void record_clone(struct thread *thread, struct call *call,
+			 const struct clone_request *request, struct thread *child, uint64_t sp)
+{
+	/* Tid words and TLS are the agent's to set; the rest is what the program asked for. */
+	uint64_t flags = request->flags & ~(uint64_t)(CLONE_SETTLS_ | CLONE_CHILD_SETTID_);
+	bool vfork = request->flags & CLONE_VFORK_;
+
+	(void) add_fetch(&shared()->n_threads, 1);
+	if (vfork)
+		baton_release(thread);
+	call->result = make_child(child, flags, sp);
+	if (vfork)
+		baton_acquire(thread);
+	if (call->result < 0) {
+		forget_child(child);
+	} else if (vfork && child->state != THREAD_ENDED) {
+		/* It has gone by exec, or was killed, and couldn't say so itself. */
+		log_event(child, EVENT_GONE, 0, 0, 0, 0);
+		forget_child(child);
+	}
+}
+
+/* The words that the kernel would have written in the parent's memory. */
+static void set_parent_tid(const struct clone_request *request, long tid)
+{
+	int32_t value = (int32_t)tid;
+
+	if (tid > 0 && (request->flags & CLONE_PARENT_SETTID_))
+		(void) copy_to_user(request->parent_tid, &value, sizeof(value));
+}
+
+static void replay_clone(struct thread *thread, struct call *call,
+			 const struct clone_request *request, struct thread *child, uint64_t sp)
+{
+	enum { REPLAY_FLAGS = CLONE_VM_ | CLONE_FS_ | CLONE_FILES_ | CLONE_SIGHAND_ |
+			      CLONE_THREAD_ | CLONE_SYSVSEM_ };
+
+	(void) request;
+	child->turn = 0;
+	if (make_child(child, REPLAY_FLAGS, sp) < 0)
+		replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
+}
+
+/*
+ * In the log: EVENT_CREATE names the slot before the child can begin, and the call's own
+ * event gives the tid. (A vfork parent's comes after all that the child did.)
+ */
+static void sys_new_thread(struct thread *thread, struct call *call,
+			   const struct clone_request *request)
+{
+	uint64_t sp;
+	struct thread *child = NULL;
+
+	if (agent_replays()) {
+		const struct event *event = replay_next(thread);
+
+		if (event->kind == EVENT_CREATE) {
+			int slot = (int)event->result;
+
+			child = prepare_child(thread, request, slot, &sp);
+			if (!child)
+				replay_diverged(thread, EVENT_CREATE, 0, 0);
+			replay_clone(thread, call, request, child, sp);
+			replay_done(thread);
+		}
+		call->result = replay_expect(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check)->result;
+		replay_done(thread);
+		if (call->result < 0 && child)
+			child->state = THREAD_ENDED;
+		else if (child)
+			child->tid = (uint32_t)call->result;
+	} else {
+		child = (request->flags & CLONE_PIDFD_) ? NULL : prepare_child(thread, request, -1, &sp);
+		if (child) {
+			log_event(thread, EVENT_CREATE, 0, 0, 0, child->slot);
+			record_clone(thread, call, request, child, sp);
+		} else {
+			call->result = -EAGAIN_;
+		}
+		log_event(thread, EVENT_SYSCALL, 0, (unsigned)call->nr, call->check, call->result);
+	}
+	set_parent_tid(request, call->result);
+	call_set_result(thread, call->result);
+}
+
+void sys_clone(struct thread *thread, struct call *call)
+{
+	struct clone_request request = clone_request(call);
+
+	if (request.flags & CLONE_VM_)
+		sys_new_thread(thread, call, &request);
+	else
+		sys_fork(thread, call, &request);
+}
+
+void thread_starts(struct thread *thread)
+{
+	int32_t tid;
+
+	if (agent_replays()) {
+		tid = (int32_t)replay_expect(thread, EVENT_START, 0, 0)->result;
+		thread->tid = (uint32_t)tid;
+		replay_done(thread);
+		if (load_relaxed(&shared()->stop_at_threads))
+			replay_stop(thread, STOP_THREAD);
+	} else {
+		tid = (int32_t)thread->tid;
+		baton_acquire(thread);
+		log_event(thread, EVENT_START, 0, 0, 0, tid);
+	}
+	if (thread->set_tid)
+		(void) copy_to_user(thread->set_tid, &tid, sizeof(tid));
+	thread->state = THREAD_LEAVING;
+	if (agent_replays())
+		replay_before_user(thread);
+	else
+		(void) signal_deliver_pending(thread, EVENT_AT_EXIT);
+	resume_program(thread);
+}
+
+/* The new thread's first steps, on its agent stack. */
+__attribute__((noreturn)) void thread_begins(struct thread *thread);
+__attribute__((noreturn)) void thread_begins(struct thread *thread)
+{
+	thread_attach(thread);
+	if (agent_replays()) {
+		replay_thread_begins(thread);
+	} else {
+		thread->tid = slot_of(thread)->tid = (uint32_t)agent_syscall(NR_gettid);
+		thread->tgid = slot_of(thread)->tgid = (uint32_t)agent_syscall(NR_getpid);
+	}
+	thread_starts(thread);
+}
+
+/* -- the end ------------------------------------------------------------------------------------- */
+
+static void robust_futex_died(uint32_t *word, uint32_t tid, bool pi)
+{
+	uint32_t value, died;
+
+	if (((uint64_t)word & 3) || !copy_from_user(&value, (uint64_t)word, sizeof(value)) ||
+	    (value & FUTEX_TID_BITS) != tid)
+		return;
+	died = (value & FUTEX_WAITERS_BIT) | FUTEX_OWNER_DIED_BIT;
+	(void) copy_to_user((uint64_t)word, &died, sizeof(died));
+	if (!pi && (value & FUTEX_WAITERS_BIT) && !agent_replays())
+		futex_wake(word, 1);
+}
+
+/* set_robust_list(2): what exit_robust_list() in the kernel does, at a moment that is logged. */
+static void walk_robust_list(struct thread *thread)
+{
+	struct {
+		uint64_t next;
+		int64_t futex_offset;
+		uint64_t pending;
+	} head;
+	uint64_t entry, next;
+
+	if (!thread->robust_list || !copy_from_user(&head, thread->robust_list, sizeof(head)))
+		return;
+	entry = head.next;
+	for (int i = 0; i < ROBUST_LIST_LIMIT && (entry & ~UINT64_C(1)) != thread->robust_list; i++) {
+		bool readable = copy_from_user(&next, entry & ~UINT64_C(1), sizeof(next));
+
+		if (entry != head.pending)
+			robust_futex_died((uint32_t *)((entry & ~UINT64_C(1)) + (uint64_t)head.futex_offset),
+					  thread->tid, entry & 1);
+		if (!readable)
+			break;
+		entry = next;
+	}
+	if (head.pending)
+		robust_futex_died((uint32_t *)((head.pending & ~UINT64_C(1)) +
+					       (uint64_t)head.futex_offset),
+				  thread->tid, head.pending & 1);
+}
+
+/* What the rest of the process sees of a thread's end. Baton. */
+static void thread_is_over(struct thread *thread)
+{
+	static const uint32_t zero;
+
+	walk_robust_list(thread);
+	if (!agent_replays() && thread->robust_list)
+		(void) agent_syscall(NR_set_robust_list, NULL, 24);
+	if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof(zero)) &&
+	    !agent_replays())
+		futex_wake((uint32_t *)thread->clear_tid, 1);
+	thread->state = THREAD_ENDED;
+	if (thread->handlers)
+		process()->handler_tables_used &= ~(1u << thread->handlers);
+}
+
+/* Replay: EVENT_GONE is the thread's next. An exec leaves no traces in our memory. */
+__attribute__((noreturn)) static void replay_leave_domain(struct thread *thread, bool by_exec)
+{
+	(void) replay_expect(thread, EVENT_GONE, 0, 0);
+	replay_done(thread);
+	if (!by_exec)
+		thread_is_over(thread);
+	thread->state = THREAD_ENDED;
+	replay_give_turn_and_end(thread);
+}
+
+__attribute__((noreturn)) static void leave_domain(struct thread *thread, long nr, long status)
+{
+	if (agent_replays())
+		replay_leave_domain(thread, false);
+	log_event(thread, EVENT_GONE, 0, 0, 0, 0);
+	thread_is_over(thread);
+	(void) add_fetch(&shared()->n_threads, (uint32_t)-1);
+	signal_send_back(thread);
+	store_release(&slot_of(thread)->status, SLOT_FREE);
+	baton_release(thread);
+	for (;;)
+		(void) agent_call(nr, status, 0, 0, 0, 0, 0);
+}
+
+void sys_exit(struct thread *thread, struct call *call)
+{
+	/* Of the last thread: the process ends. */
+	if (alone() && !agent_replays()) {
+		sys_exit_group(thread, call);
+		return;
+	}
+	if (agent_replays() && replay_next(thread)->kind == EVENT_EXIT) {
+		sys_exit_group(thread, call);
+		return;
+	}
+	leave_domain(thread, NR_exit, call->args[0]);
+}
+
+void sys_exit_group(struct thread *thread, struct call *call)
+{
+	if (thread->is_vfork_child)
+		leave_domain(thread, NR_exit_group, call->args[0]);
+	if (agent_replays()) {
+		(void) replay_expect(thread, EVENT_EXIT, (unsigned)call->nr, call->check);
+		replay_stop(thread, STOP_SNAPSHOT);
+		replay_done(thread);
+		(void) replay_next(thread);	/* nothing follows */
+	}
+	log_event(thread, EVENT_EXIT, 0, (unsigned)call->nr, call->check, call->args[0]);
+	obituary_write(thread, 0, (int)call->args[0], EVENT_AT_ENTRY, NULL, true);
+	for (;;)
+		(void) agent_call(call->nr, call->args[0], 0, 0, 0, 0, 0);
+}
+
+/*
+ * Asks the injector to be there when the new image begins. Without an answer in time
+ * the new image runs natively.
+ */
+static void await_injector(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+
+	if (passing() || thread->is_vfork_child)
+		return;
+	s->exec_tid = thread->tid;
+	store_release(&s->exec_state, EXEC_ASKED);
+	wake_recorder();
+	if (!wait_for_recorder(&s->exec_state, EXEC_ASKED, EXEC_WAIT_NS))
+		(void) compare_exchange(&s->exec_state, EXEC_ASKED, EXEC_NATIVE);
+}
+
+void sys_execve(struct thread *thread, struct call *call)
+{
+	enum { SIG_SETMASK = 2, PR_SET_TSC = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2 };
+	struct agent_shared *s = shared();
+	uint64_t ours = kernel_mask(thread);
+
+	if (!agent_replays()) {
+		await_injector(thread);
+		/* What exec inherits must be the program's, not ours (hazard 4). */
+		signal_send_back(thread);
+		if (process()->tsc_trapped)
+			(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
+		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &thread->mask, NULL, 8);
+		if (!thread->is_vfork_child)
+			log_event(thread, EVENT_EXEC, 0, (unsigned)call->nr, call->check, 0);
+		if (thread->is_vfork_child)
+			baton_release(thread);
+		call->result = agent_call(call->nr, call->args[0], call->args[1], call->args[2],
+					  call->args[3], call->args[4], 0);
+		if (thread->is_vfork_child)
+			baton_acquire(thread);
+		/* Still here: it failed. */
+		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &ours, NULL, 8);
+		if (process()->tsc_trapped)
+			(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
+		if (exchange(&s->exec_state, EXEC_FAILED) == EXEC_READY)
+			futex_wake(&s->exec_state, INT32_MAX);
+	} else if (replay_next(thread)->kind == EVENT_EXEC) {
+		replay_done(thread);
+	} else if (replay_next(thread)->kind == EVENT_GONE) {
+		replay_leave_domain(thread, true);
+	}
+	call_finish(thread, call);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* syscall - a thread stands at a system call: what must be done first, and who does it */
+#include "recorder/agent/agent.h"
+
+void note_refused(long nr)
+{
+	uint32_t *refused = shared()->refused, value = (uint32_t)nr + 1;
+
+	for (unsigned i = 0; i < sizeof(shared()->refused) / sizeof(*refused); i++) {
+		if (load_relaxed(&refused[i]) == value ||
+		    compare_exchange(&refused[i], 0, value))
+			return;
+	}
+}
+
+static void sys_refused(struct thread *thread, struct call *call)
+{
+	note_refused(call->nr);
+	call->result = -ENOSYS_;
+	call_finish(thread, call);
+}
+
+/* mprotect, munmap and their like: done by the kernel in replay too. */
+static void sys_perform(struct thread *thread, struct call *call)
+{
+	long recorded;
+
+	if (range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1])) {
+		call->result = -EINVAL_;
+		call_finish(thread, call);
+		return;
+	}
+	call_perform(thread, call);
+	if (!agent_replays())
+		return;
+	recorded = call->result;
+	if (agent_call(call->nr, call->args[0], call->args[1], call->args[2], call->args[3], 0, 0) !=
+	    recorded)
+		replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
+}
+
+static void sys_code(struct thread *thread, struct call *call)
+{
+	switch (call->nr) {
+	case NR_mmap: case NR_brk: case NR_mremap: case NR_madvise: case NR_shmat:
+	case NR_shmdt: case NR_pkey_mprotect:
+		sys_memory(thread, call);
+		break;
+	case NR_clone: case NR_fork: case NR_vfork:
+		sys_clone(thread, call);
+		break;
+	case NR_execve: case NR_execveat:
+		sys_execve(thread, call);
+		break;
+	case NR_exit:
+		sys_exit(thread, call);
+		break;
+	case NR_exit_group:
+		sys_exit_group(thread, call);
+		break;
+	case NR_set_tid_address: case NR_set_robust_list: case NR_get_robust_list:
+	case NR_arch_prctl: case NR_rseq: case NR_prctl: case NR_seccomp:
+		sys_thread(thread, call);
+		break;
+	case NR_rt_sigaction: case NR_rt_sigprocmask: case NR_sigaltstack: case NR_rt_sigpending:
+	case NR_signalfd: case NR_signalfd4:
+		sys_signal(thread, call);
+		break;
+	case NR_rt_sigsuspend: case NR_rt_sigtimedwait: case NR_ppoll: case NR_pselect6:
+	case NR_epoll_pwait: case NR_epoll_pwait2:
+		sys_wait_signal(thread, call);
+		break;
+	case NR_sendmsg: case NR_recvmsg: case NR_sendmmsg: case NR_recvmmsg:
+		sys_message(thread, call);
+		break;
+	case NR_ioctl:
+		sys_ioctl(thread, call);
+		break;
+	default:
+		sys_misc(thread, call);
+	}
+}
+
+/* Signals that arrived meanwhile strike now, behind the call. Then back to the program. */
+static void leave(struct thread *thread)
+{
+	if (agent_replays()) {
+		replay_before_user(thread);
+	} else {
+		signal_release_held(thread);
+		(void) signal_deliver_pending(thread, EVENT_AT_EXIT);
+	}
+	resume_program(thread);
+}
+
+static void make(struct thread *thread, struct call *call)
+{
+	const struct sysdesc *desc = syscall_desc(call->nr);
+
+	if (call->nr == NR_rt_sigreturn) {
+		sys_rt_sigreturn(thread, call);
+	} else if (!desc) {
+		call->result = -ENOSYS_;
+		call_finish(thread, call);
+	} else if (desc->mode == SYS_EMULATE) {
+		call_perform(thread, call);
+	} else if (desc->mode == SYS_PERFORM) {
+		sys_perform(thread, call);
+	} else if (desc->mode == SYS_REFUSE) {
+		sys_refused(thread, call);
+	} else {
+		sys_code(thread, call);
+	}
+}
+
+/* What the recorder, another thread or a signal wants before the call is made. */
+static void attend_at_entry(struct thread *thread)
+{
+	uint32_t attention = load_relaxed(&shared()->attention);
+
+	if (attention & (ATTENTION_SNAPSHOT | ATTENTION_REAP))
+		snapshot_attend(thread);
+	if (attention & ATTENTION_WANT)
+		baton_yield(thread);
+	if (thread->pending && signal_deliver_pending(thread, EVENT_AT_ENTRY))
+		resume_program(thread);
+}
+
+void syscall_dispatch(struct thread *thread)
+{
+	struct call call;
+
+	if (context_of(thread)->regs[REG_RAX_] == BEGIN_SYSCALL && !process()->begun) {
+		process()->begun = 1;
+		program_begins(thread);
+	}
+	call_prepare(thread, &call);
+	if (agent_replays()) {
+		const struct event *event = replay_next(thread);
+
+		if ((event->kind == EVENT_SIGNAL || event->kind == EVENT_FATAL) &&
+		    (event->flags & EVENT_AT_ENTRY)) {
+			signal_replay(thread);
+			leave(thread);
+		}
+	} else {
+		attend_at_entry(thread);
+	}
+	make(thread, &call);
+	leave(thread);
+}

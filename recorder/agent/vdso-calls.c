@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vdso-calls - behind the vDSO's functions: the time, logged
+ *
+ * They run on the agent's stack with no context saved, so nothing may happen in here
+ * but a reading and its event. If there is anything else to do they say so, and the
+ * vDSO makes the system call instead, which saves the context.
+ */
+#include "recorder/agent/agent.h"
+
+enum { DONE = 0, MAKE_SYSTEM_CALL = 1 };
+
+typedef int real_clock_gettime(long clock, struct timespec64 *time);
+typedef int real_gettimeofday(struct timespec64 *time, void *zone);
+typedef long real_time(long *time);
+
+static uint64_t real_function(unsigned slot)
+{
+	return ((const uint64_t *)VDSO_ADDRESS(VDSO_vdso_slots))[slot];
+}
+
+/* The clocks that the kernel's vDSO reads without a system call. */
+static bool is_fast_clock(long clock)
+{
+	const uint32_t fast = 1 << 0 /* REALTIME */ | 1 << 1 /* MONOTONIC */ | 1 << 4 /* RAW */ |
+			      1 << 5 | 1 << 6 /* COARSE */ | 1 << 7 /* BOOTTIME */ | 1 << 11 /* TAI */;
+
+	return clock >= 0 && clock < 32 && (fast >> clock & 1);
+}
+
+static bool begin_reading(struct thread *thread)
+{
+	uint32_t was = exchange(&slot_of(thread)->status, SLOT_AGENT);
+
+	if (was == SLOT_USER && !load_relaxed(&shared()->attention) && !thread->pending &&
+	    log_has_room() && !process()->tsc_trapped)
+		return true;
+	store_release(&slot_of(thread)->status, was);
+	return false;
+}
+
+static int end_reading(struct thread *thread, unsigned clock, uint64_t sec, uint64_t nsec)
+{
+	log_event(thread, EVENT_CLOCK, 0, clock, 0, (int64_t)(sec * 1000000000 + nsec));
+	thread->vdso_result[0] = sec;
+	thread->vdso_result[1] = nsec;
+	store_release(&slot_of(thread)->status, SLOT_USER);
+	return DONE;
+}
+
+static int replay_reading(struct thread *thread, unsigned clock)
+{
+	int64_t ns;
+
+	if (!replay_clock(thread, clock, &ns))
+		return MAKE_SYSTEM_CALL;
+	thread->vdso_result[0] = (uint64_t)(ns / 1000000000);
+	thread->vdso_result[1] = (uint64_t)(ns % 1000000000);
+	return DONE;
+}
+
+int agent_clock_gettime(long clock, void *time);
+int agent_clock_gettime(long clock, void *time)
+{
+	struct thread *thread = this_thread();
+	struct timespec64 now;
+
+	(void) time;
+	clock = (int32_t)clock;
+	if (!is_fast_clock(clock))
+		return MAKE_SYSTEM_CALL;
+	if (agent_replays())
+		return replay_reading(thread, (unsigned)clock);
+	if (!begin_reading(thread))
+		return MAKE_SYSTEM_CALL;
+	(void) ((real_clock_gettime *)real_function(VDSO_REAL_CLOCK_GETTIME))(clock, &now);
+	return end_reading(thread, (unsigned)clock, (uint64_t)now.sec, (uint64_t)now.nsec);
+}
+
+int agent_gettimeofday(void *time, void *zone);
+int agent_gettimeofday(void *time, void *zone)
+{
+	struct thread *thread = this_thread();
+	struct timespec64 now;
+
+	(void) time;
+	if (zone)
+		return MAKE_SYSTEM_CALL;
+	if (agent_replays()) {
+		if (replay_reading(thread, EVENT_CLOCK_TIMEOFDAY) != DONE)
+			return MAKE_SYSTEM_CALL;
+		thread->vdso_result[1] /= 1000;
+		return DONE;
+	}
+	if (!begin_reading(thread))
+		return MAKE_SYSTEM_CALL;
+	(void) ((real_gettimeofday *)real_function(VDSO_REAL_GETTIMEOFDAY))(&now, NULL);
+	(void) end_reading(thread, EVENT_CLOCK_TIMEOFDAY, (uint64_t)now.sec,
+			   (uint64_t)now.nsec * 1000);
+	thread->vdso_result[1] /= 1000;
+	return DONE;
+}
+
+int agent_time(void *time);
+int agent_time(void *time)
+{
+	struct thread *thread = this_thread();
+
+	(void) time;
+	if (agent_replays())
+		return replay_reading(thread, EVENT_CLOCK_TIME);
+	if (!begin_reading(thread))
+		return MAKE_SYSTEM_CALL;
+	return end_reading(thread, EVENT_CLOCK_TIME,
+			   (uint64_t)((real_time *)real_function(VDSO_REAL_TIME))(NULL), 0);
+}

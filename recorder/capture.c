@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "recorder/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+
+enum { BATCH = 256 };		/* pages handed to the sink at once */
+
+#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
+#define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
+#define PAGEMAP_FILE (UINT64_C(1) << 61)	/* of a file, or shared anonymous */
+
+struct capture {
+	struct capture_sink sink;
+	int mem, pagemap;
+	uint64_t base, vdso;
+
+	struct image_map *maps;
+	size_t n_maps, n_urgent;	/* the first n_urgent are read first */
+	char *text;
+	size_t text_len;
+	struct thread_view *threads;
+	size_t n_threads;
+	unsigned missing_files;
+
+	size_t map;			/* where the reading is */
+	uint64_t at;
+
+	uint64_t addresses[BATCH];
+	size_t n_addresses;
+	uint8_t *bytes;			/* BATCH pages */
+	size_t n_bytes;
+};
+
+struct capture *capture_close(struct capture *c)
+{
+	if (!c)
+		return NULL;
+	closep(&c->mem);
+	closep(&c->pagemap);
+	free(c->maps);
+	free(c->text);
+	free(c->threads);
+	free(c->bytes);
+	free(c);
+	return NULL;
+}
+
+static void capture_closep(struct capture **c)
+{
+	(void) capture_close(*c);
+}
+
+static int open_proc(pid_t pid, const char *name, int *ret_fd)
+{
+	char path[64];
+	int fd;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* -- mappings --------------------------------------------------------------------------------- */
+
+/* One line of /proc/PID/maps. */
+struct line {
+	uint64_t start, end, offset, ino;
+	unsigned major, minor;
+	char perms[5];
+	const char *path;
+};
+
+static bool parse_line(char *text, struct line *ret)
+{
+	int path = 0;
+
+	if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &ret->start,
+		   &ret->end, ret->perms, &ret->offset, &ret->major, &ret->minor, &ret->ino, &path) < 7)
+		return false;
+	text[strcspn(text, "\n")] = '\0';
+	ret->path = path ? text + path : "";
+	return ret->start < ret->end;
+}
+
+static bool inside(const struct line *line, uint64_t start, uint64_t len)
+{
+	return line->start >= start && line->end <= start + len;
+}
+
+/* What replay makes by itself, or what nobody can read. */
+static bool is_left_out(const struct capture *c, const struct line *line)
+{
+	if (inside(line, c->base, AGENT_REGION))
+		return !inside(line, c->base + AGENT_PROCESS, AGENT_SCRATCH - AGENT_PROCESS);
+	return inside(line, c->vdso, AGENT_VDSO_LEN) || strncmp(line->path, "[vvar", 5) == 0 ||
+	       strcmp(line->path, "[vdso]") == 0 || strcmp(line->path, "[vsyscall]") == 0;
+}
+
+static uint32_t kind_of(const struct capture *c, const struct line *line)
+{
+	if (inside(line, c->base, AGENT_REGION))
+		return IMAGE_AGENT;
+	if (line->perms[3] == 's')
+		return IMAGE_SHARED;
+	if (line->ino)
+		return IMAGE_FILE;
+	return strcmp(line->path, "[stack]") == 0 ? IMAGE_STACK : IMAGE_ANONYMOUS;
+}
+
+static uint32_t prot_of(const struct line *line)
+{
+	return (line->perms[0] == 'r' ? PROT_READ : 0) | (line->perms[1] == 'w' ? PROT_WRITE : 0) |
+	       (line->perms[2] == 'x' ? PROT_EXEC : 0);
+}
+
+static int add_text(struct capture *c, const char *path, struct image_map *row)
+{
+	size_t len = strlen(path);
+	char *text;
+
+	if (len == 0)
+		return 0;
+	text = realloc(c->text, c->text_len + len);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text + c->text_len, path, len);
+	c->text = text;
+	row->path = le32_of((uint32_t)c->text_len);
+	row->path_len = le32_of((uint32_t)len);
+	c->text_len += len;
+	return 0;
+}
+
+static int add_map(struct capture *c, pid_t pid, struct files *files, const struct line *line)
+{
+	uint32_t kind = kind_of(c, line);
+	struct image_map *maps, *row;
+
+	maps = realloc(c->maps, (c->n_maps + 1) * sizeof(*maps));
+	if (!maps)
+		return -ENOMEM;
+	c->maps = maps;
+	row = &maps[c->n_maps++];
+	*row = (struct image_map){
+		.start = le64_of(line->start),
+		.end = le64_of(line->end),
+		.offset = le64_of(line->offset),
+		.prot = le32_of(prot_of(line)),
+		.kind = le32_of(kind),
+	};
+	if (kind == IMAGE_FILE) {
+		const struct mapped_file *file =
+			files_of_mapping(files, pid, line->start, line->end,
+					 makedev(line->major, line->minor), line->ino, line->path);
+
+		if (file) {
+			row->dev = le64_of(file->id.dev);
+			row->ino = le64_of(file->id.ino);
+			row->size = le64_of(file->id.size);
+			row->mtime_ns = le64_of(file->id.mtime_ns);
+		} else {
+			c->missing_files++;
+		}
+	}
+	return add_text(c, line->path, row);
+}
+
+static bool is_urgent(const struct image_map *row)
+{
+	uint32_t kind = le32_get(row->kind);
+
+	return kind == IMAGE_FILE || kind == IMAGE_SHARED;
+}
+
+static int urgent_first(const void *a, const void *b)
+{
+	const struct image_map *x = a, *y = b;
+	uint64_t i = le64_get(x->start), j = le64_get(y->start);
+
+	if (is_urgent(x) != is_urgent(y))
+		return is_urgent(x) ? -1 : 1;
+	return i < j ? -1 : i > j;
+}
+
+static int read_maps(struct capture *c, pid_t pid, struct files *files)
+{
+	char path[64];
+	autoclean(freep) char *text = NULL;
+	autoclean(fclosep) FILE *file = NULL;
+	size_t size = 0;
+	int r;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (getline(&text, &size, file) > 0) {
+		struct line line;
+
+		if (!parse_line(text, &line))
+			return -EBADMSG;
+		if (is_left_out(c, &line))
+			continue;
+		r = add_map(c, pid, files, &line);
+		if (r < 0)
+			return r;
+	}
+	if (c->n_maps == 0)
+		return -ESRCH;	/* it is dead: a zombie has no maps */
+	qsort(c->maps, c->n_maps, sizeof(c->maps[0]), urgent_first);
+	while (c->n_urgent < c->n_maps && is_urgent(&c->maps[c->n_urgent]))
+		c->n_urgent++;
+	return 0;
+}
+
+int capture_open(pid_t pid, uint64_t base, uint64_t vdso, struct files *files,
+		 const struct capture_sink *sink, struct capture **ret_capture)
+{
+	autoclean(capture_closep) struct capture *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->mem = c->pagemap = -1;
+	c->sink = *sink;
+	c->base = base;
+	c->vdso = vdso;
+	c->bytes = malloc(BATCH * IMAGE_PAGE);
+	if (!c->bytes)
+		return -ENOMEM;
+	r = open_proc(pid, "mem", &c->mem);
+	if (r < 0)
+		return r;
+	r = open_proc(pid, "pagemap", &c->pagemap);
+	if (r < 0)
+		return r;
+	r = read_maps(c, pid, files);
+	if (r < 0)
+		return r;
+	r = threads_read(c->mem, base, &c->threads, &c->n_threads);
+	if (r < 0)
+		return r;
+	r = sink->maps(sink->userdata, c->maps, c->n_maps, c->text, c->text_len);
+	if (r < 0)
+		return r;
+	c->at = le64_get(c->maps[0].start);
+	*ret_capture = MOVE(c);
+	return 0;
+}
+
+/* -- pages ---------------------------------------------------------------------------------------- */
+
+/*
+ * A shared mapping of a file that has a name: what others wrote may not be mapped here
+ * yet. (Of anonymous shared memory only what this process has touched is seen.)
+ */
+static bool shows_a_file(const struct capture *c, const struct image_map *map)
+{
+	const char *path = c->text + le32_get(map->path);
+	size_t len = le32_get(map->path_len);
+	static const char *const unnamed[] = { "/dev/zero", "/memfd:", "/SYSV" };
+
+	if (le32_get(map->kind) != IMAGE_SHARED || len == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(unnamed) / sizeof(unnamed[0]); i++)
+		if (len >= strlen(unnamed[i]) && memcmp(path, unnamed[i], strlen(unnamed[i])) == 0)
+			return false;
+	return true;
+}
+
+/* Does the page hold what the mapping alone wouldn't give? */
+static bool is_wanted(uint64_t entry, uint32_t kind)
+{
+	if (!(entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
+		return false;
+	return kind != IMAGE_FILE || !(entry & PAGEMAP_FILE);
+}
+
+static bool is_zero(const uint8_t *bytes)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, IMAGE_PAGE - 1) == 0;
+}
+
+static int flush(struct capture *c, const struct image_map *map)
+{
+	int r = 0;
+
+	if (c->n_addresses)
+		r = c->sink.pages(c->sink.userdata, map, c->addresses, c->n_addresses, c->bytes);
+	c->n_addresses = 0;
+	c->n_bytes = 0;
+	return r;
+}
+
+/* Adds a page that has been read to the batch: zeroes are only listed where it matters. */
+static void add_page(struct capture *c, uint64_t address, uint32_t kind, const uint8_t *bytes)
+{
+	if (!is_zero(bytes)) {
+		memmove(c->bytes + c->n_bytes, bytes, IMAGE_PAGE);
+		c->n_bytes += IMAGE_PAGE;
+		c->addresses[c->n_addresses++] = address;
+	} else if (kind == IMAGE_FILE) {
+		c->addresses[c->n_addresses++] = address | IMAGE_ZERO;
+	}
+}
+
+/* Reads a run of wanted pages, which fits into the batch. */
+static int read_run(struct capture *c, uint64_t start, size_t pages, uint32_t kind)
+{
+	uint8_t *to = c->bytes + c->n_bytes;
+	size_t len = pages * IMAGE_PAGE, done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(c->mem, to + done, len - done, (off_t)(start + done));
+
+		/* Behind the end of a shared file there is nothing. */
+		if (n <= 0 && kind == IMAGE_SHARED)
+			return 0;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;	/* an unreadable page is never a zero page */
+		done += (size_t)n;
+	}
+	for (size_t i = 0; i < pages; i++)
+		add_page(c, start + i * IMAGE_PAGE, kind, to + i * IMAGE_PAGE);
+	return 0;
+}
+
+/* The next batch's worth of the present mapping. */
+static int read_batch(struct capture *c, const struct image_map *map)
+{
+	uint64_t entries[BATCH], end = le64_get(map->end);
+	size_t n = (end - c->at) / IMAGE_PAGE, i = 0;
+	uint32_t kind = le32_get(map->kind);
+	bool all = shows_a_file(c, map);
+	ssize_t got;
+	int r;
+
+	if (n > BATCH)
+		n = BATCH;
+	got = pread(c->pagemap, entries, n * 8, (off_t)(c->at / IMAGE_PAGE * 8));
+	if (got != (ssize_t)(n * 8))
+		return got < 0 ? -errno : -ESRCH;
+	while (i < n) {
+		size_t run = i;
+
+		/* Each page of a shared mapping for itself: one may be behind the file's end. */
+		while (run < n && (all || is_wanted(entries[run], kind)) &&
+		       (kind != IMAGE_SHARED || run == i))
+			run++;
+		if (run > i) {
+			r = read_run(c, c->at + i * IMAGE_PAGE, run - i, kind);
+			if (r < 0)
+				return r;
+		}
+		i = run > i && kind == IMAGE_SHARED ? run : run + 1;
+	}
+	c->at += n * IMAGE_PAGE;
+	return flush(c, map);
+}
+
+int capture_step(struct capture *c, size_t max_bytes)
+{
+	for (size_t done = 0; done < max_bytes; done += BATCH * IMAGE_PAGE) {
+		const struct image_map *map;
+		int r;
+
+		while (c->map < c->n_maps && c->at >= le64_get(c->maps[c->map].end)) {
+			c->map++;
+			if (c->map < c->n_maps)
+				c->at = le64_get(c->maps[c->map].start);
+			if (c->map == c->n_urgent)
+				return c->map == c->n_maps ? CAPTURE_DONE : 0;
+		}
+		if (c->map == c->n_maps)
+			return CAPTURE_DONE;
+		map = &c->maps[c->map];
+		r = read_batch(c, map);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+bool capture_urgent_is_done(const struct capture *c)
+{
+	return c->map >= c->n_urgent;
+}
+
+size_t capture_held_mappings(const struct capture *c, struct agent_range *to, size_t max)
+{
+	size_t n = c->n_urgent < max ? c->n_urgent : max;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (struct agent_range){ le64_get(c->maps[i].start), le64_get(c->maps[i].end) };
+	return n;
+}
+
+unsigned capture_missing_files(const struct capture *c)
+{
+	return c->missing_files;
+}
+
+const struct thread_view *capture_threads(const struct capture *c, size_t *ret_n)
+{
+	*ret_n = c->n_threads;
+	return c->threads;
+}
+
+int capture_dead_stacks(const struct capture *c, struct dead_stack **ret_dead, size_t *ret_n)
+{
+	struct dead_stack *dead = calloc(c->n_threads + 1, sizeof(*dead));
+	size_t n = 0;
+
+	if (!dead)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n_threads; i++) {
+		uint64_t sp = c->threads[i].regs[REG_RSP_];
+
+		for (size_t j = 0; j < c->n_maps; j++) {
+			const struct image_map *map = &c->maps[j];
+
+			if (sp < le64_get(map->start) || sp >= le64_get(map->end) ||
+			    le32_get(map->kind) == IMAGE_AGENT)
+				continue;
+			dead[n++] = dead_stack_below(sp, le64_get(map->start), le32_get(map->kind));
+		}
+	}
+	*ret_dead = dead;
+	*ret_n = n;
+	return 0;
+}
+
+uint64_t capture_pages_left(const struct capture *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = c->map; i < c->n_maps; i++)
+		n += (le64_get(c->maps[i].end) - (i == c->map ? c->at : le64_get(c->maps[i].start))) /
+		     IMAGE_PAGE;
+	return n;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* domain-internal - what domain.c (log, wake-ups) and domain-snapshot.c share */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/sysmacros.h>
+
+#include "recorder/capture.h"
+#include "recorder/domain.h"
+
+#define makedev_of(major_, minor_) makedev(major_, minor_)
+
+struct domain {
+	struct domain_env *env;
+	uint32_t id;
+	pid_t pid;
+	struct agent_config config;
+	int memfd, wake_fd, pidfd;
+	struct agent_shared *shared;
+	const uint8_t *ring;
+	char *exe;
+	uint64_t stack_limit;
+	bool same_pids;			/* the process's pid namespace is ours */
+
+	pthread_t waiter;
+	bool has_waiter;
+	atomic_bool stop;
+
+	/* The log: drained events that aren't written yet. */
+	uint8_t *log;
+	size_t log_len;
+	uint32_t log_events;
+	uint64_t log_first_ns;
+	bool log_is_whole;		/* no gap since the last snapshot */
+	uint64_t tail;			/* position in the ring */
+	uint64_t next_event;
+	uint64_t tsc, last_event_ns;
+	uint64_t drained_ns, retry_ns;
+	bool nap, broken, seen_passing;
+	int last_signal;		/* of the newest EVENT_SIGNAL */
+
+	/* Snapshots. */
+	uint64_t next_snapshot_ns, snapshot_wanted_ns;
+	bool snapshot_is_wanted;
+	uint64_t snapshot_event;	/* of the newest EVENT_SNAPSHOT */
+	bool capture_is_due;		/* its event has been drained; the child may not be born yet */
+	struct capture *capture;	/* being read */
+	struct snapshot_writer *writer;
+	pid_t child;
+	uint64_t capture_event;
+	uint32_t capture_flags;
+	bool capture_let_go;		/* the child has been told what it may unmap */
+	bool freeze_is_ready;
+	struct domain_freeze freeze;
+
+	/* Death, exec. */
+	struct obituary obituary;
+	bool obituary_told, released, exec_told;
+	enum domain_end end;
+
+	/* Statistics. */
+	uint64_t log_bytes, longest_stall_ns, async_events;
+	uint64_t stall_ns_per_mb;	/* what the last fork took of a resident megabyte */
+	unsigned threads, snapshots, snapshots_failed, gaps, missing_files;
+	int snapshot_error;
+};
+
+static inline uint32_t load(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static inline bool passing(const struct domain *d)
+{
+	return load(&d->shared->mode) != MODE_RECORD;
+}
+
+uint64_t now_ns(void);
+void wake_word(uint32_t *word);
+
+/* Ends the present log file behind the newest event. */
+void cut_log(struct domain *d);
+/* At a snapshot event: a log that had a gap may begin again. */
+void restart_log(struct domain *d);
+
+/* What @pid's own namespace calls it; 0: unknown. */
+uint64_t innermost_pid(pid_t pid);
+
+/* domain-snapshot.c: an EVENT_SNAPSHOT has been drained. */
+void snapshot_begins(struct domain *d);
+/* Reads on. True: there is more to read. */
+bool snapshot_work(struct domain *d, size_t bytes);
+/* Gives up the one that is being read. */
+void snapshot_drop(struct domain *d);
+/* Is there memory, process numbers and time enough for a fork (hazards 9 to 11)? */
+bool snapshot_is_affordable(struct domain *d);

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Snapshots of a domain, and the state in which it ends: from memory into the store. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "common/autoclean.h"
+#include "recorder/domain-internal.h"
+#include "recorder/inject.h"
+#include "ringstore/format.h"
+
+/* -- is a fork affordable? -------------------------------------------------------------------- */
+
+/* The number in the first line of @path that begins with @key (or of the file, if @key is ""). */
+static bool read_number(const char *path, const char *key, uint64_t *ret)
+{
+	autoclean(fclosep) FILE *file = fopen(path, "re");
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (strncmp(line, key, strlen(key)) == 0)
+			return sscanf(line + strlen(key), " %" SCNu64, ret) == 1;
+	return false;
+}
+
+/* Below a cgroup's limit of memory or processes by less than this, a fork isn't made. */
+static bool cgroup_has_room(pid_t pid, const char *limit, const char *usage, uint64_t margin)
+{
+	char path[128], line[512], name[640];
+	autoclean(fclosep) FILE *file = NULL;
+	uint64_t max, now;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		char *end;
+
+		if (strncmp(line, "0::", 3) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		/* Every ancestor's limit counts. */
+		for (char *group = line + 3; (end = strrchr(group, '/')); *end = '\0') {
+			(void) snprintf(name, sizeof(name), "/sys/fs/cgroup%s/%s", group, limit);
+			if (read_number(name, "", &max)) {
+				(void) snprintf(name, sizeof(name), "/sys/fs/cgroup%s/%s", group, usage);
+				if (read_number(name, "", &now) && now + margin > max)
+					return false;
+			}
+		}
+	}
+	return true;
+}
+
+/* With strict overcommit the child's share is refused, or the service's next malloc is. */
+static bool commit_has_room(uint64_t resident)
+{
+	uint64_t mode, limit, used;
+
+	if (!read_number("/proc/sys/vm/overcommit_memory", "", &mode) || mode != 2)
+		return true;
+	return read_number("/proc/meminfo", "CommitLimit:", &limit) &&
+	       read_number("/proc/meminfo", "Committed_AS:", &used) &&
+	       limit > used && (limit - used) * 1024 > 2 * resident;
+}
+
+bool snapshot_is_affordable(struct domain *d)
+{
+	enum { MEMORY_MARGIN = 32 << 20, PIDS_MARGIN = 8 };
+	/* Page tables of a resident gigabyte take a few tens of ms to copy; measured as we go. */
+	uint64_t ns_per_mb = d->stall_ns_per_mb ? d->stall_ns_per_mb : 40000;
+	uint64_t resident_kb = 0;
+	char path[64];
+	int error = 0;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/status", d->pid);
+	if (!read_number(path, "VmRSS:", &resident_kb))
+		return true;
+	if (resident_kb / 1024 * ns_per_mb > d->env->policy->stall_ns)
+		error = -ETIME;		/* the fork alone would stall the service for too long */
+	else if (!commit_has_room(resident_kb * 1024) ||
+		 !cgroup_has_room(d->pid, "memory.max", "memory.current", MEMORY_MARGIN))
+		error = -ENOMEM;
+	else if (!cgroup_has_room(d->pid, "pids.max", "pids.current", PIDS_MARGIN))
+		error = -EAGAIN;
+	if (!error)
+		return true;
+	d->snapshot_error = error;
+	d->snapshots_failed++;
+	d->next_snapshot_ns = now_ns() + d->env->policy->snapshot_interval_ns;
+	return false;
+}
+
+/* -- a snapshot's child ---------------------------------------------------------------------------- */
+
+/* The last number behind "NSpid:": what the process itself sees. */
+uint64_t innermost_pid(pid_t pid)
+{
+	char path[64], line[256], *last;
+	autoclean(fclosep) FILE *file = NULL;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "NSpid:", 6) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		last = strrchr(line, '\t');
+		return last ? strtoull(last, NULL, 10) : 0;
+	}
+	return 0;
+}
+
+static bool is_child_of(pid_t child, pid_t parent)
+{
+	char path[64];
+	uint64_t ppid;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/status", child);
+	return read_number(path, "PPid:", &ppid) && (pid_t)ppid == parent;
+}
+
+/* The child's number here, given the number that the process has for it. 0: not found. */
+static pid_t find_child(const struct domain *d, uint32_t number)
+{
+	char path[64];
+	autoclean(fclosep) FILE *file = NULL;
+	pid_t pid;
+
+	if (is_child_of((pid_t)number, d->pid) && innermost_pid((pid_t)number) == number)
+		return (pid_t)number;
+	(void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", d->pid, d->pid);
+	file = fopen(path, "re");
+	while (file && fscanf(file, "%d", &pid) == 1)
+		if (innermost_pid(pid) == number)
+			return pid;
+	return 0;
+}
+
+/* -- into the store ---------------------------------------------------------------------------------- */
+
+static struct image_head make_head(const struct domain *d, uint64_t event)
+{
+	struct timespec real;
+	char path[64], line[1024], *p;
+	autoclean(fclosep) FILE *file = NULL;
+	unsigned cpu = 0;
+
+	(void) clock_gettime(CLOCK_REALTIME, &real);
+	/* proc_pid_stat(5): the 39th field, the 37th behind the name. */
+	(void) snprintf(path, sizeof(path), "/proc/%d/stat", d->pid);
+	file = fopen(path, "re");
+	if (file && fgets(line, sizeof(line), file) && (p = strrchr(line, ')'))) {
+		for (int i = 0; p && i < 37; i++)
+			p = strchr(p + 1, ' ');
+		cpu = p ? (unsigned)strtoul(p, NULL, 10) : 0;
+	}
+	return (struct image_head){
+		.abi = le32_of(AGENT_ABI),
+		.agent_hash = le64_of(agent_image_hash()),
+		.event = le64_of(event),
+		.mono_ns = le64_of(d->last_event_ns),
+		.real_ns = le64_of((uint64_t)real.tv_sec * 1000000000 + (uint64_t)real.tv_nsec),
+		.base = le64_of(d->config.base),
+		.vdso = le64_of(d->config.vdso),
+		.ring_len = le64_of(d->config.ring_len),
+		.entry = le64_of(d->config.entry),
+		.interpreter_start = le64_of(d->config.interpreter.start),
+		.interpreter_end = le64_of(d->config.interpreter.end),
+		.tick_shift = le32_of(d->config.tick_shift),
+		.cpu = le32_of(cpu),
+		.stack_limit = le64_of(d->stack_limit),
+	};
+}
+
+/* The payload of a maps chunk: counts, rows, text. */
+static uint8_t *make_maps(const struct image_map *rows, size_t n, const char *text, size_t text_len,
+			  size_t prefix, size_t *ret_len)
+{
+	struct image_maps counts = { le32_of((uint32_t)n), le32_of((uint32_t)text_len) };
+	size_t len = prefix + sizeof(counts) + n * sizeof(*rows) + text_len;
+	uint8_t *bytes = malloc(len);
+
+	if (!bytes || len > CHUNK_MAX_RAW) {
+		free(bytes);
+		return NULL;
+	}
+	memcpy(bytes + prefix, &counts, sizeof(counts));
+	memcpy(bytes + prefix + sizeof(counts), rows, n * sizeof(*rows));
+	if (text_len)
+		memcpy(bytes + prefix + sizeof(counts) + n * sizeof(*rows), text, text_len);
+	*ret_len = len;
+	return bytes;
+}
+
+static int store_maps(void *userdata, const struct image_map *rows, size_t n, const char *text,
+		      size_t text_len)
+{
+	struct domain *d = userdata;
+	struct image_head head = make_head(d, d->capture_event);
+	autoclean(freep) uint8_t *bytes = NULL;
+	size_t len;
+	int r;
+
+	r = store_snapshot_begin(d->env->store, d->id, d->capture_event, d->last_event_ns, &d->writer);
+	if (r != 0)
+		return r < 0 ? r : -ENOSPC;
+	bytes = make_maps(rows, n, text, text_len, 0, &len);
+	if (!bytes)
+		return -ENOMEM;
+	r = snapshot_writer_add(d->writer, CHUNK_SNAPSHOT_HEAD, &head, sizeof(head));
+	if (r == 0)
+		r = snapshot_writer_add(d->writer, CHUNK_SNAPSHOT_MAPS, bytes, len);
+	return r > 0 ? -ENOSPC : r;
+}
+
+static int store_pages(void *userdata, const struct image_map *map, const uint64_t *addresses,
+		       size_t n, const uint8_t *bytes)
+{
+	struct domain *d = userdata;
+	struct image_pages head = { .n_pages = le32_of((uint32_t)n) };
+	size_t n_full = 0, len;
+	autoclean(freep) uint8_t *chunk = NULL;
+	uint8_t *p;
+	int r;
+
+	(void) map;
+	for (size_t i = 0; i < n; i++)
+		n_full += !(addresses[i] & IMAGE_ZERO);
+	len = sizeof(head) + n * sizeof(le64) + n_full * IMAGE_PAGE;
+	p = chunk = malloc(len);
+	if (!chunk)
+		return -ENOMEM;
+	memcpy(p, &head, sizeof(head));
+	p += sizeof(head);
+	for (size_t i = 0; i < n; i++, p += sizeof(le64)) {
+		le64 address = le64_of(addresses[i]);
+
+		memcpy(p, &address, sizeof(address));
+	}
+	memcpy(p, bytes, n_full * IMAGE_PAGE);
+	r = snapshot_writer_add(d->writer, CHUNK_SNAPSHOT_PAGES, chunk, len);
+	return r > 0 ? -ENOSPC : r;
+}
+
+/* -- the course of a snapshot --------------------------------------------------------------------------- */
+
+static void set_state(struct domain *d, uint32_t state)
+{
+	__atomic_store_n(&d->shared->snapshot_state, state, __ATOMIC_SEQ_CST);
+	wake_word(&d->shared->snapshot_state);
+}
+
+/* The child isn't needed any more, whatever came of it. */
+static void let_child_end(struct domain *d)
+{
+	set_state(d, SNAPSHOT_DONE);
+	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_REAP, __ATOMIC_SEQ_CST);
+}
+
+void snapshot_drop(struct domain *d)
+{
+	if (d->capture)
+		let_child_end(d);
+	d->capture = capture_close(d->capture);
+	d->writer = snapshot_writer_abort(d->writer);
+	d->capture_is_due = false;
+}
+
+static void snapshot_failed(struct domain *d, int error)
+{
+	snapshot_drop(d);
+	d->snapshots_failed++;
+	d->snapshot_error = error;
+	/* The window is frozen all the same, where the snapshot would have been. */
+	if (d->capture_flags & EVENT_FREEZE)
+		d->freeze_is_ready = true;
+}
+
+void snapshot_begins(struct domain *d)
+{
+	if (d->capture || d->capture_is_due)
+		snapshot_drop(d);
+	d->capture_is_due = true;
+	d->capture_event = d->snapshot_event;
+	d->capture_flags = d->shared->snapshot_flags;
+	cut_log(d);
+	restart_log(d);
+	if (d->capture_flags & EVENT_FREEZE)
+		d->freeze = (struct domain_freeze){
+			.event = d->capture_event,
+			.signal = (int)d->shared->freeze_signal,
+		};
+}
+
+static int begin_capture(struct domain *d)
+{
+	const struct capture_sink sink = { store_maps, store_pages, d };
+	uint32_t number = d->shared->snapshot_child;
+	pid_t child = find_child(d, number);
+
+	if (!child)
+		return -ESRCH;
+	d->child = child;
+	d->capture_let_go = false;
+	return capture_open(child, d->config.base, d->config.vdso, d->env->files, &sink, &d->capture);
+}
+
+/* Shared memory and dirty pages of file mappings are read: the child may let go of them. */
+static void let_go_of_mappings(struct domain *d)
+{
+	d->shared->n_unmap = (uint32_t)capture_held_mappings(d->capture, d->shared->unmap, MAX_UNMAP);
+	d->capture_let_go = true;
+	set_state(d, SNAPSHOT_COPIED);
+}
+
+static void snapshot_whole(struct domain *d)
+{
+	uint64_t stall = d->shared->snapshot_stall_ns, resident_kb;
+	char path[64];
+	int r;
+
+	d->missing_files = capture_missing_files(d->capture);
+	(void) snprintf(path, sizeof(path), "/proc/%d/status", d->child);
+	if (read_number(path, "VmRSS:", &resident_kb) && resident_kb >= 1024)
+		d->stall_ns_per_mb = stall / (resident_kb / 1024);
+	r = snapshot_writer_commit(MOVE(d->writer));
+	if (r != 0) {
+		snapshot_failed(d, r < 0 ? r : -ENOSPC);
+		return;
+	}
+	let_child_end(d);
+	d->capture = capture_close(d->capture);
+	d->snapshots++;
+	if (stall > d->longest_stall_ns)
+		d->longest_stall_ns = stall;
+	if (d->capture_flags & EVENT_FREEZE)
+		d->freeze_is_ready = true;
+}
+
+/* The child has been born, or won't be. */
+static void capture_due(struct domain *d)
+{
+	uint32_t state = load(&d->shared->snapshot_state);
+	int r;
+
+	if (state == SNAPSHOT_NONE)
+		return;
+	d->capture_is_due = false;
+	r = state == SNAPSHOT_FAILED ? d->shared->snapshot_error : begin_capture(d);
+	if (r < 0) {
+		let_child_end(d);
+		snapshot_failed(d, r);
+	}
+}
+
+bool snapshot_work(struct domain *d, size_t bytes)
+{
+	int r;
+
+	if (d->capture_is_due)
+		capture_due(d);
+	if (!d->capture)
+		return false;
+	r = capture_step(d->capture, bytes);
+	if (r < 0) {
+		snapshot_failed(d, r);
+		return false;
+	}
+	if (!d->capture_let_go && capture_urgent_is_done(d->capture))
+		let_go_of_mappings(d);
+	if (r == CAPTURE_DONE)
+		snapshot_whole(d);
+	return d->capture != NULL;
+}
+
+bool domain_take_freeze(struct domain *d, struct domain_freeze *ret_freeze)
+{
+	if (!d->freeze_is_ready)
+		return false;
+	d->freeze_is_ready = false;
+	*ret_freeze = d->freeze;
+	return true;
+}
+
+/* -- the last state ----------------------------------------------------------------------------------------- */
+
+struct final_sink {
+	struct domain *d;
+	struct final_state *final;
+	struct dead_stack *dead;
+	size_t n_dead;
+	struct image_hash hashes[4096];
+	size_t n_hashes;
+};
+
+void final_state_deinit(struct final_state *final)
+{
+	for (size_t i = 0; i < final->n_pieces; i++)
+		free(final->pieces[i].bytes);
+	free(final->pieces);
+	*final = (struct final_state){ 0 };
+}
+
+/* Takes over @bytes, which begin with room for struct final_chunk. */
+static int add_piece(struct final_state *final, uint8_t *bytes, size_t len, uint32_t kind, size_t n)
+{
+	struct final_chunk head = { le32_of(kind), le32_of((uint32_t)n) };
+	struct final_piece *pieces = realloc(final->pieces, (final->n_pieces + 1) * sizeof(*pieces));
+
+	if (!pieces) {
+		free(bytes);
+		return -ENOMEM;
+	}
+	memcpy(bytes, &head, sizeof(head));
+	final->pieces = pieces;
+	pieces[final->n_pieces++] = (struct final_piece){ bytes, len };
+	return 0;
+}
+
+static int final_maps(void *userdata, const struct image_map *rows, size_t n, const char *text,
+		      size_t text_len)
+{
+	struct final_sink *sink = userdata;
+	size_t len;
+	uint8_t *bytes = make_maps(rows, n, text, text_len, sizeof(struct final_chunk), &len);
+
+	return bytes ? add_piece(sink->final, bytes, len, FINAL_MAPS, 0) : -ENOMEM;
+}
+
+static int flush_hashes(struct final_sink *sink)
+{
+	size_t n = sink->n_hashes * sizeof(sink->hashes[0]), len = sizeof(struct final_chunk) + n;
+	uint8_t *bytes;
+
+	if (!n)
+		return 0;
+	bytes = malloc(len);
+	if (!bytes)
+		return -ENOMEM;
+	memcpy(bytes + sizeof(struct final_chunk), sink->hashes, n);
+	n = sink->n_hashes;
+	sink->n_hashes = 0;
+	return add_piece(sink->final, bytes, len, FINAL_HASHES, n);
+}
+
+static int final_pages(void *userdata, const struct image_map *map, const uint64_t *addresses,
+		       size_t n, const uint8_t *bytes)
+{
+	static const uint8_t zeroes[IMAGE_PAGE];
+	struct final_sink *sink = userdata;
+	uint8_t copy[IMAGE_PAGE];
+
+	if (le32_get(map->kind) == IMAGE_AGENT)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t address = addresses[i] & ~(uint64_t)IMAGE_ZERO;
+		int r;
+
+		memcpy(copy, addresses[i] & IMAGE_ZERO ? zeroes : bytes, IMAGE_PAGE);
+		bytes += addresses[i] & IMAGE_ZERO ? 0 : IMAGE_PAGE;
+		if (dead_stack_clear(sink->dead, sink->n_dead, address, copy))
+			continue;
+		sink->hashes[sink->n_hashes++] = (struct image_hash){
+			le64_of(address), le64_of(XXH3_64bits(copy, sizeof(copy))) };
+		if (sink->n_hashes < sizeof(sink->hashes) / sizeof(sink->hashes[0]))
+			continue;
+		r = flush_hashes(sink);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_threads(struct final_sink *sink, const struct capture *capture)
+{
+	size_t n, len;
+	const struct thread_view *threads = capture_threads(capture, &n);
+	struct image_thread *rows;
+	uint8_t *bytes;
+
+	len = sizeof(struct final_chunk) + n * sizeof(*rows);
+	bytes = malloc(len);
+	if (!bytes)
+		return -ENOMEM;
+	rows = (struct image_thread *)(bytes + sizeof(struct final_chunk));
+	for (size_t i = 0; i < n; i++) {
+		rows[i] = (struct image_thread){
+			.slot = le32_of(threads[i].slot),
+			.tid = le32_of(threads[i].tid),
+			.fs_base = le64_of(threads[i].fs_base),
+			.vector_hash = le64_of(threads[i].vector_hash),
+		};
+		for (size_t j = 0; j < N_REGS; j++)
+			rows[i].regs[j] = le64_of(threads[i].regs[j]);
+	}
+	return add_piece(sink->final, bytes, len, FINAL_THREADS, n);
+}
+
+static int add_head(struct final_sink *sink, uint64_t event, const struct obituary *death)
+{
+	struct image_head head = make_head(sink->d, event);
+	size_t len = sizeof(struct final_chunk) + sizeof(head);
+	uint8_t *bytes = malloc(len);
+
+	if (!bytes)
+		return -ENOMEM;
+	if (death) {
+		head.flags = le32_of(IMAGE_HAS_DEATH);
+		head.death_thread = le32_of(death->thread);
+		head.death_signal = le32_of(death->signal);
+		for (size_t i = 0; i < N_REGS; i++)
+			head.death_regs[i] = le64_of(death->regs[i]);
+	}
+	if (sink->final->n_missing) {
+		head.flags = le32_of(le32_get(head.flags) | IMAGE_INCOMPLETE);
+		head.n_missing = le64_of(sink->final->n_missing);
+	}
+	memcpy(bytes + sizeof(struct final_chunk), &head, sizeof(head));
+	return add_piece(sink->final, bytes, len, FINAL_HEAD, 0);
+}
+
+int domain_read_final(struct domain *d, uint64_t event, const struct obituary *death,
+		      uint64_t bound_ns, struct final_state *ret_final)
+{
+	struct final_state final = { 0 };
+	autoclean(freep) struct final_sink *sink = calloc(1, sizeof(*sink));
+	const struct capture_sink calls = { final_maps, final_pages, sink };
+	struct capture *capture = NULL;
+	uint64_t begin = now_ns();
+	int r;
+
+	if (!sink)
+		return -ENOMEM;
+	sink->d = d;
+	sink->final = &final;
+	r = capture_open(d->pid, d->config.base, d->config.vdso, d->env->files, &calls, &capture);
+	if (r == 0)
+		r = capture_dead_stacks(capture, &sink->dead, &sink->n_dead);
+	while (r == 0) {
+		r = capture_step(capture, 4 << 20);
+		/* The dying process looks at this: we are at work. */
+		__atomic_store_n(&d->shared->beat_ns, now_ns(), __ATOMIC_RELAXED);
+		if (r == 0 && now_ns() - begin > bound_ns) {
+			final.n_missing = capture_pages_left(capture);
+			break;
+		}
+	}
+	if (r >= 0)
+		r = flush_hashes(sink);
+	if (r >= 0)
+		r = add_threads(sink, capture);
+	if (r >= 0)
+		r = add_head(sink, event, death);
+	free(sink->dead);
+	(void) capture_close(capture);
+	if (r < 0) {
+		final_state_deinit(&final);
+		return r;
+	}
+	*ret_final = final;
+	return 0;
+}
+
+bool domain_hold(struct domain *d, struct domain_freeze *ret_freeze)
+{
+	uint32_t expected = 0;
+	bool more = true;
+
+	if (!__atomic_compare_exchange_n(&d->shared->baton, &expected, BATON_RECORDER, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	while (more && domain_work(d, &more) >= 0 && !d->broken)
+		;
+	cut_log(d);
+	*ret_freeze = (struct domain_freeze){ .event = d->next_event };
+	return true;
+}
+
+bool domain_thaw(struct domain *d)
+{
+	uint32_t was = load(&d->shared->baton);
+
+	while ((was & BATON_HOLDER) == BATON_RECORDER)
+		if (__atomic_compare_exchange_n(&d->shared->baton, &was, 0, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST)) {
+			wake_word(&d->shared->baton);
+			return true;
+		}
+	return false;
+}

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "recorder/domain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "recorder/capture.h"
+#include "recorder/domain-internal.h"
+#include "recorder/inject.h"
+#include "ringstore/format.h"
+
+enum {
+	CHUNK_GOAL = 256 << 10,	/* log bytes that are worth a chunk */
+	STEP_BYTES = 2 << 20,	/* of a snapshot, between two looks at the ring */
+	DRAIN_BYTES = 1 << 20,	/* of the ring, between two looks at the rest */
+};
+
+#define NAP_NS UINT64_C(20000000)	/* between drains of a busy ring */
+#define CHUNK_AGE_NS UINT64_C(500000000)	/* then even a small chunk is written */
+#define KICK_AFTER_NS UINT64_C(20000000)	/* a wanted snapshot that nobody takes */
+#define RETRY_NS UINT64_C(1000000000)	/* after the disk was full */
+
+uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static long futex(uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, op, value, timeout, NULL, 0);
+}
+
+void wake_word(uint32_t *word)
+{
+	(void) futex(word, FUTEX_WAKE, INT32_MAX, NULL);
+}
+
+/* -- the thread that waits for the agent ---------------------------------------------------- */
+
+static void *wait_for_agent(void *argument)
+{
+	struct domain *d = argument;
+	uint32_t seen = load(&d->shared->consumer_wake);
+
+	while (!atomic_load(&d->stop)) {
+		uint64_t one = 1;
+
+		(void) futex(&d->shared->consumer_wake, FUTEX_WAIT, seen, NULL);
+		if (load(&d->shared->consumer_wake) == seen)
+			continue;
+		seen = load(&d->shared->consumer_wake);
+		(void) !write(d->wake_fd, &one, sizeof(one));
+	}
+	return NULL;
+}
+
+static int start_waiter(struct domain *d)
+{
+	sigset_t all, old;
+	int r;
+
+	/* Signals are the main thread's. */
+	(void) sigfillset(&all);
+	(void) pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&d->waiter, NULL, wait_for_agent, d);
+	(void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r)
+		return -r;
+	d->has_waiter = true;
+	return 0;
+}
+
+static void stop_waiter(struct domain *d)
+{
+	if (!d->has_waiter)
+		return;
+	atomic_store(&d->stop, true);
+	(void) __atomic_add_fetch(&d->shared->consumer_wake, 1, __ATOMIC_SEQ_CST);
+	wake_word(&d->shared->consumer_wake);
+	(void) pthread_join(d->waiter, NULL);
+}
+
+/* -- begin and end ------------------------------------------------------------------------------ */
+
+struct domain *domain_free(struct domain *d)
+{
+	if (!d)
+		return NULL;
+	stop_waiter(d);
+	snapshot_drop(d);
+	if (d->shared)
+		(void) munmap(d->shared, SHARED_CONTROL_LEN);
+	if (d->ring)
+		(void) munmap((void *)d->ring, d->config.ring_len);
+	closep(&d->memfd);
+	closep(&d->wake_fd);
+	closep(&d->pidfd);
+	free(d->log);
+	free(d->exe);
+	free(d);
+	return NULL;
+}
+
+static void domain_freep(struct domain **d)
+{
+	(void) domain_free(*d);
+}
+
+static int map_memory(struct domain *d)
+{
+	void *shared = mmap(NULL, SHARED_CONTROL_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, d->memfd, 0);
+	void *ring;
+
+	if (shared == MAP_FAILED)
+		return -errno;
+	d->shared = shared;
+	ring = mmap(NULL, d->config.ring_len, PROT_READ, MAP_SHARED, d->memfd, SHARED_CONTROL_LEN);
+	if (ring == MAP_FAILED)
+		return -errno;
+	d->ring = ring;
+	return 0;
+}
+
+static void read_facts(struct domain *d)
+{
+	char path[64], target[4096];
+	struct rlimit stack;
+	ssize_t n;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/exe", d->pid);
+	n = readlink(path, target, sizeof(target));
+	if (n > 0 && n < (ssize_t)sizeof(target))
+		d->exe = strndup(target, (size_t)n);
+	if (prlimit(d->pid, RLIMIT_STACK, NULL, &stack) == 0)
+		d->stack_limit = stack.rlim_cur;
+	d->same_pids = innermost_pid(d->pid) == (uint64_t)d->pid;
+}
+
+int domain_new(struct domain_env *env, uint32_t id, pid_t pid, const struct agent_config *config,
+	       int memfd, struct domain **ret_domain)
+{
+	autoclean(domain_freep) struct domain *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d) {
+		(void) close(memfd);
+		return -ENOMEM;
+	}
+	d->env = env;
+	d->id = id;
+	d->pid = pid;
+	d->config = *config;
+	d->memfd = memfd;
+	d->wake_fd = d->pidfd = -1;
+	d->log = malloc(CHUNK_MAX_RAW);
+	if (!d->log)
+		return -ENOMEM;
+	d->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (d->pidfd < 0)
+		return -errno;
+	d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->wake_fd < 0)
+		return -errno;
+	r = map_memory(d);
+	if (r < 0)
+		return r;
+	read_facts(d);
+	d->next_snapshot_ns = now_ns() + env->policy->snapshot_interval_ns;
+	d->log_is_whole = true;	/* the agent's first snapshot is under way */
+	r = start_waiter(d);
+	if (r < 0)
+		return r;
+	*ret_domain = MOVE(d);
+	return 0;
+}
+
+/* -- the log -------------------------------------------------------------------------------------- */
+
+static uint64_t event_ns(const struct domain *d)
+{
+	const struct domain_env *env = d->env;
+
+	return env->mono_zero +
+	       (uint64_t)((double)(int64_t)(d->tsc - env->tsc_zero) / env->tsc_per_ns);
+}
+
+/* The disk had no room: what follows can't be replayed until the next snapshot. */
+static void begin_gap(struct domain *d)
+{
+	d->gaps++;
+	d->log_is_whole = false;
+	d->log_len = 0;
+	d->log_events = 0;
+	d->retry_ns = now_ns() + RETRY_NS;
+	snapshot_drop(d);
+}
+
+static void write_log(struct domain *d)
+{
+	struct log_run run = {
+		.first_event = d->next_event - d->log_events,
+		.n_events = d->log_events,
+		.first_ns = d->log_first_ns,
+		.last_ns = d->last_event_ns,
+		.data = d->log,
+		.len = d->log_len,
+	};
+
+	if (!d->log_events)
+		return;
+	if (d->log_is_whole && store_log_append(d->env->store, d->id, &run) != 0) {
+		begin_gap(d);
+		return;
+	}
+	d->log_len = 0;
+	d->log_events = 0;
+}
+
+/* Events are copied before they are looked at: the other side may change them meanwhile. */
+static const struct event *copy_event(struct domain *d, uint64_t position, uint64_t head)
+{
+	uint8_t *to = d->log + d->log_len;
+	uint64_t mask = d->config.ring_len - 1, at = position & mask;
+	uint64_t available = head - position, first;
+	struct event *event = (struct event *)to;
+	uint32_t len;
+
+	if (available < sizeof(*event))
+		return NULL;
+	memcpy(&len, d->ring + at, sizeof(len));	/* events are 8-aligned: it doesn't wrap */
+	if (len < sizeof(*event) || len > EVENT_MAX_LEN || len % 8 || len > available)
+		return NULL;
+	first = d->config.ring_len - at;
+	if (first > len)
+		first = len;
+	memcpy(to, d->ring + at, first);
+	memcpy(to + first, d->ring, len - first);
+	event->len = len;
+	if (event->kind == 0 || event->kind >= EVENT_N || event->thread >= MAX_THREADS)
+		return NULL;
+	return event;
+}
+
+static void count_ticks(struct domain *d, uint16_t ticks)
+{
+	uint64_t n = ticks & 0x8000 ? (uint64_t)(ticks & 0x7fff) << 10 : ticks;
+
+	d->tsc += n << d->config.tick_shift;
+	d->last_event_ns = event_ns(d);
+}
+
+/* A private file mapping: the file must be had while it is mapped. */
+static void note_mapping(struct domain *d, const struct event *event)
+{
+	const struct event_mapping *mapping = (const struct event_mapping *)(event + 1);
+	uint64_t start = (uint64_t)event->result;
+	char path[64], line[4352];
+	autoclean(fclosep) FILE *file = NULL;
+	struct file_id id;
+
+	if (event->len < sizeof(*event) + sizeof(*mapping) || mapping->by_value || !mapping->ino)
+		return;
+	id = (struct file_id){ mapping->dev, mapping->ino, mapping->size, mapping->mtime_ns };
+	if (files_find(d->env->files, &id))
+		return;
+	(void) snprintf(path, sizeof(path), "/proc/%d/maps", d->pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		uint64_t from, to, ino;
+		unsigned major, minor;
+		int name = 0;
+
+		if (sscanf(line, "%lx-%lx %*s %*x %x:%x %lu %n", &from, &to, &major, &minor, &ino,
+			   &name) < 5 || from != start || !name)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		if (files_of_mapping(d->env->files, d->pid, from, to, makedev_of(major, minor), ino,
+				     line + name))
+			return;
+		break;
+	}
+	d->missing_files++;
+}
+
+/* What an event means to the recorder itself. @number is its own. */
+static void look_at_event(struct domain *d, const struct event *event, uint64_t number)
+{
+	enum { NR_mmap = 9 };
+
+	switch (event->kind) {
+	case EVENT_START:
+		if (number == 0)
+			d->tsc = d->shared->tsc_begin;
+		d->threads++;
+		break;
+	case EVENT_GONE:
+		d->threads -= d->threads > 0;
+		break;
+	case EVENT_ASYNC:
+		d->async_events++;
+		break;
+	case EVENT_SYSCALL:
+		if (event->nr == NR_mmap && event->len > sizeof(*event))
+			note_mapping(d, event);
+		break;
+	case EVENT_SIGNAL:
+	case EVENT_FATAL:
+		d->last_signal = event->nr;
+		break;
+	case EVENT_SNAPSHOT:
+		d->snapshot_event = number + 1;
+		break;
+	}
+}
+
+/* Takes events until the ring is empty, a chunk's worth, or a snapshot event. */
+static int drain(struct domain *d, bool *ret_more)
+{
+	uint64_t head = __atomic_load_n(&d->shared->head, __ATOMIC_ACQUIRE), begin = d->tail;
+
+	if (head - d->tail > d->config.ring_len)
+		return -EBADMSG;
+	while (d->tail != head && d->tail - begin < DRAIN_BYTES) {
+		const struct event *event;
+
+		if (d->log_len + EVENT_MAX_LEN > CHUNK_MAX_RAW)
+			write_log(d);
+		event = copy_event(d, d->tail, head);
+		if (!event)
+			return -EBADMSG;
+		look_at_event(d, event, d->next_event);
+		count_ticks(d, event->ticks);
+		d->tail += event->len;
+		d->log_bytes += event->len;
+		d->next_event++;
+		if (d->log_is_whole) {
+			if (!d->log_events)
+				d->log_first_ns = d->last_event_ns;
+			d->log_len += event->len;
+			d->log_events++;
+		}
+		if (event->kind == EVENT_SNAPSHOT) {
+			__atomic_store_n(&d->shared->tail, d->tail, __ATOMIC_RELEASE);
+			snapshot_begins(d);
+		}
+		if (d->log_len >= CHUNK_GOAL)
+			write_log(d);
+	}
+	__atomic_store_n(&d->shared->tail, d->tail, __ATOMIC_RELEASE);
+	if (d->tail != begin) {
+		(void) __atomic_add_fetch(&d->shared->producer_waits, 1, __ATOMIC_SEQ_CST);
+		wake_word(&d->shared->producer_waits);
+		d->drained_ns = now_ns();
+	}
+	*ret_more = d->tail != head;
+	return 0;
+}
+
+void cut_log(struct domain *d)
+{
+	write_log(d);
+	if (d->log_is_whole)
+		(void) store_log_cut(d->env->store, d->id);
+}
+
+void restart_log(struct domain *d)
+{
+	if (d->log_is_whole)
+		return;
+	/* From here on it can be replayed again, once the snapshot is whole. */
+	if (store_log_restart(d->env->store, d->id) == 0)
+		d->log_is_whole = true;
+}
+
+/* -- work ------------------------------------------------------------------------------------------ */
+
+static bool anybody_runs(const struct domain *d)
+{
+	return load(&d->shared->baton) != 0;
+}
+
+/* A wanted snapshot waits for an entry into the agent. A thread that makes none is kicked. */
+static void kick_holder(struct domain *d)
+{
+	uint32_t holder = load(&d->shared->baton) & 0x7fffffff, expected = SLOT_USER;
+	struct agent_slot *slot;
+	siginfo_t info = { 0 };
+
+	if (holder == 0 || holder > MAX_THREADS)
+		return;
+	slot = &d->shared->slots[holder - 1];
+	if (!__atomic_compare_exchange_n(&slot->status, &expected, SLOT_KICKED, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	info.si_signo = KICK_SIGNAL;
+	info.si_code = SI_QUEUE;
+	info.si_value.sival_ptr = (void *)KICK_MAGIC;
+	expected = SLOT_KICKED;
+	/* Its numbers are of its own namespace; where that isn't ours it isn't kicked. */
+	if (!d->same_pids || syscall(SYS_rt_tgsigqueueinfo, slot->tgid, slot->tid, KICK_SIGNAL, &info) < 0)
+		(void) __atomic_compare_exchange_n(&slot->status, &expected, SLOT_USER, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static void want_snapshot(struct domain *d, uint32_t flags, uint64_t now)
+{
+	d->shared->snapshot_flags_wanted = flags;
+	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_SNAPSHOT, __ATOMIC_SEQ_CST);
+	d->snapshot_wanted_ns = now;
+	d->snapshot_is_wanted = true;
+}
+
+static void schedule_snapshots(struct domain *d, uint64_t now)
+{
+	bool pending = load(&d->shared->attention) & ATTENTION_SNAPSHOT;
+
+	if (!pending)
+		d->snapshot_is_wanted = false;
+	if (d->snapshot_is_wanted && now - d->snapshot_wanted_ns >= KICK_AFTER_NS) {
+		kick_holder(d);
+		d->snapshot_wanted_ns = now;
+	}
+	if (!pending && now >= d->next_snapshot_ns && !d->capture && snapshot_is_affordable(d)) {
+		/* Nothing has happened since the last: it would be the same again. */
+		if (d->next_event != d->snapshot_event)
+			want_snapshot(d, 0, now);
+		d->next_snapshot_ns = now + d->env->policy->snapshot_interval_ns;
+	}
+	if (!d->log_is_whole && now >= d->retry_ns && !pending) {
+		d->retry_ns = now + RETRY_NS;
+		if (!passing(d))
+			want_snapshot(d, 0, now);
+	}
+}
+
+void domain_ask_freeze(struct domain *d)
+{
+	want_snapshot(d, EVENT_FREEZE, now_ns());
+}
+
+/* Sleeps until any event, naps while events come. The agent looks at this word. */
+static void arm_wakeup(struct domain *d, uint64_t now)
+{
+	bool busy = now - d->drained_ns < 4 * NAP_NS;
+
+	__atomic_store_n(&d->shared->consumer_sleeps, busy ? 2 : 1, __ATOMIC_SEQ_CST);
+	d->nap = busy;
+}
+
+static int news(struct domain *d)
+{
+	int result = 0;
+
+	if (d->freeze_is_ready)
+		result |= DOMAIN_FROZEN;
+	if (load(&d->shared->obituary.state) == OBITUARY_WRITTEN && !d->obituary_told) {
+		memcpy(&d->obituary, &d->shared->obituary, sizeof(d->obituary));
+		d->obituary_told = true;
+	}
+	if (d->obituary_told && !d->released)
+		result |= DOMAIN_DYING;
+	if (load(&d->shared->exec_state) == EXEC_ASKED && !d->exec_told)
+		result |= DOMAIN_EXECS;
+	return result;
+}
+
+int domain_work(struct domain *d, bool *ret_more)
+{
+	uint64_t now = now_ns(), ignored;
+	bool more = false;
+	int r;
+
+	(void) !read(d->wake_fd, &ignored, sizeof(ignored));
+	__atomic_store_n(&d->shared->beat_ns, now, __ATOMIC_RELAXED);
+	if (d->broken)
+		return 0;
+	r = drain(d, &more);
+	if (r < 0) {
+		d->broken = true;
+		domain_pass(d);
+		return DOMAIN_BROKEN;
+	}
+	if (passing(d) && !d->seen_passing) {
+		d->seen_passing = true;
+		write_log(d);
+		d->gaps++;
+	}
+	if (!more && d->log_events && now - d->log_first_ns > CHUNK_AGE_NS)
+		write_log(d);
+	more |= snapshot_work(d, STEP_BYTES);
+	schedule_snapshots(d, now);
+	store_trim(d->env->store, now);
+	r = news(d);
+	if (!more) {
+		arm_wakeup(d, now);
+		/* What came between the look and the arming. */
+		more = __atomic_load_n(&d->shared->head, __ATOMIC_SEQ_CST) != d->tail;
+	}
+	*ret_more = more;
+	return r;
+}
+
+uint64_t domain_deadline(const struct domain *d)
+{
+	uint64_t deadline = UINT64_MAX, now = now_ns();
+	bool idle = !d->nap && !anybody_runs(d);
+
+	if (d->broken)
+		return UINT64_MAX;
+	if (d->nap)
+		deadline = now + NAP_NS;
+	if (d->log_events && d->log_first_ns + CHUNK_AGE_NS < deadline)
+		deadline = d->log_first_ns + CHUNK_AGE_NS;
+	/* A service that sleeps needs no snapshots, and we no wake-ups. */
+	if (!idle && d->next_snapshot_ns < deadline)
+		deadline = d->next_snapshot_ns;
+	if (d->snapshot_is_wanted && !idle && now + KICK_AFTER_NS < deadline)
+		deadline = now + KICK_AFTER_NS;
+	if (!d->log_is_whole && d->retry_ns < deadline)
+		deadline = d->retry_ns;
+	return deadline;
+}
+
+/* -- execs, the end -------------------------------------------------------------------------------- */
+
+uint32_t domain_exec_tid(const struct domain *d)
+{
+	return load(&d->shared->exec_tid);
+}
+
+void domain_exec_ready(struct domain *d, bool ready)
+{
+	uint32_t expected = EXEC_ASKED;
+
+	d->exec_told = false;
+	(void) __atomic_compare_exchange_n(&d->shared->exec_state, &expected,
+					   ready ? EXEC_READY : EXEC_NATIVE, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+	wake_word(&d->shared->exec_state);
+}
+
+void domain_release(struct domain *d)
+{
+	d->released = true;
+	__atomic_store_n(&d->shared->obituary.state, OBITUARY_READ, __ATOMIC_SEQ_CST);
+	wake_word(&d->shared->obituary.state);
+}
+
+void domain_pass(struct domain *d)
+{
+	__atomic_store_n(&d->shared->mode, MODE_PASS, __ATOMIC_SEQ_CST);
+	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_PASS, __ATOMIC_SEQ_CST);
+	wake_word(&d->shared->baton);
+	wake_word(&d->shared->producer_waits);
+	wake_word(&d->shared->obituary.state);
+}
+
+void domain_finish(struct domain *d, enum domain_end end)
+{
+	bool more = true;
+
+	d->end = end;
+	while (more && !d->broken && drain(d, &more) == 0)
+		;
+	while (snapshot_work(d, SIZE_MAX / 2))
+		;
+	write_log(d);
+	store_domain_end(d->env->store, d->id);
+}
+
+/* -- looking at it ----------------------------------------------------------------------------------- */
+
+uint32_t domain_id(const struct domain *d) { return d->id; }
+pid_t domain_pid(const struct domain *d) { return d->pid; }
+uint32_t domain_tid(const struct domain *d, uint32_t slot)
+{
+	return slot < MAX_THREADS ? load(&d->shared->slots[slot].tid) : 0;
+}
+
+int domain_wake_fd(const struct domain *d) { return d->wake_fd; }
+int domain_pidfd(const struct domain *d) { return d->pidfd; }
+enum domain_end domain_end(const struct domain *d) { return d->end; }
+const struct agent_config *domain_config(const struct domain *d) { return &d->config; }
+const char *domain_exe(const struct domain *d) { return d->exe; }
+
+const struct obituary *domain_obituary(const struct domain *d)
+{
+	return d->obituary_told ? &d->obituary : NULL;
+}
+
+void domain_get_status(const struct domain *d, struct domain_status *ret_status)
+{
+	*ret_status = (struct domain_status){
+		.events = d->next_event,
+		.log_bytes = d->log_bytes,
+		.last_event_ns = d->last_event_ns,
+		.threads = d->threads,
+		.snapshots = d->snapshots,
+		.snapshots_failed = d->snapshots_failed,
+		.snapshot_error = d->snapshot_error,
+		.longest_stall_ns = d->longest_stall_ns,
+		.stalls = d->shared->n_stalls,
+		.stalled_ns = d->shared->stalled_ns,
+		.kicks = d->shared->n_kicks,
+		.async_events = d->async_events,
+		.gaps = d->gaps,
+		.passing = passing(d),
+		.missing_files = d->missing_files,
+	};
+	memcpy(ret_status->refused, d->shared->refused, sizeof(ret_status->refused));
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain - one recorded image, seen from the recorder
+ *
+ * A domain begins when the agent is injected and ends with the process, or with its next
+ * exec, which begins another. It drains the ring into the store, has snapshots taken at
+ * the policy's interval, reads them, and reads a dying process's last state.
+ *
+ * Everything that comes out of the shared memory is copied, then checked; a record that
+ * makes no sense ends the domain's recording, not the recorder. One thread uses a domain;
+ * a small one of its own waits for the agent's wake-ups and passes them on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "policies/policy.h"
+#include "recorder/abi.h"
+#include "recorder/files.h"
+#include "ringstore/store.h"
+
+struct domain;
+
+/* What the recorder's domains have in common. */
+struct domain_env {
+	struct store *store;
+	struct files *files;
+	const struct policy *policy;
+	double tsc_per_ns;
+	uint64_t tsc_zero, mono_zero;	/* read at one moment */
+};
+
+enum domain_news {		/* what domain_work() wants its owner to know: bits */
+	DOMAIN_FROZEN = 1 << 0,	/* a freeze snapshot is whole: domain_take_freeze() */
+	DOMAIN_DYING = 1 << 1,	/* an obituary waits: domain_read_obituary(), domain_release() */
+	DOMAIN_EXECS = 1 << 2,	/* it is about to exec: the injector is wanted for domain_exec_tid() */
+	DOMAIN_BROKEN = 1 << 3,	/* it writes nonsense: recording of it is over */
+};
+
+enum domain_end {
+	DOMAIN_RUNS = 0,
+	DOMAIN_DIED,		/* of a signal, with an obituary */
+	DOMAIN_EXITED,		/* by exit_group, with an obituary */
+	DOMAIN_EXECED,
+	DOMAIN_KILLED,		/* without a word: SIGKILL */
+};
+
+/*
+ * Begins to record process @pid with the agent's @config and shared memory @memfd (taken
+ * over, also on failure). @env must outlive it.
+ */
+int domain_new(struct domain_env *env, uint32_t id, pid_t pid, const struct agent_config *config,
+	       int memfd, struct domain **ret_domain);
+struct domain *domain_free(struct domain *domain);
+
+uint32_t domain_id(const struct domain *domain);
+pid_t domain_pid(const struct domain *domain);
+/* The id of the thread in @slot, as the process sees it; 0: unknown. */
+uint32_t domain_tid(const struct domain *domain, uint32_t slot);
+
+/* Readable when there may be work; owned by the domain. Its pidfd becomes readable at death. */
+int domain_wake_fd(const struct domain *domain);
+int domain_pidfd(const struct domain *domain);
+
+/*
+ * Does what there is to do without blocking for long; the owner calls it again at once
+ * while *@ret_more, else when domain_wake_fd() is readable or domain_deadline() has come.
+ * Returns news, or a negative errno.
+ */
+int domain_work(struct domain *domain, bool *ret_more);
+
+/* When domain_work() wants to be called in any case, CLOCK_MONOTONIC; UINT64_MAX: never. */
+uint64_t domain_deadline(const struct domain *domain);
+
+/* Asks for a freeze snapshot at the program's next entry into the agent. */
+void domain_ask_freeze(struct domain *domain);
+
+/*
+ * The freeze that DOMAIN_FROZEN told of: the event before which the window ends, and the
+ * signal that asked for it (0: domain_ask_freeze() did).
+ */
+struct domain_freeze {
+	uint64_t event;
+	int signal;
+	uint32_t tid;
+};
+bool domain_take_freeze(struct domain *domain, struct domain_freeze *ret_freeze);
+
+/*
+ * Freezes where the domain is now, because all its threads are blocked: takes the baton,
+ * so that nobody can go on. False: somebody runs. Ended with domain_thaw(), which says
+ * whether it held all the while (a thread takes the baton back after the stall bound).
+ */
+bool domain_hold(struct domain *domain, struct domain_freeze *ret_freeze);
+bool domain_thaw(struct domain *domain);
+
+/* The last state of a window: chunks for freeze_add_final(). */
+struct final_state {
+	struct final_piece {
+		uint8_t *bytes;
+		size_t len;
+	} *pieces;
+	size_t n_pieces;
+	uint64_t n_missing;	/* pages left out for want of time */
+};
+void final_state_deinit(struct final_state *final);
+
+/*
+ * Reads and hashes the process as it is, while it holds still, for at most @bound_ns.
+ * @death: its last words, or NULL.
+ */
+int domain_read_final(struct domain *domain, uint64_t event, const struct obituary *death,
+		      uint64_t bound_ns, struct final_state *ret_final);
+
+/* The obituary that DOMAIN_DYING told of. Copied from the shared memory and checked. */
+const struct obituary *domain_obituary(const struct domain *domain);
+
+/* Lets a dying process go on with it. */
+void domain_release(struct domain *domain);
+
+/* The process has ended, or its image. Drains the rest. */
+void domain_finish(struct domain *domain, enum domain_end end);
+enum domain_end domain_end(const struct domain *domain);
+
+/* The service goes on without us: what a recorder that stops says to the agent. */
+void domain_pass(struct domain *domain);
+
+uint32_t domain_exec_tid(const struct domain *domain);
+/* The injector is there (or will not be). */
+void domain_exec_ready(struct domain *domain, bool ready);
+
+struct domain_status {
+	uint64_t events;		/* in the log so far */
+	uint64_t log_bytes;		/* uncompressed */
+	uint64_t last_event_ns;
+	unsigned threads;
+	unsigned snapshots, snapshots_failed;
+	int snapshot_error;		/* of the last that failed */
+	uint64_t longest_stall_ns;	/* by a snapshot */
+	uint64_t stalls, stalled_ns, kicks, async_events;
+	unsigned gaps;			/* the log was interrupted: pass mode, disk full */
+	bool passing;
+	unsigned missing_files;
+	uint32_t refused[16];		/* numbers of refused system calls + 1 */
+};
+void domain_get_status(const struct domain *domain, struct domain_status *ret_status);
+
+/* For the manifest. */
+const struct agent_config *domain_config(const struct domain *domain);
+const char *domain_exe(const struct domain *domain);

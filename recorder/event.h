@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * event - the log of a domain: what a replay needs to take the same steps
+ *
+ * The log is one total order of events, numbered from 0. The thread of an event
+ * held the baton when it was written. A thread runs its program's code from one
+ * of its events to the next, undisturbed: where the log goes from one thread to
+ * another, the first has reached its next entry into the agent and waits there.
+ * So there are no events for switching threads.
+ *
+ * What a replay can compute isn't logged: no arguments, no data that is written.
+ * Instead each event carries a check, a hash of what the program asked for.
+ *
+ * x86-64 writes it and x86-64 reads it: the integers are the machine's.
+ */
+#pragma once
+
+#include <assert.h>
+#include <stdint.h>
+
+enum event_kind {
+	EVENT_PAD = 0,		/* not an event: the rest of the lap is unused */
+	EVENT_SYSCALL = 1,	/* a system call is done; nr, result, outputs */
+	EVENT_MORE,		/* outputs of the event before, continued */
+	EVENT_CLOCK,		/* a vDSO reading; nr is the clock, result the time in ns */
+	EVENT_TSC,		/* rdtsc or rdtscp was trapped; result the value */
+	EVENT_CREATE,		/* a thread is about to be made; result its slot */
+	EVENT_START,		/* the thread's first step; result its tid */
+	EVENT_GONE,		/* the thread left: exec or death of a vfork child, exit */
+	EVENT_SIGNAL,		/* a signal's handler begins; struct event_signal */
+	EVENT_FATAL,		/* a signal kills the process; struct event_signal */
+	EVENT_ASYNC,		/* preempted at an arbitrary instruction; struct event_async */
+	EVENT_RESUME,		/* goes on after EVENT_ASYNC */
+	EVENT_SNAPSHOT,		/* a snapshot stands right behind this event; result its number */
+	EVENT_EXIT,		/* exit_group; result the status */
+	EVENT_EXEC,		/* an exec is tried: nothing follows unless it failed */
+	EVENT_N
+};
+
+/* event.nr of an EVENT_CLOCK beyond the kernel's clock numbers. */
+enum { EVENT_CLOCK_TIMEOFDAY = 64, EVENT_CLOCK_TIME = 65 };
+
+enum event_flags {
+	EVENT_CONTINUED = 1 << 0,	/* an EVENT_MORE of the same thread follows */
+	/* where a signal struck, for EVENT_SIGNAL and EVENT_FATAL: */
+	EVENT_AT_ENTRY = 1 << 1,	/* instead of a system call, which will be made again */
+	EVENT_AT_EXIT = 1 << 2,		/* behind a system call */
+	EVENT_AT_FAULT = 1 << 3,	/* the instruction itself raised it */
+	EVENT_AT_ASYNC = 1 << 4,	/* at the place of the EVENT_ASYNC before */
+	/* for EVENT_SNAPSHOT: */
+	EVENT_FREEZE = 1 << 5,		/* a window ends here */
+};
+
+struct event {
+	uint32_t len;		/* of the whole event, a multiple of 8 */
+	uint8_t kind;
+	uint8_t flags;
+	uint16_t thread;	/* slot of the thread in the domain */
+	uint16_t nr;		/* system call, signal or clock */
+	uint16_t ticks;		/* since the event before, of 2^tick_shift TSC cycles; saturates */
+	uint32_t check;		/* CRC-32C of what was asked for, where it was asked */
+	int64_t result;
+};
+static_assert(sizeof(struct event) == 24, "log layout");
+
+/* No event is longer; outputs that don't fit go on in EVENT_MORE. */
+#define EVENT_MAX_LEN (32u << 10)
+
+/*
+ * The outputs of a system call, in the order of its spans (agent/call.h): for each
+ * a uint32_t length, then the bytes, without padding. After mmap of a file, first
+ * a struct event_mapping.
+ */
+
+/* The file behind a new mapping. */
+struct event_mapping {
+	uint64_t dev, ino;
+	uint64_t size;
+	uint64_t mtime_ns, ctime_ns;
+	uint32_t by_value;	/* outputs follow: the mapping's bytes */
+	uint32_t reserved;
+};
+static_assert(sizeof(struct event_mapping) == 48, "log layout");
+
+/*
+ * The signal, as the handler's siginfo_t gets it, and what the kernel put into the
+ * sigcontext of a fault.
+ */
+struct event_signal {
+	uint8_t info[128];
+	uint64_t trapno, err, cr2;	/* EVENT_AT_FAULT only */
+	uint64_t call_mask;		/* the mask that the interrupted call had set */
+	uint32_t has_call_mask;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct event_signal) == 168, "log layout");
+
+/* General registers in the order of gregs in the kernel's struct sigcontext. */
+enum {
+	REG_R8_, REG_R9_, REG_R10_, REG_R11_, REG_R12_, REG_R13_, REG_R14_, REG_R15_,
+	REG_RDI_, REG_RSI_, REG_RBP_, REG_RBX_, REG_RDX_, REG_RAX_, REG_RCX_, REG_RSP_,
+	REG_RIP_, REG_EFL_, N_REGS
+};
+
+#define ASYNC_OPERANDS 16
+
+/*
+ * The place of a preemption: what is equal there in replay, and with all likelihood
+ * nowhere else between the event before and here. agent/place.c computes it.
+ */
+struct event_async {
+	uint64_t regs[N_REGS];
+	uint64_t vector_hash;	/* FP and SIMD state */
+	uint64_t memory_hash;	/* stack, and what registers and the code ahead point at */
+	uint32_t n_operands;
+	uint32_t reserved;
+	struct {
+		uint64_t address, value;
+	} operands[ASYNC_OPERANDS];	/* memory operands of the code ahead */
+};
+static_assert(sizeof(struct event_async) == 424, "log layout");

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * filter - would a process's seccomp filters let the agent work?
+ *
+ * A filter that kills one of the agent's calls would kill the service, so before the
+ * agent goes in, each filter is fetched and interpreted for each call of the agent's
+ * closed list (hazard 20).
+ */
+#pragma once
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * Runs a classic BPF program on @data, as seccomp(2) does. Returns its verdict, or
+ * SECCOMP_RET_KILL_PROCESS for a program that isn't one.
+ */
+uint32_t filter_run(const struct sock_filter *program, size_t len, const struct seccomp_data *data);
+
+/*
+ * Checks the filters of @pid, which is stopped under ptrace. Returns 0 if the agent can
+ * work there; > 0, the number of a system call, if a filter would not let it through;
+ * -EACCES if the filters can't be read (that takes CAP_SYS_ADMIN); another negative errno.
+ * @trap_tsc_ok is set to whether prctl(PR_SET_TSC) would pass.
+ */
+int filter_check(pid_t pid, uint64_t gate, int *trap_tsc_ok);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Incidents: pinning the window, its files and its manifest; and the recorder's status. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "common/log.h"
+#include "common/parse.h"
+#include "recorder/inject.h"
+#include "recorder/recorder-internal.h"
+#include "recorder/syscall-names.h"
+#include "ringstore/store.h"
+
+static void add(struct json_object *object, const char *key, struct json_object *value)
+{
+	(void) json_object_object_add(object, key, value);
+}
+
+static void add_string(struct json_object *object, const char *key, const char *value)
+{
+	add(object, key, value ? json_object_new_string(value) : NULL);
+}
+
+static void add_number(struct json_object *object, const char *key, uint64_t value)
+{
+	add(object, key, json_object_new_uint64(value));
+}
+
+static void add_hex(struct json_object *object, const char *key, uint64_t value)
+{
+	char text[24];
+
+	(void) snprintf(text, sizeof(text), "%016" PRIx64, value);
+	add_string(object, key, text);
+}
+
+/* -- the manifest -------------------------------------------------------------------------------- */
+
+static struct json_object *trigger_json(const struct trigger *trigger, uint32_t tid)
+{
+	struct json_object *json = json_object_new_object();
+	char name[16];
+
+	add_string(json, "kind", trigger->kind);
+	if (trigger->signal) {
+		add_number(json, "signal", (uint64_t)trigger->signal);
+		add_string(json, "signal_name", signal_name(trigger->signal, name));
+	} else {
+		add(json, "signal", NULL);
+	}
+	if (strcmp(trigger->kind, "exit") == 0)
+		add_number(json, "status", (uint64_t)trigger->status);
+	add_number(json, "pid", (uint64_t)trigger->pid);
+	add_number(json, "tid", tid ? tid : (uint64_t)trigger->pid);
+	return json;
+}
+
+/* /proc/PID/cmdline: words that end with a zero byte. */
+struct json_object *recorder_command(pid_t pid)
+{
+	struct json_object *json = json_object_new_array();
+	char path[64], text[65536];
+	autoclean(fclosep) FILE *file = NULL;
+	size_t n = 0;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	file = fopen(path, "re");
+	if (file)
+		n = fread(text, 1, sizeof(text) - 1, file);
+	text[n] = '\0';
+	for (size_t i = 0; i < n; i += strlen(text + i) + 1)
+		(void) json_object_array_add(json, json_object_new_string(text + i));
+	return json;
+}
+
+static void add_note(struct json_object *notes, const char *text)
+{
+	(void) json_object_array_add(notes, json_object_new_string(text));
+}
+
+/* What can't be replayed, or was refused, in plain words. */
+static struct json_object *notes_json(const struct domain *d, const struct final_state *final,
+				      unsigned files_left_out)
+{
+	struct json_object *notes = json_object_new_array();
+	struct domain_status status;
+	char text[256];
+
+	domain_get_status(d, &status);
+	for (size_t i = 0; i < sizeof(status.refused) / sizeof(status.refused[0]); i++) {
+		const char *name = status.refused[i] ? syscall_name((long)status.refused[i] - 1) : NULL;
+
+		if (!name)
+			continue;
+		(void) snprintf(text, sizeof(text),
+				"%s was refused, in whole or in part, as by a kernel that lacks it", name);
+		add_note(notes, text);
+	}
+	if (status.missing_files) {
+		(void) snprintf(text, sizeof(text), "%u mapped files couldn't be opened: a replay can't "
+				"read their pages", status.missing_files);
+		add_note(notes, text);
+	}
+	if (files_left_out) {
+		(void) snprintf(text, sizeof(text), "%u mapped files found no room in the ring: the replay "
+				"needs them where they were", files_left_out);
+		add_note(notes, text);
+	}
+	if (status.gaps) {
+		(void) snprintf(text, sizeof(text), "recording was interrupted %u times; the window begins "
+				"behind the last interruption", status.gaps);
+		add_note(notes, text);
+	}
+	if (final && final->n_missing) {
+		(void) snprintf(text, sizeof(text), "%" PRIu64 " pages of the last state weren't hashed for "
+				"want of time", final->n_missing);
+		add_note(notes, text);
+	}
+	return notes;
+}
+
+static struct json_object *domain_json(const struct recorder *r, const struct domain *d,
+				       uint64_t event, const struct final_state *final)
+{
+	static const char *const ends[] = { "freeze", "death", "exit", "exec", "kill" };
+	struct json_object *json = json_object_new_object();
+	const struct agent_config *config = domain_config(d);
+	struct domain_status status;
+
+	domain_get_status(d, &status);
+	add_number(json, "domain", domain_id(d));
+	add_number(json, "pid", (uint64_t)domain_pid(d));
+	add_string(json, "exe", domain_exe(d));
+	add_number(json, "end_event", event);
+	add_string(json, "end", ends[domain_end(d)]);
+	add(json, "final", json_object_new_boolean(final && final->n_pieces));
+	add_number(json, "threads", status.threads);
+	add_number(json, "abi", AGENT_ABI);
+	add_hex(json, "agent", agent_image_hash());
+	add_number(json, "tick_shift", config->tick_shift);
+	add(json, "tsc_per_ns", json_object_new_double(r->env.tsc_per_ns));
+	return json;
+}
+
+static struct json_object *files_json(struct recorder *r, struct freeze *freeze, unsigned *left_out)
+{
+	struct json_object *json = json_object_new_array();
+	const struct mapped_file *files;
+	size_t n;
+
+	files = files_all(r->env.files, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *row = json_object_new_object();
+		char hash[33] = "";
+		int ret = freeze_add_file(freeze, files[i].fd, hash);
+
+		add_string(row, "path", files[i].path);
+		add_number(row, "dev", files[i].id.dev);
+		add_number(row, "ino", files[i].id.ino);
+		add_number(row, "size", files[i].id.size);
+		add_number(row, "mtime_ns", files[i].id.mtime_ns);
+		if (ret == 0)
+			add_string(row, "hash", hash);
+		else
+			(*left_out)++;
+		(void) json_object_array_add(json, row);
+	}
+	return json;
+}
+
+static void add_policy_key(const char *key, const char *text, void *userdata)
+{
+	add_string(userdata, key, text);
+}
+
+static struct json_object *host_json(void)
+{
+	struct json_object *json = json_object_new_object();
+	char line[256];
+	autoclean(fclosep) FILE *file = fopen("/proc/cpuinfo", "re");
+	struct utsname names;
+
+	if (uname(&names) == 0) {
+		add_string(json, "name", names.nodename);
+		add_string(json, "kernel", names.release);
+	}
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "model name", 10) != 0 || !strchr(line, ':'))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		add_string(json, "cpu", strchr(line, ':') + 2);
+		break;
+	}
+	add_number(json, "cpus", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+	add_string(json, "version", PACKAGE_VERSION);
+	return json;
+}
+
+/* -- incidents --------------------------------------------------------------------------------------- */
+
+/* Time, service and a number: sorts by time, and is a file name. */
+static void make_id(struct recorder *r, char id[static 192])
+{
+	struct timespec now;
+	struct tm utc;
+	char stamp[32];
+
+	(void) clock_gettime(CLOCK_REALTIME, &now);
+	(void) gmtime_r(&now.tv_sec, &utc);
+	(void) strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &utc);
+	(void) snprintf(id, 192, "%s.%03ldZ-%s-%u", stamp, now.tv_nsec / 1000000,
+			r->policy.name ? r->policy.name : "command", ++r->n_incidents);
+	for (char *p = id; *p; p++)
+		if (*p == ':' || *p == '@')
+			*p = '_';
+}
+
+static struct json_object *manifest(struct recorder *r, struct domain *d, const char *id,
+				    const struct trigger *trigger, uint64_t event,
+				    const struct final_state *final, struct freeze *freeze)
+{
+	struct json_object *json = json_object_new_object(), *domains = json_object_new_array();
+	struct json_object *policy = json_object_new_object(), *files;
+	unsigned left_out = 0;
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_REALTIME, &now);
+	add_number(json, "format", 1);
+	add_string(json, "id", id);
+	add_string(json, "service", r->policy.name);
+	add(json, "command", json_object_get(r->command));
+	add(json, "trigger", trigger_json(trigger, domain_tid(d, trigger->thread)));
+	add_number(json, "real_ns", (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+	(void) json_object_array_add(domains, domain_json(r, d, event, final));
+	add(json, "domains", domains);
+	files = files_json(r, freeze, &left_out);
+	add(json, "notes", notes_json(d, final, left_out));
+	policy_each(&r->policy, add_policy_key, policy);
+	add(json, "policy", policy);
+	add(json, "host", host_json());
+	add(json, "files", files);
+	return json;
+}
+
+static int make_incident(struct recorder *r, struct domain *d, const char *id,
+			 const struct trigger *trigger, uint64_t event,
+			 const struct final_state *final)
+{
+	struct freeze *freeze;
+	struct json_object *json;
+	int ret;
+
+	ret = store_freeze_begin(r->env.store, id, &freeze);
+	if (ret != 0)
+		return ret < 0 ? ret : -ENOSPC;
+	for (size_t i = 0; final && i < final->n_pieces && ret == 0; i++)
+		ret = freeze_add_final(freeze, domain_id(d), final->pieces[i].bytes, final->pieces[i].len);
+	if (ret != 0) {
+		(void) freeze_abort(freeze);
+		return ret < 0 ? ret : -ENOSPC;
+	}
+	json = manifest(r, d, id, trigger, event, final, freeze);
+	ret = freeze_commit(freeze, json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY));
+	(void) json_object_put(json);
+	return ret > 0 ? -ENOSPC : ret;
+}
+
+void recorder_freeze(struct recorder *r, struct domain *d, const struct trigger *trigger,
+		     uint64_t event, const struct final_state *final)
+{
+	struct json_object *news;
+	char id[192];
+	int ret;
+
+	make_id(r, id);
+	ret = make_incident(r, d, id, trigger, event, final);
+	if (ret < 0) {
+		log_error("can't freeze the window of %s: %s", r->policy.name, strerror(-ret));
+		news = recorder_news("not-frozen");
+		add_string(news, "why", strerror(-ret));
+	} else {
+		news = recorder_news("incident");
+		add_string(news, "id", id);
+		add(news, "trigger", trigger_json(trigger, domain_tid(d, trigger->thread)));
+	}
+	recorder_tell(r, news);
+}
+
+/* -- status ---------------------------------------------------------------------------------------------- */
+
+static const char *state_of(const struct recorder *r, const struct domain_status *status)
+{
+	if (!r->current)
+		return "waiting";
+	return status->passing ? "passing" : "recording";
+}
+
+struct json_object *recorder_status(struct recorder *r)
+{
+	struct json_object *json = recorder_news("status");
+	struct domain_status domain = { 0 };
+	struct store_status store;
+
+	if (r->current)
+		domain_get_status(r->current, &domain);
+	store_get_status(r->env.store, &store);
+	add_string(json, "service", r->policy.name);
+	add_string(json, "state", state_of(r, &domain));
+	add_number(json, "pid", r->current ? (uint64_t)domain_pid(r->current) : 0);
+	add_number(json, "recorder_pid", (uint64_t)getpid());
+	add_number(json, "events", domain.events);
+	add_number(json, "log_bytes", domain.log_bytes);
+	add_number(json, "threads", domain.threads);
+	add_number(json, "snapshots_taken", domain.snapshots);
+	add_number(json, "snapshots_failed", domain.snapshots_failed);
+	if (domain.snapshot_error)
+		add_string(json, "snapshot_error", strerror(-domain.snapshot_error));
+	add(json, "longest_stall_ms", json_object_new_double((double)domain.longest_stall_ns / 1e6));
+	add_number(json, "stalls", domain.stalls);
+	add(json, "stalled_ms", json_object_new_double((double)domain.stalled_ns / 1e6));
+	add_number(json, "async_events", domain.async_events);
+	add_number(json, "gaps", domain.gaps);
+	add(json, "window_seconds", json_object_new_double((double)store.window_ns / 1e9));
+	add_number(json, "snapshots", store.n_snapshots);
+	add_number(json, "bytes", store.bytes_live + store.bytes_incidents);
+	add_number(json, "bytes_incidents", store.bytes_incidents);
+	add_number(json, "bytes_limit", r->policy.ring_bytes);
+	add_number(json, "incidents", store.n_incidents);
+	add_string(json, "writer", store.writer);
+	if (store.last_error)
+		add_string(json, "last_error", strerror(-store.last_error));
+	return json;
+}

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The recorder's main program: its loop, its injector, and what freezes a window. */
+#include "recorder/recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "common/log.h"
+#include "common/parse.h"
+#include "recorder/domain.h"
+#include "recorder/inject.h"
+#include "recorder/recorder-internal.h"
+
+/* How long a freeze request waits for the program to come by, before it is looked at asleep. */
+#define FREEZE_PATIENCE_US UINT64_C(200000)
+
+static void work_soon(struct recorder *r);
+
+/* -- saying ------------------------------------------------------------------------------------ */
+
+void recorder_tell(struct recorder *r, struct json_object *message)
+{
+	const char *text = json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN);
+
+	if (r->control >= 0)
+		(void) send(r->control, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void) json_object_put(message);
+}
+
+struct json_object *recorder_news(const char *news)
+{
+	struct json_object *message = json_object_new_object();
+
+	(void) json_object_object_add(message, "news", json_object_new_string(news));
+	return message;
+}
+
+static void tell_pid(struct recorder *r, const char *news, pid_t pid, const char *why)
+{
+	struct json_object *message = recorder_news(news);
+
+	(void) json_object_object_add(message, "pid", json_object_new_int(pid));
+	if (why)
+		(void) json_object_object_add(message, "why", json_object_new_string(why));
+	recorder_tell(r, message);
+}
+
+/* -- triggers ------------------------------------------------------------------------------------- */
+
+static bool is_crash(uint32_t signal)
+{
+	return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+	       signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS;
+}
+
+static bool death_triggers(const struct recorder *r, const struct obituary *death)
+{
+	unsigned triggers = r->policy.triggers;
+
+	if (triggers & TRIGGER_EXIT)
+		return true;
+	if (death->signal)
+		return (triggers & TRIGGER_CRASH) && is_crash(death->signal);
+	return (triggers & TRIGGER_EXIT_STATUS) && (death->exit_status & 0xff) != 0;
+}
+
+/*
+ * A process holds still to be looked at: what must be read of it is read, and it dies. Its
+ * window is frozen then, while it is already gone and the service back up.
+ */
+static void process_dies(struct recorder *r, struct domain *d)
+{
+	const struct obituary *death = domain_obituary(d);
+	struct final_state final = { 0 };
+	struct trigger trigger = {
+		.kind = death->signal ? (is_crash(death->signal) ? "crash" : "signal") : "exit",
+		.signal = (int)death->signal,
+		.status = death->signal ? 0 : (int)(death->exit_status & 0xff),
+		.pid = domain_pid(d),
+		.thread = death->thread,
+	};
+	uint64_t bound = r->policy.crash_hold_ns;
+	bool more = true, wanted = death_triggers(r, death);
+
+	while (more && domain_work(d, &more) >= 0)
+		;
+	/* Some of the time is for what comes behind the reading. */
+	if (wanted && death->quiescent)
+		(void) domain_read_final(d, death->event, death,
+					 bound == UINT64_MAX ? bound : bound / 2, &final);
+	domain_release(d);
+	domain_finish(d, death->signal ? DOMAIN_DIED : DOMAIN_EXITED);
+	if (wanted)
+		recorder_freeze(r, d, &trigger, death->event, &final);
+	final_state_deinit(&final);
+}
+
+/* A freeze snapshot is whole: the window ends there, recording goes on. */
+static void window_frozen(struct recorder *r, struct domain *d)
+{
+	struct domain_freeze freeze;
+	struct trigger trigger = { .kind = "request", .pid = domain_pid(d) };
+
+	if (!domain_take_freeze(d, &freeze))
+		return;
+	if (freeze.signal) {
+		trigger.kind = "freeze-signal";
+		trigger.signal = freeze.signal;
+	} else {
+		r->freeze_asked = false;
+	}
+	recorder_freeze(r, d, &trigger, freeze.event, NULL);
+}
+
+/* Everybody sleeps: freezes what there is. */
+static void freeze_asleep(struct recorder *r, struct domain *d)
+{
+	struct trigger trigger = { .kind = "request", .pid = domain_pid(d) };
+	struct final_state final = { 0 };
+	struct domain_freeze freeze;
+
+	if (!domain_hold(d, &freeze))
+		return;
+	r->freeze_asked = false;
+	(void) domain_read_final(d, freeze.event, NULL, r->policy.stall_ns / 2, &final);
+	/* Taken back meanwhile: what was read is of no one moment. */
+	if (!domain_thaw(d))
+		final_state_deinit(&final);
+	recorder_freeze(r, d, &trigger, freeze.event, &final);
+	final_state_deinit(&final);
+}
+
+static int on_freeze_patience(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct recorder *r = userdata;
+
+	(void) usec;
+	if (r->freeze_asked && r->current)
+		freeze_asleep(r, r->current);
+	if (r->freeze_asked) {
+		(void) sd_event_source_set_time_relative(source, FREEZE_PATIENCE_US);
+		(void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	return 0;
+}
+
+static void ask_freeze(struct recorder *r)
+{
+	if (!r->current) {
+		struct json_object *message = recorder_news("not-frozen");
+
+		(void) json_object_object_add(message, "why",
+					      json_object_new_string("the service isn't being recorded"));
+		recorder_tell(r, message);
+		return;
+	}
+	r->freeze_asked = true;
+	domain_ask_freeze(r->current);
+	(void) sd_event_source_set_time_relative(r->freeze_timer, FREEZE_PATIENCE_US);
+	(void) sd_event_source_set_enabled(r->freeze_timer, SD_EVENT_ONESHOT);
+	work_soon(r);
+}
+
+/* -- domains ---------------------------------------------------------------------------------------- */
+
+static void drop_domain(struct recorder *r)
+{
+	r->wake_source = sd_event_source_disable_unref(r->wake_source);
+	r->death_source = sd_event_source_disable_unref(r->death_source);
+	r->current = domain_free(r->current);
+}
+
+static void work(struct recorder *r)
+{
+	struct domain *d = r->current;
+	uint64_t deadline;
+	bool more = false;
+	int news;
+
+	if (!d)
+		return;
+	news = domain_work(d, &more);
+	if (news < 0)
+		return;
+	if (news & DOMAIN_BROKEN)
+		log_error("the log of process %d makes no sense: recording of it is over",
+			  domain_pid(d));
+	if (news & DOMAIN_FROZEN)
+		window_frozen(r, d);
+	if (news & DOMAIN_EXECS)
+		recorder_attach(r, (pid_t)domain_exec_tid(d));
+	if (news & DOMAIN_DYING)
+		process_dies(r, d);
+
+	deadline = domain_deadline(d);
+	(void) sd_event_source_set_enabled(r->more_source, more ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	if (deadline != UINT64_MAX)
+		(void) sd_event_source_set_time(r->timer, deadline / 1000);
+	(void) sd_event_source_set_enabled(r->timer,
+					   deadline == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static void work_soon(struct recorder *r)
+{
+	(void) sd_event_source_set_enabled(r->more_source, SD_EVENT_ONESHOT);
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	(void) source;
+	(void) fd;
+	(void) revents;
+	work(userdata);
+	return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void) source;
+	(void) usec;
+	work(userdata);
+	return 0;
+}
+
+static int on_more(sd_event_source *source, void *userdata)
+{
+	(void) source;
+	work(userdata);
+	return 0;
+}
+
+/* The process is gone. If it said nothing, it was killed from outside. */
+static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct recorder *r = userdata;
+	struct domain *d = r->current;
+
+	(void) source;
+	(void) fd;
+	(void) revents;
+	work(r);	/* an obituary may have come with it */
+	if (domain_end(d) == DOMAIN_RUNS) {
+		struct trigger trigger = { .kind = "killed", .signal = SIGKILL, .pid = domain_pid(d) };
+		struct domain_status status;
+
+		domain_finish(d, DOMAIN_KILLED);
+		domain_get_status(d, &status);
+		if ((r->policy.triggers & (TRIGGER_KILLED | TRIGGER_EXIT)) && !status.passing)
+			recorder_freeze(r, d, &trigger, status.events, NULL);
+	}
+	drop_domain(r);
+	recorder_tell(r, recorder_news("ended"));
+	return sd_event_exit(r->event, 0);
+}
+
+static int add_domain_sources(struct recorder *r)
+{
+	int ret;
+
+	ret = sd_event_add_io(r->event, &r->wake_source, domain_wake_fd(r->current), EPOLLIN, on_wake, r);
+	if (ret < 0)
+		return ret;
+	ret = sd_event_add_io(r->event, &r->death_source, domain_pidfd(r->current), EPOLLIN, on_death, r);
+	if (ret < 0)
+		return ret;
+	return sd_event_source_set_priority(r->death_source, SD_EVENT_PRIORITY_NORMAL + 1);
+}
+
+/* The agent begins in a new image. What was recorded of the one before stays in the store. */
+static void image_begins(struct recorder *r, const struct inject_message *message, int memfd)
+{
+	int ret;
+
+	if (r->current) {
+		domain_finish(r->current, DOMAIN_EXECED);
+		drop_domain(r);
+	}
+	ret = domain_new(&r->env, ++r->n_domains, message->pid, &message->config, memfd, &r->current);
+	if (ret == 0)
+		ret = add_domain_sources(r);
+	if (ret < 0) {
+		log_error("can't record process %d: %s", message->pid, strerror(-ret));
+		tell_pid(r, "native", message->pid, strerror(-ret));
+		return;
+	}
+	(void) json_object_put(r->command);
+	r->command = recorder_command(message->pid);
+	tell_pid(r, "recording", message->pid, NULL);
+	work_soon(r);
+}
+
+/* -- the injector --------------------------------------------------------------------------------------- */
+
+void recorder_attach(struct recorder *r, pid_t pid)
+{
+	struct inject_message message = { .kind = INJECT_ATTACH, .pid = pid };
+
+	if (r->injector < 0 || send(r->injector, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		tell_pid(r, "native", pid, "the injector is gone");
+}
+
+/* One packet, with the descriptor that may come along. */
+static ssize_t receive_with_fd(int socket, void *data, size_t len, int *ret_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { data, len };
+	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+				 .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	ssize_t n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+	*ret_fd = -1;
+	if (n <= 0)
+		return n;
+	c = CMSG_FIRSTHDR(&header);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	return n;
+}
+
+static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct recorder *r = userdata;
+	struct inject_message message;
+	int memfd;
+	ssize_t n = receive_with_fd(fd, &message, sizeof(message), &memfd);
+
+	(void) revents;
+	if (n == 0 || (n < 0 && errno != EAGAIN)) {
+		(void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		closep(&r->injector);
+		r->injector = -1;
+		return 0;
+	}
+	if (n != sizeof(message))
+		return 0;
+	message.text[sizeof(message.text) - 1] = '\0';
+	switch (message.kind) {
+	case INJECT_ATTACHED:
+		if (r->current)
+			domain_exec_ready(r->current, true);
+		tell_pid(r, "attached", message.pid, NULL);
+		break;
+	case INJECT_DONE:
+		if (memfd >= 0)
+			image_begins(r, &message, memfd);
+		break;
+	case INJECT_NATIVE:
+		if (r->current)
+			domain_exec_ready(r->current, false);
+		tell_pid(r, "native", message.pid, message.text);
+		break;
+	}
+	return 0;
+}
+
+static int start_injector(struct recorder *r)
+{
+	struct inject_message setup = { .kind = INJECT_SETUP };
+	char path[PATH_MAX];
+	int sockets[2], ret;
+	pid_t pid;
+
+	ret = helper_path("blackbox-inject", path, sizeof(path));
+	if (ret < 0)
+		return ret;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		/* It ends when we do: its end of the socket tells it. */
+		(void) dup2(sockets[1], INJECT_FD);
+		(void) execl(path, path, (char *)NULL);
+		_exit(127);
+	}
+	(void) close(sockets[1]);
+	r->injector = sockets[0];
+	setup.config = (struct agent_config){
+		.ring_len = r->policy.log_buffer_bytes,
+		.tick_shift = 11,	/* 2048 cycles: a microsecond, more or less */
+		.stall_ns = r->policy.stall_ns,
+		.stall_period_ns = UINT64_C(10000000000),
+		.crash_hold_ns = r->policy.crash_hold_ns,
+		.hold_exit = (r->policy.triggers & (TRIGGER_EXIT | TRIGGER_EXIT_STATUS)) != 0,
+		.slice_ns = UINT64_C(10000000),
+		.freeze_signals = r->policy.freeze_signals,
+	};
+	if (send(r->injector, &setup, sizeof(setup), MSG_NOSIGNAL) < 0)
+		return -errno;
+	return sd_event_add_io(r->event, NULL, r->injector, EPOLLIN, on_injector, r);
+}
+
+/* -- control --------------------------------------------------------------------------------------------- */
+
+static const char *string_of(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
+}
+
+static int int_of(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? json_object_get_int(value) : 0;
+}
+
+static void obey(struct recorder *r, struct json_object *message)
+{
+	const char *verb = string_of(message, "do");
+
+	if (strcmp(verb, "attach") == 0)
+		recorder_attach(r, int_of(message, "pid"));
+	else if (strcmp(verb, "freeze") == 0)
+		ask_freeze(r);
+	else if (strcmp(verb, "status") == 0)
+		recorder_tell(r, recorder_status(r));
+	else if (strcmp(verb, "exited") == 0 && !r->current)
+		(void) sd_event_exit(r->event, 0);	/* it was never recorded */
+}
+
+static int on_control(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct recorder *r = userdata;
+	char text[4096];
+	struct json_object *message;
+	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	(void) revents;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		/* Nobody listens any more. The service is recorded on until it ends. */
+		(void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		r->control = -1;
+		return r->current ? 0 : sd_event_exit(r->event, 0);
+	}
+	text[n] = '\0';
+	message = json_tokener_parse(text);
+	if (message)
+		obey(r, message);
+	(void) json_object_put(message);
+	return 0;
+}
+
+/* -- begin and end ------------------------------------------------------------------------------------------ */
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct recorder *r = userdata;
+
+	(void) source;
+	(void) info;
+	if (r->current)
+		domain_pass(r->current);
+	return sd_event_exit(r->event, 0);
+}
+
+static uint64_t tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Event times are TSC differences; 5 ms give their scale to better than a thousandth. */
+static void calibrate(struct domain_env *env)
+{
+	const struct timespec while_ns = { 0, 5000000 };
+	uint64_t tsc_end, mono_end;
+
+	env->tsc_zero = tsc();
+	env->mono_zero = monotonic_ns();
+	(void) nanosleep(&while_ns, NULL);
+	tsc_end = tsc();
+	mono_end = monotonic_ns();
+	env->tsc_per_ns = (double)(tsc_end - env->tsc_zero) / (double)(mono_end - env->mono_zero);
+}
+
+static void recorder_deinit(struct recorder *r)
+{
+	if (r->event)
+		drop_domain(r);
+	r->more_source = sd_event_source_unref(r->more_source);
+	r->timer = sd_event_source_unref(r->timer);
+	r->freeze_timer = sd_event_source_unref(r->freeze_timer);
+	closep(&r->injector);
+	r->env.store = store_close(r->env.store);
+	r->env.files = files_free(r->env.files);
+	r->event = sd_event_unref(r->event);
+	(void) json_object_put(r->command);
+	policy_deinit(&r->policy);
+}
+
+static int read_arguments(struct recorder *r, int argc, char **argv)
+{
+	struct policy_error error;
+
+	if (argc < 2) {
+		log_error("usage: blackbox-recorder DIRECTORY KEY=VALUE... (started by blackboxctl and blackboxd)");
+		return -EINVAL;
+	}
+	r->dir = argv[1];
+	policy_init(&r->policy);
+	for (int i = 2; i < argc; i++) {
+		char *value = strchr(argv[i], '=');
+		int ret;
+
+		if (!value)
+			return -EINVAL;
+		*value++ = '\0';
+		ret = policy_set(&r->policy, argv[i], value, &error);
+		if (ret < 0) {
+			log_error("%s", error.text);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int open_store(struct recorder *r)
+{
+	const struct store_limits limits = {
+		.max_bytes = r->policy.ring_bytes,
+		.window_ns = r->policy.window_ns,
+		.incidents_percent = r->policy.incidents_percent,
+	};
+	int ret = store_open(r->dir, &limits, &r->env.store);
+
+	if (ret == -EBUSY)
+		log_error("%s is in use by another recording", r->dir);
+	else if (ret < 0)
+		log_error("can't open the store in %s: %s", r->dir, strerror(-ret));
+	return ret;
+}
+
+static int set_up(struct recorder *r, int argc, char **argv)
+{
+	sigset_t signals;
+	int ret;
+
+	ret = read_arguments(r, argc, argv);
+	if (ret < 0)
+		return ret;
+	ret = open_store(r);
+	if (ret < 0)
+		return ret;
+	r->env.policy = &r->policy;
+	r->env.files = files_new();
+	if (!r->env.files)
+		return -ENOMEM;
+	calibrate(&r->env);
+
+	(void) sigemptyset(&signals);
+	(void) sigaddset(&signals, SIGTERM);
+	(void) sigprocmask(SIG_BLOCK, &signals, NULL);
+	ret = sd_event_new(&r->event);
+	if (ret < 0)
+		return ret;
+	ret = sd_event_add_signal(r->event, NULL, SIGTERM, on_terminate, r);
+	if (ret >= 0)
+		ret = sd_event_add_io(r->event, NULL, r->control, EPOLLIN, on_control, r);
+	if (ret >= 0)
+		ret = sd_event_add_defer(r->event, &r->more_source, on_more, r);
+	if (ret >= 0)
+		ret = sd_event_source_set_enabled(r->more_source, SD_EVENT_OFF);
+	if (ret >= 0)
+		ret = sd_event_source_set_priority(r->more_source, SD_EVENT_PRIORITY_IDLE);
+	if (ret >= 0)
+		ret = sd_event_add_time(r->event, &r->timer, CLOCK_MONOTONIC, UINT64_MAX, 0, on_timer, r);
+	if (ret >= 0)
+		ret = sd_event_add_time(r->event, &r->freeze_timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
+					on_freeze_patience, r);
+	if (ret >= 0)
+		ret = start_injector(r);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	autoclean(recorder_deinit) struct recorder r = { .control = RECORDER_FD, .injector = -1 };
+	int ret;
+
+	log_setup("blackbox-recorder");
+	(void) prctl(PR_SET_NAME, "blackbox-record");
+	(void) fcntl(RECORDER_FD, F_SETFD, FD_CLOEXEC);
+	ret = set_up(&r, argc, argv);
+	if (ret < 0) {
+		log_error("can't start: %s", strerror(-ret));
+		return EXIT_FAILURE;
+	}
+	recorder_tell(&r, recorder_news("ready"));
+	ret = sd_event_loop(r.event);
+	if (ret < 0)
+		log_error("the event loop failed: %s", strerror(-ret));
+	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "recorder/xstate.h"
+
+#include <string.h>
+
+#pragma GCC diagnostic ignored "-Wunused-function"
+#define XXH_INLINE_ALL
+#define XXH_NO_XXH3
+#include <xxhash.h>
+
+/* Size and offset of a component in the standard format: CPUID leaf 0xd. */
+static void component(unsigned index, uint32_t *ret_size, uint32_t *ret_offset)
+{
+	uint32_t c, d;
+
+	__asm__("cpuid" : "=a"(*ret_size), "=b"(*ret_offset), "=c"(c), "=d"(d) : "a"(0xd), "c"(index));
+}
+
+void xstate_write_out(uint8_t *fpstate)
+{
+	const struct fpx_sw_bytes *sw = xstate_sw(fpstate);
+	uint64_t *bv = xstate_bv(fpstate);
+
+	memset(fpstate + FXSAVE_FOP, 0, FXSAVE_FOP_END - FXSAVE_FOP);
+	if (sw->magic1 != XSTATE_MAGIC1)
+		return;
+	for (unsigned i = 2; i < 63; i++) {
+		uint32_t size, offset;
+
+		if (!(sw->xfeatures >> i & 1) || (*bv >> i & 1))
+			continue;
+		component(i, &size, &offset);
+		if (offset >= XSAVE_EXTENDED && (uint64_t)offset + size <= sw->xstate_size)
+			memset(fpstate + offset, 0, size);
+	}
+	*bv = sw->xfeatures;
+}
+
+uint64_t xstate_hash(const uint8_t *fpstate)
+{
+	static const uint16_t initial_fcw = 0x37f;
+	uint8_t copy[XSTATE_HASHED_MAX];
+	const struct fpx_sw_bytes *sw = (const struct fpx_sw_bytes *)(fpstate + FXSAVE_SW);
+	uint32_t len = FXSAVE_LEN, mxcsr;
+	uint64_t bv = 3;
+
+	if (sw->magic1 == XSTATE_MAGIC1) {
+		len = sw->xstate_size < XSTATE_HASHED_MAX ? sw->xstate_size : XSTATE_HASHED_MAX;
+		bv = *(const uint64_t *)(fpstate + XSAVE_BV);
+	}
+	memcpy(copy, fpstate, len);
+	memcpy(&mxcsr, copy + FXSAVE_MXCSR, sizeof(mxcsr));
+	xstate_write_out(copy);
+	/* Initial x87 and SSE state may be said by the bit or by the bytes. */
+	if (!(bv & 1)) {
+		memset(copy, 0, FXSAVE_XMM);
+		memcpy(copy + FXSAVE_FCW, &initial_fcw, sizeof(initial_fcw));
+		memcpy(copy + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
+	}
+	if (!(bv & 2))
+		memset(copy + FXSAVE_XMM, 0, FXSAVE_XMM_END - FXSAVE_XMM);
+	memset(copy + FXSAVE_XMM_END, 0, FXSAVE_LEN - FXSAVE_XMM_END);	/* the kernel's words */
+	if (len >= XSAVE_EXTENDED)
+		memset(copy + XSAVE_BV, 0, XSAVE_HEADER_LEN);
+	return XXH64(copy, len, 0);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "replay/check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "replay/internal.h"
+#include "replay/session.h"
+#include "replay/state.h"
+
+enum { PROGRESS_EVERY = 50000 };
+
+struct check {
+	struct window *window;
+	const struct window_domain *domain;
+	const struct check_options *options;
+	struct check_result *result;
+	struct replay_error *error;
+	struct session *session;
+	bool end_is_compared;
+};
+
+/* -- output ------------------------------------------------------------------------------------- */
+
+static void repeat_bytes(struct session *s, int fd, uint64_t address, uint64_t len)
+{
+	uint8_t bytes[65536];
+
+	while (len) {
+		ssize_t n = session_read(s, address, bytes, len < sizeof(bytes) ? len : sizeof(bytes));
+
+		if (n <= 0)
+			return;
+		(void) !write(fd, bytes, (size_t)n);
+		address += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+}
+
+/* The call is done: %rax has its result, the arguments are still there. */
+static void repeat_output(struct session *s)
+{
+	enum { NR_write = 1 };
+	autoclean(freep) struct thread_view *threads = NULL;
+	size_t n;
+
+	if (session_threads(s, &threads, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t *regs = threads[i].regs;
+		uint64_t left = regs[REG_RAX_], iov[2];
+
+		if (threads[i].slot != session_stopped_slot(s))
+			continue;
+		if (session_shared(s)->stop_nr == NR_write) {
+			repeat_bytes(s, (int)regs[REG_RDI_], regs[REG_RSI_], left);
+			return;
+		}
+		for (uint64_t at = regs[REG_RSI_]; left && session_read(s, at, iov, 16) == 16; at += 16) {
+			uint64_t len = iov[1] < left ? iov[1] : left;
+
+			repeat_bytes(s, (int)regs[REG_RDI_], iov[0], len);
+			left -= len;
+		}
+	}
+}
+
+/* -- states --------------------------------------------------------------------------------------- */
+
+static int compare(struct check *c, struct state *state, const char *what)
+{
+	struct replay_error difference;
+	int r = state_compare(state, c->session, &difference);
+
+	c->result->missing_pages = state_missing_pages(state);
+	c->result->states_compared += r == 0;
+	if (r < 0)
+		(void) replay_fail(c->error, r, "diverged at event %" PRIu64 " (%s): %s",
+				   session_position(c->session), what, difference.text);
+	(void) state_free(state);
+	return r;
+}
+
+static bool has_snapshot(const struct window_domain *domain, uint64_t event)
+{
+	for (size_t i = 0; i < domain->n_snapshots; i++)
+		if (domain->snapshots[i] == event)
+			return true;
+	return false;
+}
+
+/* A snapshot is next: the process must be now what it was then. */
+static int compare_snapshot(struct check *c)
+{
+	uint64_t event = session_position(c->session) + 1;
+	struct state *state;
+	int r;
+
+	/* Not every snapshot was finished, and not every one is in the incident. */
+	if (!has_snapshot(c->domain, event))
+		return 0;
+	r = state_of_snapshot(c->window, c->domain, event, &state, c->error);
+	if (r < 0)
+		return r;
+	r = compare(c, state, "snapshot");
+	if (r == 0 && event == c->domain->end_event)
+		c->end_is_compared = true;
+	return r;
+}
+
+static int compare_end(struct check *c)
+{
+	struct state *state;
+	int r;
+
+	if (!c->domain->has_final || c->end_is_compared)
+		return 0;
+	r = state_of_end(c->window, c->domain, &state, c->error);
+	if (r == -ENOENT)
+		return replay_fail(c->error, -EBADMSG, "the recorded last state is missing");
+	if (r < 0)
+		return r;
+	c->end_is_compared = true;
+	return compare(c, state, "end");
+}
+
+/* SESSION_SNAPSHOT: a snapshot, a fatal signal or an exit comes. */
+static int compare_here(struct check *c)
+{
+	const struct event *event = session_next_event(c->session);
+
+	if (event && event->kind == EVENT_SNAPSHOT)
+		return compare_snapshot(c);
+	return session_position(c->session) + 1 == c->domain->end_event ? compare_end(c) : 0;
+}
+
+/* -- the run -------------------------------------------------------------------------------------------- */
+
+static void progress(const struct check *c, uint64_t *last)
+{
+	uint64_t position = session_position(c->session);
+
+	if (!c->options->progress || position - *last < PROGRESS_EVERY)
+		return;
+	*last = position;
+	c->options->progress(position, c->domain->end_event, c->options->userdata);
+}
+
+static int run(struct check *c)
+{
+	enum session_stop stop;
+	uint64_t last = 0;
+	int r;
+
+	for (;;) {
+		r = session_run(c->session, &stop, c->error);
+		if (r < 0)
+			return r;
+		progress(c, &last);
+		switch (stop) {
+		case SESSION_WRITE:
+			repeat_output(c->session);
+			break;
+		case SESSION_SNAPSHOT:
+			r = compare_here(c);
+			if (r < 0)
+				return r;
+			break;
+		case SESSION_END:
+			if (session_position(c->session) != c->domain->end_event)
+				return replay_fail(c->error, -EBADMSG,
+						   "the log ends at event %" PRIu64 ", before the window does at %" PRIu64,
+						   session_position(c->session), c->domain->end_event);
+			return compare_end(c);
+		default:
+			break;
+		}
+	}
+}
+
+static unsigned snapshots_in_window(const struct window_domain *domain)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < domain->n_snapshots; i++)
+		n += domain->snapshots[i] <= domain->end_event;
+	return n;
+}
+
+int check_domain(struct window *window, const struct window_domain *domain,
+		 const struct check_options *options, struct check_result *ret_result,
+		 struct replay_error *ret_error)
+{
+	struct check_result result = {
+		.snapshots = snapshots_in_window(domain),
+		.covered_ns = domain->end_ns - domain->begin_ns,
+		.end = domain->end,
+	};
+	const struct session_options session_options = {
+		.domain = domain,
+		.snapshot = domain->begin_event,
+		.stop_at_writes = options->repeat_output,
+		.stop_at_snapshots = true,
+	};
+	struct check c = { window, domain, options, &result, ret_error, NULL, false };
+	int r;
+
+	r = session_open(window, &session_options, &c.session, ret_error);
+	if (r < 0)
+		return r;
+	r = run(&c);
+	result.events = session_position(c.session) - domain->begin_event;
+	(void) session_close(c.session);
+	*ret_result = result;
+	return r;
+}

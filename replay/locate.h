@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * locate - finding the place of an asynchronous event
+ *
+ * A thread was preempted at an instruction that it may pass a million times. The
+ * recorded registers and hashes tell the right arrival; the work is to compare at every
+ * arrival without paying for a trap each time. So the instruction is displaced into a
+ * pad, behind a few compares of registers and memory operands with the recorded values;
+ * only when all are equal does it trap into the agent, which compares everything. Each
+ * false alarm adds the compare that would have told it.
+ *
+ * Where five bytes can't be taken safely, a one-byte trap stands at the instruction.
+ */
+#pragma once
+
+#include "replay/session.h"
+
+/* At STOP_ASYNC: sets the trap. 0 is never returned: -EAGAIN to go on, or an error. */
+int locate_begin(struct session *session, struct replay_error *ret_error);
+
+/* At STOP_ARRIVED: a false alarm. */
+int locate_retune(struct session *session, struct replay_error *ret_error);
+
+/* At STOP_FOUND: takes everything away again. */
+void locate_end(struct session *session);
+
+void locate_free(struct session *session);

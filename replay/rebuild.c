@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a snapshot to a process that stands where the recorded one stood. */
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/rseq.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "recorder/inject.h"
+#include "recorder/rebuild.h"
+#include "replay/internal.h"
+#include "replay/session-internal.h"
+#include "ringstore/format.h"
+
+enum { RING_LEN = 8 << 20 };
+
+/* -- reading the snapshot ------------------------------------------------------------------------ */
+
+static int read_head(struct session *s, const struct chunk_view *chunk, struct replay_error *ret_error)
+{
+	if (chunk->len < sizeof(s->head_of_image))
+		return replay_fail(ret_error, -EBADMSG, "the snapshot's head is too short");
+	memcpy(&s->head_of_image, chunk->data, sizeof(s->head_of_image));
+	if (le32_get(s->head_of_image.abi) != AGENT_ABI ||
+	    le64_get(s->head_of_image.agent_hash) != agent_image_hash())
+		return replay_fail(ret_error, -ENOTSUP,
+				   "recorded by another build of blackbox (agent %016" PRIx64 ", this one has "
+				   "%016" PRIx64 "): replay it with that one",
+				   le64_get(s->head_of_image.agent_hash), agent_image_hash());
+	return 0;
+}
+
+static bool row_is_good(const struct image_map *row, size_t text_len)
+{
+	uint64_t start = le64_get(row->start), end = le64_get(row->end);
+
+	return start < end && (start | end) % IMAGE_PAGE == 0 && end <= UINT64_C(0x7ffffffff000) &&
+	       le32_get(row->path) <= text_len && le32_get(row->path_len) <= text_len - le32_get(row->path);
+}
+
+static int read_maps(struct session *s, const struct chunk_view *chunk, struct replay_error *ret_error)
+{
+	const struct image_maps *counts = chunk->data;
+	size_t rows_len;
+
+	if (chunk->len < sizeof(*counts))
+		return replay_fail(ret_error, -EBADMSG, "the snapshot's mappings are damaged");
+	s->n_rows = le32_get(counts->n_maps);
+	s->text_len = le32_get(counts->text_len);
+	rows_len = s->n_rows * sizeof(*s->rows);
+	if (chunk->len != sizeof(*counts) + rows_len + s->text_len)
+		return replay_fail(ret_error, -EBADMSG, "the snapshot's mappings are damaged");
+	s->rows = malloc(rows_len + 1);
+	s->text = malloc(s->text_len + 1);
+	if (!s->rows || !s->text)
+		return -ENOMEM;
+	memcpy(s->rows, counts + 1, rows_len);
+	memcpy(s->text, (const uint8_t *)(counts + 1) + rows_len, s->text_len);
+	for (size_t i = 0; i < s->n_rows; i++)
+		if (!row_is_good(&s->rows[i], s->text_len))
+			return replay_fail(ret_error, -EBADMSG, "the snapshot's mapping %zu makes no sense", i);
+	return 0;
+}
+
+static int read_layout(struct session *s, struct chunk_reader **ret_reader,
+		       struct replay_error *ret_error)
+{
+	struct chunk_view chunk;
+	int r;
+
+	r = incident_read_snapshot(s->window->incident, s->options.domain->id, s->options.snapshot,
+				   ret_reader);
+	if (r < 0)
+		return replay_fail(ret_error, r, "there is no snapshot at event %" PRIu64, s->options.snapshot);
+	r = chunk_reader_next(*ret_reader, &chunk);
+	if (r != 0 || chunk.kind != CHUNK_SNAPSHOT_HEAD)
+		return replay_fail(ret_error, -EBADMSG, "the snapshot has no head");
+	r = read_head(s, &chunk, ret_error);
+	if (r < 0)
+		return r;
+	r = chunk_reader_next(*ret_reader, &chunk);
+	if (r != 0 || chunk.kind != CHUNK_SNAPSHOT_MAPS)
+		return replay_fail(ret_error, -EBADMSG, "the snapshot has no mappings");
+	return read_maps(s, &chunk, ret_error);
+}
+
+/* -- mapped files ---------------------------------------------------------------------------------- */
+
+static uint64_t number_of(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
+}
+
+static const char *string_of(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : NULL;
+}
+
+/* The file itself, if the incident has no copy: only if it is the very one. */
+static int open_original(const char *path, const struct replay_file *file)
+{
+	autoclean(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != file->ino || st.st_dev != file->dev ||
+	    (uint64_t)st.st_size != file->size ||
+	    (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec != file->mtime_ns)
+		return -1;
+	return MOVE_FD(fd);
+}
+
+static int open_file(struct session *s, struct json_object *row)
+{
+	struct replay_file *file = &s->files[s->n_files];
+	const char *hash = string_of(row, "hash"), *path = string_of(row, "path");
+	int fd = -1;
+
+	*file = (struct replay_file){ number_of(row, "dev"), number_of(row, "ino"), number_of(row, "size"),
+				      number_of(row, "mtime_ns"), -1, 0 };
+	if (!hash || incident_open_file(s->window->incident, hash, &fd) < 0)
+		fd = path ? open_original(path, file) : -1;
+	if (fd < 0)
+		return 0;	/* missed only if something maps it */
+	file->fd = fd;
+	s->n_files++;
+	return 0;
+}
+
+static int open_files(struct session *s)
+{
+	struct json_object *list;
+	size_t n;
+
+	if (!json_object_object_get_ex(s->window->manifest, "files", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return 0;
+	n = json_object_array_length(list);
+	s->files = calloc(n + 1, sizeof(*s->files));
+	if (!s->files)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && i < MAX_REPLAY_FILES; i++)
+		(void) open_file(s, json_object_array_get_idx(list, i));
+	s->shared->n_files = (uint32_t)s->n_files;
+	memcpy(s->shared->files, s->files, s->n_files * sizeof(*s->files));
+	return 0;
+}
+
+int session_file(const struct session *s, const struct image_map *row)
+{
+	for (size_t i = 0; i < s->n_files; i++)
+		if (s->files[i].dev == le64_get(row->dev) && s->files[i].ino == le64_get(row->ino) &&
+		    s->files[i].size == le64_get(row->size) &&
+		    s->files[i].mtime_ns == le64_get(row->mtime_ns))
+			return s->files[i].fd;
+	return -1;
+}
+
+/* -- the plan ------------------------------------------------------------------------------------------ */
+
+/* Shared memory can't be written from outside unless it is writable: its protection comes later. */
+static bool plan_row(const struct session *s, const struct image_map *row, struct rebuild_map *map,
+		     struct replay_error *ret_error)
+{
+	uint32_t kind = le32_get(row->kind), prot = le32_get(row->prot);
+
+	*map = (struct rebuild_map){
+		.start = le64_get(row->start),
+		.end = le64_get(row->end),
+		.prot = prot,
+		.final_prot = prot,
+		.flags = MAP_FIXED | MAP_NORESERVE | MAP_PRIVATE | MAP_ANONYMOUS,
+		.fd = -1,
+	};
+	switch (kind) {
+	case IMAGE_FILE:
+		map->fd = session_file(s, row);
+		if (map->fd < 0) {
+			(void) replay_fail(ret_error, -ENOENT, "the mapped file %.*s isn't in the incident, "
+					   "and no longer where it was", (int)le32_get(row->path_len),
+					   s->text + le32_get(row->path));
+			return false;
+		}
+		map->flags = MAP_FIXED | MAP_NORESERVE | MAP_PRIVATE;
+		map->offset = le64_get(row->offset);
+		break;
+	case IMAGE_SHARED:
+		map->flags = MAP_FIXED | MAP_NORESERVE | MAP_SHARED | MAP_ANONYMOUS;
+		map->prot = PROT_READ | PROT_WRITE;
+		break;
+	case IMAGE_STACK:
+		map->flags |= MAP_GROWSDOWN | MAP_STACK;
+		break;
+	}
+	return true;
+}
+
+static int make_plan(struct session *s, struct rebuild_plan **ret_plan, size_t *ret_len,
+		     struct replay_error *ret_error)
+{
+	size_t len = sizeof(struct rebuild_plan) + s->n_rows * sizeof(struct rebuild_map);
+	autoclean(freep) struct rebuild_plan *plan = calloc(1, len);
+
+	if (!plan)
+		return -ENOMEM;
+	if (len > AGENT_REBUILD_PLAN_MAX)
+		return replay_fail(ret_error, -E2BIG, "the snapshot has too many mappings (%zu)", s->n_rows);
+	plan->n_maps = (uint32_t)s->n_rows;
+	for (size_t i = 0; i < s->n_rows; i++)
+		if (!plan_row(s, &s->rows[i], &plan->maps[i], ret_error))
+			return -ENOENT;
+	*ret_len = len;
+	*ret_plan = MOVE(plan);
+	return 0;
+}
+
+/* -- the fence ------------------------------------------------------------------------------------------- */
+
+/*
+ * What a recorded program's process may ask of the kernel: the agent's own calls. It can
+ * open nothing, connect to nothing, start nothing but threads.
+ */
+static int raise_fence(void)
+{
+	static const int allowed[] = {
+		SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), SCMP_SYS(madvise),
+		SCMP_SYS(futex), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
+		SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack), SCMP_SYS(exit),
+		SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(mmap),
+	};
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	/* Threads, not processes. */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM,
+					     CLONE_THREAD | CLONE_VM));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+				     SCMP_A0(SCMP_CMP_EQ, 59 /* PR_SET_SYSCALL_USER_DISPATCH */));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+				     SCMP_A0(SCMP_CMP_EQ, PR_SET_TSC));
+	if (r == 0)
+		r = seccomp_load(filter);	/* sets no_new_privs */
+	seccomp_release(filter);
+	return r;
+}
+
+/* -- the child ---------------------------------------------------------------------------------------------- */
+
+__attribute__((noreturn)) static void child_failed(int step)
+{
+	_exit(100 + step);
+}
+
+static void map_fixed(uint64_t at, size_t len, int prot, int flags, int fd, off_t offset, int step)
+{
+	if (mmap((void *)at, len, prot, flags | MAP_FIXED_NOREPLACE, fd, offset) != (void *)at)
+		child_failed(step);
+}
+
+/* The dynamic linker asks CPUID, whose answer depends on the processor that it runs on. */
+static void run_on(uint32_t cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	(void) sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* The kernel writes there at each preemption, and kills who has unmapped it. */
+static void unregister_rseq(void)
+{
+	enum { UNREGISTER = 1, MIN_LEN = 32 };
+	unsigned len = __rseq_size > MIN_LEN ? __rseq_size : MIN_LEN;
+
+	if (__rseq_size)
+		(void) syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, len, UNREGISTER,
+			       RSEQ_SIG);
+}
+
+__attribute__((noreturn)) static void child(struct session *s, const uint8_t *image, size_t image_len,
+					    const struct rebuild_plan *plan, size_t plan_len)
+{
+	const struct agent_config *c = &s->config;
+	const struct rlimit stack = { le64_get(s->head_of_image.stack_limit), RLIM_INFINITY };
+	uint64_t at = c->base + AGENT_IMAGE, sp = c->base + AGENT_REBUILD_STACK_TOP;
+
+	(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void) setsid();
+	(void) prctl(PR_SET_NAME, "bb-replay");
+	unregister_rseq();
+	if (setrlimit(RLIMIT_STACK, &stack) < 0) {
+		const struct rlimit soft = { stack.rlim_cur, stack.rlim_cur };
+
+		(void) setrlimit(RLIMIT_STACK, &soft);
+	}
+	run_on(le32_get(s->head_of_image.cpu));
+
+	map_fixed(at, image_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, 1);
+	memcpy((void *)at, image, image_len);
+	if (mprotect((void *)at, image_len, PROT_READ | PROT_EXEC) < 0)
+		child_failed(2);
+	map_fixed(c->base + AGENT_SHARED, SHARED_CONTROL_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, s->memfd, 0,
+		  3);
+	for (int i = 0; i < 2; i++)
+		map_fixed(c->base + AGENT_RING + (uint64_t)i * c->ring_len, c->ring_len,
+			  PROT_READ | PROT_WRITE, MAP_SHARED, s->memfd, SHARED_CONTROL_LEN, 4);
+	map_fixed(sp - AGENT_REBUILD_STACK_LEN, AGENT_REBUILD_STACK_LEN, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, 5);
+	map_fixed(c->base + AGENT_REBUILD_RECORD, IMAGE_PAGE, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, 6);
+	map_fixed(c->base + AGENT_REBUILD_PLAN, AGENT_REBUILD_PLAN_MAX, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, 7);
+	memcpy((void *)(c->base + AGENT_REBUILD_PLAN), plan, plan_len);
+	if (raise_fence() < 0)
+		child_failed(8);
+	__asm__ volatile("mov %0, %%rsp\n\tjmp *%1" ::"r"(sp), "r"(at + agent_image_entries()->rebuild)
+			 : "memory");
+	__builtin_unreachable();
+}
+
+/* -- the parent ------------------------------------------------------------------------------------------------ */
+
+static int make_memory(struct session *s)
+{
+	uint8_t *ring;
+
+	s->memfd = (int)syscall(SYS_memfd_create, "blackbox-replay", MFD_CLOEXEC);
+	if (s->memfd < 0 || ftruncate(s->memfd, (off_t)(SHARED_CONTROL_LEN + RING_LEN)) < 0)
+		return -errno;
+	s->shared = mmap(NULL, SHARED_CONTROL_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, s->memfd, 0);
+	if (s->shared == MAP_FAILED) {
+		s->shared = NULL;
+		return -errno;
+	}
+	ring = mmap(NULL, 2 * RING_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ring == MAP_FAILED)
+		return -errno;
+	s->ring = ring;
+	for (int i = 0; i < 2; i++)
+		if (mmap(ring + i * RING_LEN, RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			 s->memfd, SHARED_CONTROL_LEN) == MAP_FAILED)
+			return -errno;
+	s->shared->abi = AGENT_ABI;
+	s->shared->mode = MODE_RECORD;
+	s->shared->stop_at_events = s->options.stop_at_events;
+	s->shared->stop_at_writes = s->options.stop_at_writes;
+	return 0;
+}
+
+static void make_config(struct session *s)
+{
+	const struct image_head *head = &s->head_of_image;
+
+	s->config = (struct agent_config){
+		.magic = AGENT_CONFIG_MAGIC,
+		.abi = AGENT_ABI,
+		.role = AGENT_REPLAY,
+		.base = le64_get(head->base),
+		.vdso = le64_get(head->vdso),
+		.ring_len = RING_LEN,
+		.shared_len = SHARED_CONTROL_LEN,
+		.tick_shift = le32_get(head->tick_shift),
+		.entry = le64_get(head->entry),
+		.interpreter = { le64_get(head->interpreter_start), le64_get(head->interpreter_end) },
+	};
+}
+
+static bool region_is_sane(const struct agent_config *c)
+{
+	return c->base >= AGENT_BASE && c->base < UINT64_C(0x7f0000000000) && c->base % IMAGE_PAGE == 0 &&
+	       c->vdso % IMAGE_PAGE == 0 && c->vdso < UINT64_C(0x7ffffffff000);
+}
+
+static int fork_child(struct session *s, const struct rebuild_plan *plan, size_t plan_len)
+{
+	size_t len = (size_t)(agent_image_end - agent_image);
+	autoclean(freep) uint8_t *image = malloc(len);
+	char path[64];
+
+	if (!image)
+		return -ENOMEM;
+	agent_image_prepare(&s->config, NULL, image);
+	s->pid = fork();
+	if (s->pid < 0)
+		return -errno;
+	if (s->pid == 0)
+		child(s, image, len, plan, plan_len);
+	(void) snprintf(path, sizeof(path), "/proc/%d/mem", s->pid);
+	s->mem = open(path, O_RDWR | O_CLOEXEC);
+	return s->mem < 0 ? -errno : 0;
+}
+
+/* One chunk of pages into the process. */
+static int write_pages(struct session *s, const struct chunk_view *chunk)
+{
+	static const uint8_t zeroes[IMAGE_PAGE];
+	const struct image_pages *head = chunk->data;
+	size_t n, used;
+	const le64 *addresses;
+	const uint8_t *bytes;
+
+	if (chunk->len < sizeof(*head))
+		return -EBADMSG;
+	n = le32_get(head->n_pages);
+	if (n > (chunk->len - sizeof(*head)) / sizeof(le64))
+		return -EBADMSG;
+	addresses = (const le64 *)(head + 1);
+	bytes = (const uint8_t *)(addresses + n);
+	used = sizeof(*head) + n * sizeof(le64);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t address = le64_get(addresses[i]);
+		const uint8_t *from = zeroes;
+
+		if (!(address & IMAGE_ZERO)) {
+			if (chunk->len - used < IMAGE_PAGE)
+				return -EBADMSG;
+			from = bytes;
+			bytes += IMAGE_PAGE;
+			used += IMAGE_PAGE;
+		}
+		if (pwrite(s->mem, from, IMAGE_PAGE, (off_t)(address & ~(uint64_t)IMAGE_ZERO)) != IMAGE_PAGE)
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int write_memory(struct session *s, struct chunk_reader *reader, struct replay_error *ret_error)
+{
+	struct chunk_view chunk;
+	int r;
+
+	while ((r = chunk_reader_next(reader, &chunk)) == 0) {
+		if (chunk.kind != CHUNK_SNAPSHOT_PAGES)
+			continue;
+		r = write_pages(s, &chunk);
+		if (r < 0)
+			return replay_fail(ret_error, r, "the snapshot's pages are damaged");
+	}
+	if (r != INCIDENT_END)
+		return replay_fail(ret_error, r < 0 ? r : -EBADMSG, "the snapshot is damaged");
+	return 0;
+}
+
+static int wait_ready(struct session *s, struct replay_error *ret_error)
+{
+	int status;
+
+	for (;;) {
+		const struct timespec look_again = { 0, 10000000 };
+		uint32_t rings = __atomic_load_n(&s->shared->producer_waits, __ATOMIC_ACQUIRE);
+
+		switch (__atomic_load_n(&s->shared->stop, __ATOMIC_ACQUIRE)) {
+		case STOP_READY:
+			return 0;
+		case STOP_FAILED:
+			return replay_fail(ret_error, -(int)s->shared->stop_signal,
+					   "the mapping at %" PRIx64 " can't be made again: %s%s",
+					   s->shared->stop_address, strerror((int)s->shared->stop_signal),
+					   s->shared->stop_signal == ENOMEM ? " (see vm.max_map_count)" : "");
+		}
+		(void) syscall(SYS_futex, &s->shared->producer_waits, FUTEX_WAIT, rings, &look_again, NULL, 0);
+		if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
+			s->dead = true;
+			return replay_fail(ret_error, -EIO, "the replaying process can't be set up (status %x)",
+					   status);
+		}
+	}
+}
+
+int rebuild(struct session *s, struct replay_error *ret_error)
+{
+	struct chunk_reader *reader = NULL;
+	autoclean(freep) struct rebuild_plan *plan = NULL;
+	size_t plan_len = 0;
+	int r;
+
+	r = read_layout(s, &reader, ret_error);
+	if (r == 0) {
+		make_config(s);
+		r = region_is_sane(&s->config) ? make_memory(s) :
+			replay_fail(ret_error, -EBADMSG, "the snapshot's addresses make no sense");
+	}
+	if (r == 0)
+		r = open_files(s);
+	if (r == 0)
+		r = make_plan(s, &plan, &plan_len, ret_error);
+	if (r == 0)
+		r = fork_child(s, plan, plan_len);
+	if (r == 0)
+		r = wait_ready(s, ret_error);
+	if (r == 0)
+		r = write_memory(s, reader, ret_error);
+	(void) chunk_reader_close(reader);
+	return r;
+}
+
+/* -- opening ---------------------------------------------------------------------------------------------------- */
+
+static void session_closep(struct session **s)
+{
+	(void) session_close(*s);
+}
+
+int session_open(struct window *window, const struct session_options *options,
+		 struct session **ret_session, struct replay_error *ret_error)
+{
+	autoclean(session_closep) struct session *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return replay_fail(ret_error, -ENOMEM, "out of memory");
+	*ret_error = (struct replay_error){ "" };
+	s->window = window;
+	s->options = *options;
+	s->mem = s->memfd = -1;
+	r = rebuild(s, ret_error);
+	if (r == 0)
+		r = event_reader_open(window, options->domain, options->snapshot, &s->events);
+	if (r < 0)
+		return ret_error->text[0] ? r : replay_fail(ret_error, r, "can't rebuild the process: %s",
+							    strerror(-r));
+	*ret_session = MOVE(s);
+	return 0;
+}

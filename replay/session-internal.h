@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* session-internal - a session, as rebuild.c, session.c, locate.c and debug.c see it */
+#pragma once
+
+#include <inttypes.h>
+
+#include "recorder/image.h"
+#include "replay/session.h"
+
+enum {
+	MAX_TIMES = 1 << 16,	/* events whose time is remembered: more than a ring holds of small ones */
+	MAX_WATCHES = 4,	/* debug registers */
+};
+
+struct breakpoint {
+	uint64_t address;
+	uint8_t byte;		/* the program's */
+};
+
+struct watch {
+	uint64_t address;
+	unsigned len;		/* 0: free */
+	enum watch_kind kind;
+	uint64_t value;		/* when the session last went on */
+};
+
+struct search;
+
+struct session {
+	struct session_options options;
+	struct window *window;
+	struct agent_config config;
+	pid_t pid;
+	bool dead;
+	int mem, memfd;
+	struct agent_shared *shared;
+	uint8_t *ring;		/* mapped twice */
+
+	/* The snapshot's head and mappings. */
+	struct image_head head_of_image;
+	struct image_map *rows;
+	size_t n_rows;
+	char *text;
+	size_t text_len;
+	struct replay_file *files;
+	size_t n_files;
+
+	/* Feeding: positions in the ring, and an event that had no room yet. */
+	struct event_reader *events;
+	uint64_t feed_at, head;
+	bool fed_all, log_is_cut;
+	uint8_t hold[EVENT_MAX_LEN] __attribute__((aligned(8)));
+	size_t held;
+	uint64_t held_ns;
+	uint64_t times[MAX_TIMES];	/* when events happened, by number since the snapshot */
+	uint64_t n_times, times_base;
+
+	/* Async events: locate.c. */
+	struct search *search;
+	uint64_t arrivals;
+
+	/* Debugging: debug.c. */
+	bool debugged;		/* a person is at it: silence is no divergence */
+	struct breakpoint *breakpoints;
+	size_t n_breakpoints;
+	struct watch watches[MAX_WATCHES];
+	bool watch_hit;
+	uint64_t watch_address;
+	bool watches_changed;	/* the threads' debug registers don't say so yet */
+};
+
+/* rebuild.c: forks the process and has it rebuilt. */
+int rebuild(struct session *session, struct replay_error *ret_error);
+
+/* The incident's copy of the file that @row maps, or -1. */
+int session_file(const struct session *session, const struct image_map *row);
+
+/* session.c: lets the stopped process go on. */
+void session_go(struct session *session);
+
+/* debug.c: what a STOP_TRAP means; -EAGAIN: not for the caller. Before each go. */
+int trap_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
+void before_go(struct session *session);
+/* A new thread has no watchpoints yet. */
+void arm_watches(struct session *session);

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "replay/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/memfd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "recorder/syscall-names.h"
+#include "replay/internal.h"
+#include "replay/locate.h"
+#include "replay/session-internal.h"
+
+/* Without any sign of life for so long, the program computes what the recorded one didn't. */
+#define SILENCE_NS UINT64_C(60000000000)
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static long futex(uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, op, value, timeout, NULL, 0);
+}
+
+/* -- feeding ----------------------------------------------------------------------------------- */
+
+static uint64_t tail(const struct session *s)
+{
+	return __atomic_load_n(&s->shared->tail, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Fills the ring with whole groups: an event and the EVENT_MORE that continue it. One
+ * that isn't whole at the log's end is left out.
+ */
+static int feed(struct session *s)
+{
+	uint64_t head = s->head;
+
+	while (!s->fed_all) {
+		const struct event *event;
+		uint64_t number;
+		int r;
+
+		if (!s->held) {
+			r = event_reader_next(s->events, &event, &number);
+			if (r < 0)
+				return r;
+			if (r > 0) {
+				s->fed_all = true;
+				s->log_is_cut = r == EVENT_READER_CUT;
+				break;
+			}
+			memcpy(s->hold, event, event->len);
+			s->held = event->len;
+			s->held_ns = event_reader_ns(s->events);
+		}
+		event = (const struct event *)s->hold;
+		if (s->feed_at + s->held - tail(s) > s->config.ring_len)
+			break;
+		/* The ring is mapped twice: what wraps is contiguous. */
+		memcpy(s->ring + (s->feed_at & (s->config.ring_len - 1)), event, event->len);
+		s->feed_at += event->len;
+		if (s->n_times - s->times_base == MAX_TIMES)
+			s->times_base++;
+		s->times[s->n_times++ % MAX_TIMES] = s->held_ns;
+		if (!(event->flags & EVENT_CONTINUED))
+			head = s->feed_at;
+		s->held = 0;
+	}
+	if (head == s->head && !(s->fed_all && !s->shared->log_ended))
+		return 0;
+	s->head = head;
+	__atomic_store_n(&s->shared->head, head, __ATOMIC_SEQ_CST);
+	if (s->fed_all)
+		__atomic_store_n(&s->shared->log_ended, 1, __ATOMIC_SEQ_CST);
+	(void) __atomic_add_fetch(&s->shared->consumer_wake, 1, __ATOMIC_SEQ_CST);
+	(void) futex(&s->shared->consumer_wake, FUTEX_WAKE, INT32_MAX, NULL);
+	return 0;
+}
+
+const struct event *session_next_event(const struct session *s)
+{
+	uint64_t at = tail(s);
+
+	if (at == s->head)
+		return NULL;
+	return (const struct event *)(s->ring + (at & (s->config.ring_len - 1)));
+}
+
+/* -- stopping and going on ------------------------------------------------------------------------ */
+
+static int child_died(struct session *s, struct replay_error *ret_error)
+{
+	int status;
+
+	if (waitpid(s->pid, &status, WNOHANG) != s->pid)
+		return 0;
+	s->dead = true;
+	return replay_fail(ret_error, -EILSEQ, "the replaying process died at event %" PRIu64 ": %s %d",
+			   session_position(s), WIFSIGNALED(status) ? "signal" : "status",
+			   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static int silent_too_long(struct session *s, struct replay_error *ret_error)
+{
+	return replay_fail(ret_error, -EILSEQ,
+			   "diverged at event %" PRIu64 ": nothing has come for %d s; the program runs where "
+			   "the recorded one didn't",
+			   session_position(s), (int)(SILENCE_NS / 1000000000));
+}
+
+/* Waits for a stop, feeding meanwhile. */
+static int wait_for_stop(struct session *s, struct replay_error *ret_error)
+{
+	uint64_t position = tail(s), since = now_ns();
+	const struct timespec look_again = { 0, 20000000 };
+
+	for (;;) {
+		uint32_t rings = __atomic_load_n(&s->shared->producer_waits, __ATOMIC_ACQUIRE);
+		int r = feed(s);
+
+		if (r < 0)
+			return replay_fail(ret_error, r, "can't read the log: %s", strerror(-r));
+		if (__atomic_load_n(&s->shared->stop, __ATOMIC_ACQUIRE) != STOP_NONE)
+			return 0;
+		for (int i = 0; i < 2000; i++) {
+			if (__atomic_load_n(&s->shared->stop, __ATOMIC_ACQUIRE) != STOP_NONE)
+				return 0;
+			__builtin_ia32_pause();
+		}
+		(void) futex(&s->shared->producer_waits, FUTEX_WAIT, rings, &look_again);
+		r = child_died(s, ret_error);
+		if (r < 0)
+			return r;
+		if (tail(s) != position || s->shared->search.arrivals != s->arrivals) {
+			position = tail(s);
+			s->arrivals = s->shared->search.arrivals;
+			since = now_ns();
+		} else if (now_ns() - since > SILENCE_NS && !s->debugged) {
+			return silent_too_long(s, ret_error);
+		}
+	}
+}
+
+void session_go(struct session *s)
+{
+	__atomic_store_n(&s->shared->stop, STOP_NONE, __ATOMIC_SEQ_CST);
+	(void) __atomic_add_fetch(&s->shared->go, 1, __ATOMIC_SEQ_CST);
+	(void) futex(&s->shared->go, FUTEX_WAKE, INT32_MAX, NULL);
+}
+
+long session_call(struct session *s, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+		  uint64_t f)
+{
+	struct replay_error ignored;
+	uint32_t stop = s->shared->stop;
+
+	s->shared->command = (struct replay_command){ 1, (int32_t)nr, { a, b, c, d, e, f }, 0 };
+	session_go(s);
+	if (wait_for_stop(s, &ignored) < 0 || s->shared->stop != stop)
+		return -EIO;
+	return s->shared->command.result;
+}
+
+/* -- divergence -------------------------------------------------------------------------------------- */
+
+static const char *const kind_names[EVENT_N] = {
+	[EVENT_SYSCALL] = "a system call", [EVENT_MORE] = "more output", [EVENT_CLOCK] = "a clock reading",
+	[EVENT_TSC] = "rdtsc", [EVENT_CREATE] = "a new thread", [EVENT_START] = "a thread's start",
+	[EVENT_GONE] = "a thread's end", [EVENT_SIGNAL] = "a signal", [EVENT_FATAL] = "a fatal signal",
+	[EVENT_ASYNC] = "a preemption", [EVENT_RESUME] = "a resumption", [EVENT_SNAPSHOT] = "a snapshot",
+	[EVENT_EXIT] = "exit", [EVENT_EXEC] = "exec",
+};
+
+static void describe(uint32_t kind, uint32_t nr, uint32_t check, char *text, size_t size)
+{
+	const char *what = kind < EVENT_N && kind_names[kind] ? kind_names[kind] : "nothing that is known";
+	const char *name = syscall_name((long)nr);
+
+	if (kind == EVENT_SYSCALL && name)
+		(void) snprintf(text, size, "%s (check %08x)", name, check);
+	else
+		(void) snprintf(text, size, "%s (number %u, check %08x)", what, nr, check);
+}
+
+static int diverged(struct session *s, struct replay_error *ret_error)
+{
+	const struct divergence *d = &s->shared->divergence;
+	const struct event_mapping *file = &s->shared->missing_file;
+	char recorded[128], replayed[128], arguments[160];
+	const char *name = syscall_name((long)d->nr);
+
+	if (file->ino)
+		return replay_fail(ret_error, -ENOENT,
+				   "event %" PRIu64 " maps a file (device %" PRIx64 ", inode %" PRIu64 ", %" PRIu64
+				   " bytes) that isn't in the incident",
+				   session_position(s), file->dev, file->ino, file->size);
+	describe(d->kind, d->nr, d->check, recorded, sizeof(recorded));
+	describe(d->replayed_kind, d->replayed_nr, d->replayed_check, replayed, sizeof(replayed));
+	(void) snprintf(arguments, sizeof(arguments), "%" PRIx64 ", %" PRIx64 ", %" PRIx64 ", %" PRIx64,
+			d->args[0], d->args[1], d->args[2], d->args[3]);
+	return replay_fail(ret_error, -EILSEQ,
+			   "diverged at event %" PRIu64 " (thread %u, call %s): recorded %s, replayed %s at "
+			   "%" PRIx64 " with %s",
+			   session_position(s), d->thread, d->kind == EVENT_SYSCALL && name ? name : "-",
+			   recorded, replayed, d->ip, arguments);
+}
+
+/* -- running ------------------------------------------------------------------------------------------- */
+
+/* What the agent said, to what the caller wants to know; -EAGAIN: it needn't know. */
+static int handle_stop(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)
+{
+	switch (s->shared->stop) {
+	case STOP_EVENT:
+		*ret_stop = SESSION_EVENT;
+		return 0;
+	case STOP_WRITE:
+		*ret_stop = SESSION_WRITE;
+		return 0;
+	case STOP_SNAPSHOT:
+		*ret_stop = SESSION_SNAPSHOT;
+		return s->options.stop_at_snapshots ? 0 : -EAGAIN;
+	case STOP_ASYNC:
+		return locate_begin(s, ret_error);
+	case STOP_ARRIVED:
+		return locate_retune(s, ret_error);
+	case STOP_THREAD:
+		arm_watches(s);
+		return -EAGAIN;
+	case STOP_FOUND:
+		locate_end(s);
+		return -EAGAIN;
+	case STOP_TRAP:
+		return trap_stop(s, ret_stop, ret_error);
+	case STOP_REQUESTED:
+		(void) __atomic_fetch_and(&s->shared->attention, ~(uint32_t)ATTENTION_STOP, __ATOMIC_SEQ_CST);
+		*ret_stop = SESSION_REQUESTED;
+		return 0;
+	case STOP_END:
+		*ret_stop = SESSION_END;
+		return 0;
+	case STOP_DIVERGED:
+		return diverged(s, ret_error);
+	default:
+		return replay_fail(ret_error, -EIO, "the replaying process stopped for reason %u",
+				   s->shared->stop);
+	}
+}
+
+int session_run(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)
+{
+	int r;
+
+	/* At the end there is nowhere to go. */
+	if (s->shared->stop == STOP_END && s->fed_all) {
+		*ret_stop = SESSION_END;
+		return 0;
+	}
+	do {
+		before_go(s);
+		session_go(s);
+		r = wait_for_stop(s, ret_error);
+		if (r < 0)
+			return r;
+		r = handle_stop(s, ret_stop, ret_error);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+void session_request_stop(struct session *s)
+{
+	siginfo_t info = { 0 };
+
+	(void) __atomic_fetch_or(&s->shared->attention, ATTENTION_STOP, __ATOMIC_SEQ_CST);
+	/* A computing thread sees it only if it is interrupted. */
+	info.si_signo = KICK_SIGNAL;
+	info.si_code = SI_QUEUE;
+	info.si_value.sival_ptr = (void *)KICK_MAGIC;
+	(void) syscall(SYS_rt_sigqueueinfo, s->pid, KICK_SIGNAL, &info);
+}
+
+uint64_t session_position(const struct session *s)
+{
+	return s->options.snapshot + s->shared->replayed;
+}
+
+uint64_t session_ns(const struct session *s)
+{
+	uint64_t done = s->shared->replayed;
+
+	if (done == 0 || done <= s->times_base || done > s->n_times)
+		return s->options.domain->begin_ns;
+	return s->times[(done - 1) % MAX_TIMES];
+}
+
+pid_t session_pid(const struct session *s) { return s->pid; }
+int session_mem(const struct session *s) { return s->mem; }
+struct agent_shared *session_shared(const struct session *s) { return s->shared; }
+const struct agent_config *session_config(const struct session *s) { return &s->config; }
+uint32_t session_stopped_slot(const struct session *s) { return s->shared->stop_thread; }
+
+int session_threads(const struct session *s, struct thread_view **ret_threads, size_t *ret_n)
+{
+	return threads_read(s->mem, s->config.base, ret_threads, ret_n);
+}
+
+/* -- the end --------------------------------------------------------------------------------------------- */
+
+struct session *session_close(struct session *s)
+{
+	if (!s)
+		return NULL;
+	locate_free(s);
+	if (s->pid > 0 && !s->dead) {
+		(void) kill(s->pid, SIGKILL);
+		(void) waitpid(s->pid, NULL, 0);
+	}
+	if (s->shared)
+		(void) munmap(s->shared, SHARED_CONTROL_LEN);
+	if (s->ring)
+		(void) munmap(s->ring, 2 * s->config.ring_len);
+	for (size_t i = 0; i < s->n_files; i++)
+		(void) close(s->files[i].fd);
+	free(s->files);
+	closep(&s->mem);
+	closep(&s->memfd);
+	s->events = event_reader_close(s->events);
+	free(s->breakpoints);
+	free(s->rows);
+	free(s->text);
+	free(s);
+	return NULL;
+}

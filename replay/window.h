@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * window - an incident as replay reads it: its manifest, its domains, its events
+ *
+ * Everything comes from a file and is checked before use: events for their lengths and
+ * kinds, so that what reads them afterwards needn't.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "recorder/event.h"
+#include "ringstore/incident.h"
+
+struct window {
+	struct incident *incident;
+	struct json_object *manifest;
+	struct window_domain {
+		uint32_t id;
+		int pid;
+		const char *exe;	/* the manifest's */
+		uint64_t begin_event;	/* where the replay begins: its first whole snapshot */
+		uint64_t end_event;	/* the window ends before it */
+		const char *end;	/* freeze, death, exit, exec, kill */
+		bool has_final;
+		uint64_t *snapshots;
+		size_t n_snapshots;
+		uint64_t begin_ns, end_ns;	/* CLOCK_MONOTONIC of the recording */
+		uint64_t begin_real_ns;
+		uint64_t agent;		/* hash of the agent's image */
+		uint32_t abi;
+		double tsc_per_ns;
+		uint32_t tick_shift;
+	} *domains;
+	size_t n_domains;
+};
+
+/* What is wrong with an incident or a replay, for people. */
+struct replay_error {
+	char text[512];
+};
+
+/*
+ * Opens @path, a dump or an incident's directory. -EBADMSG, -EPROTONOSUPPORT, -ENOENT
+ * and others, with @ret_error filled.
+ */
+int window_open(const char *path, struct window *ret_window, struct replay_error *ret_error);
+void window_deinit(struct window *window);
+
+/* The domain that the window's trigger belongs to: the last. NULL if there is none. */
+struct window_domain *window_main_domain(struct window *window);
+
+/* -- events -------------------------------------------------------------------------------- */
+
+struct event_reader;
+
+enum event_reader_outcome {
+	EVENT_READER_END = 1,	/* no more events before the window's end */
+	EVENT_READER_CUT,	/* the log is damaged from here on */
+};
+
+/* Reads the events of @domain from number @from on. */
+int event_reader_open(struct window *window, const struct window_domain *domain, uint64_t from,
+		      struct event_reader **ret_reader);
+struct event_reader *event_reader_close(struct event_reader *reader);
+
+/*
+ * The next event; it lives until the next call. 0, an outcome, or a negative errno.
+ */
+int event_reader_next(struct event_reader *reader, const struct event **ret_event,
+		      uint64_t *ret_number);
+
+/* When the event that was read last happened: CLOCK_MONOTONIC of the recording. */
+uint64_t event_reader_ns(const struct event_reader *reader);
