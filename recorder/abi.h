@@ -235,6 +235,14 @@ struct replay_search {
 	struct event_async place;
 };
 
+/* What the program has where the replayer has put traps: places are computed from it. */
+struct replay_patch {
+	uint64_t address;
+	uint8_t len;
+	uint8_t bytes[7];
+};
+#define MAX_REPLAY_PATCHES 256
+
 /* The incident's copy of a mapped file, open in the replaying process. */
 struct replay_file {
 	uint64_t dev, ino, size, mtime_ns;
@@ -327,6 +335,8 @@ struct agent_shared {
 	uint64_t replayed;	/* events done: the position */
 	struct divergence divergence;
 	struct replay_search search;
+	uint32_t n_patches, reserved3;
+	struct replay_patch patches[MAX_REPLAY_PATCHES];
 	struct event_mapping missing_file;	/* why an mmap diverged */
 	uint32_t n_files;
 	struct replay_file files[MAX_REPLAY_FILES];

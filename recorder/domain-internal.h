@@ -48,7 +48,7 @@ struct domain {
 	struct capture *capture;	/* being read */
 	struct snapshot_writer *writer;
 	pid_t child;
-	uint64_t capture_event;
+	uint64_t capture_event, capture_ns;
 	uint32_t capture_flags;
 	bool capture_let_go;		/* the child has been told what it may unmap */
 	bool freeze_is_ready;

@@ -167,7 +167,7 @@ static struct image_head make_head(const struct domain *d, uint64_t event)
 		.abi = le32_of(AGENT_ABI),
 		.agent_hash = le64_of(agent_image_hash()),
 		.event = le64_of(event),
-		.mono_ns = le64_of(d->last_event_ns),
+		.mono_ns = le64_of(d->capture_ns),
 		.real_ns = le64_of((uint64_t)real.tv_sec * 1000000000 + (uint64_t)real.tv_nsec),
 		.base = le64_of(d->config.base),
 		.vdso = le64_of(d->config.vdso),
@@ -210,7 +210,7 @@ static int store_maps(void *userdata, const struct image_map *rows, size_t n, co
 	size_t len;
 	int r;
 
-	r = store_snapshot_begin(d->env->store, d->id, d->capture_event, d->last_event_ns, &d->writer);
+	r = store_snapshot_begin(d->env->store, d->id, d->capture_event, d->capture_ns, &d->writer);
 	if (r != 0)
 		return r < 0 ? r : -ENOSPC;
 	bytes = make_maps(rows, n, text, text_len, 0, &len);
@@ -291,6 +291,7 @@ void snapshot_begins(struct domain *d)
 		snapshot_drop(d);
 	d->capture_is_due = true;
 	d->capture_event = d->snapshot_event;
+	d->capture_ns = d->last_event_ns;
 	d->capture_flags = d->shared->snapshot_flags;
 	cut_log(d);
 	restart_log(d);

@@ -68,6 +68,7 @@ int session_set_breakpoint(struct session *s, uint64_t address)
 	if (pwrite(s->mem, &trap, 1, (off_t)address) != 1)
 		return -EFAULT;
 	more[s->n_breakpoints++] = new;
+	tell_patches(s);
 	return 0;
 }
 
@@ -80,6 +81,7 @@ int session_clear_breakpoint(struct session *s, uint64_t address)
 	if (pwrite(s->mem, &b->byte, 1, (off_t)address) != 1)
 		return -EFAULT;
 	*b = s->breakpoints[--s->n_breakpoints];
+	tell_patches(s);
 	return 0;
 }
 

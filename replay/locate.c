@@ -37,6 +37,7 @@ struct instruction {
 	uint64_t address;
 	ZydisDecodedInstruction decoded;
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	uint8_t bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];	/* the program's, before we changed any */
 	bool is_target;		/* a branch leads here, or may */
 	uint64_t twin;		/* where its displaced copy is */
 };
@@ -88,6 +89,7 @@ static size_t sweep(const uint8_t *bytes, uint64_t base, uint64_t start, uint64_
 			break;
 		in->address = at;
 		in->is_target = false;
+		memcpy(in->bytes, bytes + (at - base), in->decoded.length);
 		*ret_hit |= at == through;
 		at += in->decoded.length;
 		n++;
@@ -280,8 +282,9 @@ static void emit_call(struct search *f, uint64_t to, uint64_t return_to)
 	emit_jump(f, to);
 }
 
-static void emit_displaced(struct search *f, const struct instruction *in, const uint8_t *original)
+static void emit_displaced(struct search *f, const struct instruction *in)
 {
+	const uint8_t *original = in->bytes;
 	uint64_t target = branch_target(in), next = in->address + in->decoded.length;
 	int32_t displacement;
 	uint64_t moved;
@@ -395,7 +398,6 @@ static int write_pad(struct session *s, struct search *f)
 {
 	const struct instruction *last = &f->code[f->first + f->n_displaced - 1];
 	struct replay_search *search = &s->shared->search;
-	uint8_t original[16];
 
 	f->len = 0;
 	for (size_t i = f->first; i < f->first + f->n_displaced; i++) {
@@ -409,9 +411,7 @@ static int write_pad(struct session *s, struct search *f)
 			search->address = in->address;
 			search->out_of_line = in->twin;
 		}
-		if (session_read(s, in->address, original, in->decoded.length) != in->decoded.length)
-			return -EFAULT;
-		emit_displaced(f, in, original);
+		emit_displaced(f, in);
 	}
 	emit_jump(f, last->address + last->decoded.length);
 	if (f->len > PAD_CONSTANTS)
@@ -420,6 +420,8 @@ static int write_pad(struct session *s, struct search *f)
 }
 
 /* -- the pad's place ------------------------------------------------------------------------------------ */
+
+#define USER_END UINT64_C(0x7ffffffff000)
 
 /* A free page range within reach of @x, away from the neighbours: heaps and stacks grow. */
 static uint64_t find_gap(const struct session *s, uint64_t x)
@@ -435,6 +437,8 @@ static uint64_t find_gap(const struct session *s, uint64_t x)
 		uint64_t start, end, candidate;
 
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) != 2)
+			break;
+		if (start > USER_END)
 			break;
 		candidate = start - margin - PAD_LEN;
 		if (start - end_before > 2 * margin && start > end_before && candidate - x + FAR < 2 * (uint64_t)FAR)
@@ -461,6 +465,26 @@ static int map_pad(struct session *s, struct search *f, uint64_t x)
 	return 0;
 }
 
+/*
+ * The agent computes places from the program's own bytes: it must know where ours stand.
+ * The search's patch comes first, so that its bytes have no breakpoint in them.
+ */
+void tell_patches(struct session *s)
+{
+	struct replay_patch *patches = s->shared->patches;
+	const struct search *f = s->search;
+	uint32_t n = 0;
+
+	if (f && f->patched) {
+		patches[n] = (struct replay_patch){ f->patched, (uint8_t)f->saved_len, { 0 } };
+		memcpy(patches[n++].bytes, f->saved, f->saved_len);
+	}
+	for (size_t i = 0; i < s->n_breakpoints && n < MAX_REPLAY_PATCHES; i++)
+		patches[n++] = (struct replay_patch){ s->breakpoints[i].address, 1,
+						      { s->breakpoints[i].byte } };
+	s->shared->n_patches = n;
+}
+
 /* -- patching ------------------------------------------------------------------------------------------------ */
 
 static int patch(struct session *s, struct search *f)
@@ -478,6 +502,7 @@ static int patch(struct session *s, struct search *f)
 	}
 	if (session_read(s, f->patched, f->saved, f->saved_len) != (ssize_t)f->saved_len)
 		return -EFAULT;
+	tell_patches(s);
 	return write_bytes(s, f->patched, bytes, f->saved_len);
 }
 
@@ -625,4 +650,5 @@ void locate_end(struct session *s)
 	(void) write_bytes(s, f->patched, f->saved, f->saved_len);
 	(void) session_call(s, SYS_munmap, f->pad, PAD_LEN, 0, 0, 0, 0);
 	locate_free(s);
+	tell_patches(s);
 }

@@ -78,6 +78,9 @@ int session_file(const struct session *session, const struct image_map *row);
 /* session.c: lets the stopped process go on. */
 void session_go(struct session *session);
 
+/* locate.c: after breakpoints have changed. */
+void tell_patches(struct session *session);
+
 /* debug.c: what a STOP_TRAP means; -EAGAIN: not for the caller. Before each go. */
 int trap_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
 void before_go(struct session *session);

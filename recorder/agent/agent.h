@@ -445,6 +445,8 @@ void *call_scratch(struct thread *thread, size_t len);
  * had an effect leaves the agent. Baton.
  */
 void call_perform(struct thread *thread, struct call *call);
+/* The first half: makes the call, in recording. */
+void call_make(struct thread *thread, struct call *call);
 /* The latter half: log what the agent itself has done, or in replay take it. */
 void call_finish(struct thread *thread, struct call *call);
 void call_set_result(struct thread *thread, long result);
@@ -464,6 +466,7 @@ void sys_signal(struct thread *thread, struct call *call);
 void sys_wait_signal(struct thread *thread, struct call *call);
 void sys_rt_sigreturn(struct thread *thread, struct call *call);
 void sys_message(struct thread *thread, struct call *call);
+void sys_open(struct thread *thread, struct call *call);
 void sys_ioctl(struct thread *thread, struct call *call);
 void sys_misc(struct thread *thread, struct call *call);
 /* Remembers that the service asked for what we refuse, for the incident's notes. */

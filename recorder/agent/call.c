@@ -473,14 +473,19 @@ void call_finish(struct thread *thread, struct call *call)
 		replay_stop(thread, STOP_WRITE);
 }
 
+void call_make(struct thread *thread, struct call *call)
+{
+	if (agent_replays())
+		return;
+	make_call(thread, call);
+	if (call->result == GATE_ABORTED) {
+		(void) signal_deliver_pending(thread, EVENT_AT_ENTRY);
+		resume_program(thread);
+	}
+}
+
 void call_perform(struct thread *thread, struct call *call)
 {
-	if (!agent_replays()) {
-		make_call(thread, call);
-		if (call->result == GATE_ABORTED) {
-			(void) signal_deliver_pending(thread, EVENT_AT_ENTRY);
-			resume_program(thread);
-		}
-	}
+	call_make(thread, call);
 	call_finish(thread, call);
 }

@@ -28,12 +28,27 @@ struct gathered {
 	uint8_t bytes[GATHERED];
 };
 
-/* As much as can be read; the agent's own memory isn't the program's. */
+/* As much as can be read, as the program has it: without the traps that a replay has set. */
+static size_t read_program(uint8_t *to, uint64_t address, size_t len)
+{
+	size_t n = copy_user(to, (const void *)address, len);
+	const struct agent_shared *s = shared();
+
+	if (!agent_replays())
+		return n;
+	for (uint32_t i = 0; i < s->n_patches && i < MAX_REPLAY_PATCHES; i++)
+		for (uint8_t j = 0; j < s->patches[i].len; j++)
+			if (s->patches[i].address + j - address < n)
+				to[s->patches[i].address + j - address] = s->patches[i].bytes[j];
+	return n;
+}
+
+/* The agent's own memory isn't the program's. */
 static void gather(struct gathered *g, uint64_t address, size_t len)
 {
 	if (g->len + len > sizeof(g->bytes) || range_is_ours(address, len) || address + len < address)
 		return;
-	g->len += copy_user(g->bytes + g->len, (const void *)address, len);
+	g->len += read_program(g->bytes + g->len, address, len);
 }
 
 static void gather_stack(struct gathered *g, const uint64_t *regs)
@@ -78,7 +93,7 @@ static void gather_operands(struct gathered *g, struct event_async *place)
 		uint8_t code[16] = { 0 };
 		struct instruction in;
 
-		if (copy_user(code, (const void *)ip, 15) == 0 || !decode(code, ip, regs, fs, &in))
+		if (read_program(code, ip, 15) == 0 || !decode(code, ip, regs, fs, &in))
 			return;
 		if (in.has_operand) {
 			gather(g, in.operand, OPERAND);

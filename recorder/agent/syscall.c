@@ -73,6 +73,9 @@ static void sys_code(struct thread *thread, struct call *call)
 	case NR_sendmsg: case NR_recvmsg: case NR_sendmmsg: case NR_recvmmsg:
 		sys_message(thread, call);
 		break;
+	case NR_open: case NR_openat:
+		sys_open(thread, call);
+		break;
 	case NR_ioctl:
 		sys_ioctl(thread, call);
 		break;

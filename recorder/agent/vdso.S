@@ -167,7 +167,11 @@ gate_end:
 	xor	%r11d, %r11d
 	ret
 8:	jmp	*vdso_slots+8*\slot_real(%rip)
-9:	mov	$\nr, %eax
+9:	xor	%edx, %edx
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	mov	$\nr, %eax
 	syscall
 	ret
 	.cfi_endproc
