@@ -130,6 +130,9 @@ int recorder_hear(const struct recorder_link *link, int timeout_ms, struct json_
 	if (n == 0)
 		return -ETIMEDOUT;
 	n = recv(link->socket, text, RECORDER_MESSAGE_MAX, MSG_DONTWAIT);
+	/* It ended without reading our last words; its own still lie in the socket. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recv(link->socket, text, RECORDER_MESSAGE_MAX, MSG_DONTWAIT);
 	if (n < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (n == 0)
