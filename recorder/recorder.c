@@ -26,6 +26,9 @@
 /* How long a freeze request waits for the program to come by, before it is looked at asleep. */
 #define FREEZE_PATIENCE_US UINT64_C(200000)
 
+/* sd-event's own would put a timer off by a quarter of a second. */
+#define ACCURACY_US 1000
+
 static void work_soon(struct recorder *r);
 
 /* -- saying ------------------------------------------------------------------------------------ */
@@ -588,9 +591,10 @@ static int set_up(struct recorder *r, int argc, char **argv)
 	if (ret >= 0)
 		ret = sd_event_source_set_priority(r->more_source, SD_EVENT_PRIORITY_IDLE);
 	if (ret >= 0)
-		ret = sd_event_add_time(r->event, &r->timer, CLOCK_MONOTONIC, UINT64_MAX, 0, on_timer, r);
+		ret = sd_event_add_time(r->event, &r->timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
+					on_timer, r);
 	if (ret >= 0)
-		ret = sd_event_add_time(r->event, &r->freeze_timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
+		ret = sd_event_add_time(r->event, &r->freeze_timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
 					on_freeze_patience, r);
 	if (ret >= 0)
 		ret = start_injector(r);

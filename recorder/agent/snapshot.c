@@ -135,13 +135,14 @@ void snapshot_take(struct thread *thread, unsigned flags)
 			continue;
 		reap(true);
 	}
-	log_event(thread, EVENT_SNAPSHOT, flags, 0, 0, s->snapshot_taken + 1);
+	/* The recorder may look as soon as it sees the event: all else is said before. */
 	s->snapshot_flags = flags;
 	s->freeze_signal = thread->pending && (flags & EVENT_FREEZE) ? thread->pending : 0;
-	s->snapshot_event = s->n_events;
 	s->snapshot_child = 0;
 	s->n_unmap = 0;
 	store_release(&s->snapshot_state, SNAPSHOT_NONE);
+	log_event(thread, EVENT_SNAPSHOT, flags, 0, 0, s->snapshot_taken + 1);
+	s->snapshot_event = s->n_events;
 	store_release(&s->snapshot_taken, s->snapshot_taken + 1);
 	child = p->no_snapshots ? -EOPNOTSUPP_ : fork_child();
 	if (child < 0) {
