@@ -160,8 +160,11 @@ static int link_live(struct freeze *freeze, const struct domain *domain, const c
 	int r;
 
 	(void) name_path(path, domain->id, prefix, event);
-	if (linkat(freeze->store->live_fd, path, freeze->dir_fd, path, 0) < 0)
-		return store_disk_error(freeze->store, -errno);
+	if (linkat(freeze->store->live_fd, path, freeze->dir_fd, path, 0) < 0) {
+		r = store_disk_error(freeze->store, -errno);
+		/* Someone has removed it below us: the rest is worth having all the more. */
+		return errno == ENOENT ? 0 : r;
+	}
 	r = pinned_add(freeze->store, freeze->pinned, blob);
 	if (r < 0)
 		(void) unlinkat(freeze->dir_fd, path, 0);
@@ -459,15 +462,20 @@ static int link_file(struct freeze *freeze, const char *path)
 		const struct pinned *pinned = store->incidents[i];
 		autoclean(closep) int fd = -1;
 		struct blob *blob;
+		int r = -ENOMEM;
 
 		if (!pinned->whole || tree_open_dir(store->incidents_fd, pinned->id, &fd) < 0 ||
 		    linkat(fd, path, freeze->dir_fd, path, 0) < 0)
 			continue;
 		blob = find_blob(freeze, pinned, path);
-		if (blob && pinned_add(store, freeze->pinned, blob) == 0)
-			return 0;
-		(void) unlinkat(freeze->dir_fd, path, 0);
-		return -ENOMEM;
+		if (blob) {
+			blob_hold(store, blob, OWNER_INCIDENT);
+			r = pinned_add(store, freeze->pinned, blob);
+			(void) blob_release(store, blob, OWNER_INCIDENT);
+		}
+		if (r < 0)
+			(void) unlinkat(freeze->dir_fd, path, 0);
+		return r;
 	}
 	return STORE_NO_ROOM;
 }

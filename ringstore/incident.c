@@ -228,7 +228,7 @@ int incident_snapshots(struct incident *incident, uint32_t domain, uint64_t **re
 {
 	autoclean(freep) uint64_t *events = NULL;
 	autoclean(closep) int fd = -1;
-	size_t n, n_whole = 0;
+	size_t n = 0, n_whole = 0;
 	int r;
 
 	r = open_domain(incident, domain, &fd);
@@ -254,7 +254,7 @@ int incident_read_log(struct incident *incident, uint32_t domain, uint64_t event
 	autoclean(chunk_reader_closep) struct chunk_reader *reader = NULL;
 	autoclean(freep) uint64_t *events = NULL;
 	autoclean(closep) int fd = -1;
-	size_t n, first = 0;
+	size_t n = 0, first = 0;
 	int r;
 
 	r = open_domain(incident, domain, &fd);
@@ -528,10 +528,13 @@ int incident_remove_at(int incidents_fd, const char *id)
 int incident_remove(const char *store_dir, const char *id)
 {
 	autoclean(closep) int fd = -1;
+	struct timespec time;
 	int r;
 
 	if (!name_is_incident_id(id))
 		return -EINVAL;
 	r = open_incidents(store_dir, &fd);
+	if (r == 0)
+		r = incident_time(fd, id, &time);	/* a freeze under way isn't ours to end */
 	return r < 0 ? r : incident_remove_at(fd, id);
 }

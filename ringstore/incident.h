@@ -91,8 +91,8 @@ int incident_list(const char *store_dir, char ***ret_ids, size_t *ret_n);
 char **incident_free_ids(char **ids, size_t n);
 
 /*
- * Removes it, the manifest first, so that a half-removed one isn't one. -ENOENT, and
- * -EINVAL for what can't be an id.
+ * Removes it, the manifest first, so that a half-removed one isn't one; the store's
+ * next writer clears that up. -ENOENT, and -EINVAL for what can't be an id.
  */
 int incident_remove(const char *store_dir, const char *id);
 

@@ -67,7 +67,8 @@ static int add_chunk(struct snapshot_writer *writer, unsigned kind, const void *
 	return writer->outcome;
 }
 
-int snapshot_writer_add(struct snapshot_writer *writer, unsigned kind, const void *data, size_t len)
+int snapshot_writer_add(struct snapshot_writer *writer, unsigned kind, const void *data,
+			size_t len)
 {
 	if (kind < CHUNK_SNAPSHOT_HEAD || kind > CHUNK_SNAPSHOT_PAGES || len > CHUNK_MAX_RAW)
 		return -EINVAL;

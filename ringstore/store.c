@@ -160,6 +160,8 @@ static int load_names(struct load *load)
 		if (strcmp(others.names[i], NAME_LIVE) != 0 &&
 		    strcmp(others.names[i], NAME_INCIDENTS) != 0)
 			r = load_tree(load, store->dir_fd, others.names[i]);
+	if (r == 0)
+		r = tree_walk(store->live_fd, load_one, load);
 	return r;
 }
 
@@ -204,13 +206,48 @@ static int lock_store(struct store *store)
 	return 0;
 }
 
+/* Removes the logs and snapshots of a domain, and its directory if that was all. */
+static int clear_domain(int live_fd, const char *name)
+{
+	autoclean(tree_names_deinit) struct tree_names names = { 0 };
+	autoclean(closep) int fd = -1;
+	int r;
+
+	r = tree_open_dir(live_fd, name, &fd);
+	if (r == 0)
+		r = tree_names(fd, &names);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		if (name_is_in_domain(names.names[i]))
+			r = tree_remove(fd, names.names[i]);
+	if (r == 0 && unlinkat(live_fd, name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY)
+		r = -errno;
+	return r;
+}
+
+/*
+ * Removes what an earlier writer left, and nothing that can't be from one: we may
+ * have been pointed at a directory that is something else.
+ */
+static int clear_live(int live_fd)
+{
+	autoclean(tree_names_deinit) struct tree_names names = { 0 };
+	uint32_t domain;
+	int r;
+
+	r = tree_names(live_fd, &names);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		if (name_to_domain(names.names[i], &domain))
+			r = clear_domain(live_fd, names.names[i]);
+	return r;
+}
+
 static int make_dirs(struct store *store)
 {
 	int r;
 
-	r = tree_remove(store->dir_fd, NAME_LIVE);
+	r = tree_make_dir(store->dir_fd, NAME_LIVE, &store->live_fd);
 	if (r == 0)
-		r = tree_make_dir(store->dir_fd, NAME_LIVE, &store->live_fd);
+		r = clear_live(store->live_fd);
 	if (r == 0)
 		r = tree_make_dir(store->dir_fd, NAME_INCIDENTS, &store->incidents_fd);
 	return r;

@@ -37,16 +37,16 @@ enum store_outcome {		/* > 0: expected, the caller must handle it */
 struct store_limits {
 	uint64_t max_bytes;		/* at least STORE_MIN_BYTES */
 	uint64_t window_ns;		/* UINT64_MAX keeps all, until the bound */
-	unsigned incidents_percent;	/* share of max_bytes that incidents may pin, 1..90 */
+	unsigned incidents_percent;	/* of max_bytes, that incidents may pin; 1..90 */
 };
 
 /* Below this no useful window fits: one snapshot and one log chunk of a small process. */
 #define STORE_MIN_BYTES (1u << 20)
 
 struct store_status {
-	uint64_t bytes_live, bytes_incidents;	/* on disk, blocks and directories counted */
+	uint64_t bytes_live, bytes_incidents;	/* of disk, in whole blocks */
 	uint64_t bytes_written;			/* since store_open() */
-	uint64_t window_ns;			/* from the oldest usable snapshot to the last event */
+	uint64_t window_ns;			/* from oldest usable snapshot to last event */
 	unsigned n_snapshots, n_incidents;
 	const char *writer;			/* "io_uring" or "pwrite" */
 	int last_error;				/* negative errno of the last failed write, or 0 */
@@ -114,7 +114,8 @@ void store_domain_end(struct store *store, uint32_t domain);
  */
 int store_snapshot_begin(struct store *store, uint32_t domain, uint64_t event, uint64_t mono_ns,
 			 struct snapshot_writer **ret_writer);
-int snapshot_writer_add(struct snapshot_writer *writer, unsigned kind, const void *data, size_t len);
+int snapshot_writer_add(struct snapshot_writer *writer, unsigned kind, const void *data,
+			size_t len);
 int snapshot_writer_commit(struct snapshot_writer *writer);
 struct snapshot_writer *snapshot_writer_abort(struct snapshot_writer *writer);
 
@@ -138,7 +139,8 @@ int store_flush(struct store *store);
  * store: the second oldest goes. If that isn't enough, the incident gets only the
  * newest part of the window: of each live domain at least the newest snapshot and
  * the log behind it. If that is more than the share too, begin returns
- * STORE_NO_ROOM. The first incident takes no more than half of the share where it
+ * STORE_NO_ROOM: snapshots must be taken often enough, or the share be large enough,
+ * for one segment to fit. The first incident takes no more than half of the share where it
  * can choose, so that there is a place for a second.
  *
  * @id is a file name of the caller's making: letters, digits and "._-", not beginning

@@ -258,6 +258,27 @@ static void snapshots_without_end(void **state)
 	assert_null(incident_close(incident));
 }
 
+/* Sound chunks, but one of them is not there, or twice. */
+static void missing_chunk(void **state)
+{
+	enum { HEAD_LEN = sizeof(struct chunk) + 8 };	/* as stored: "head", padded */
+	struct incident *incident = open_x(state);
+	autoclean(freep) uint8_t *whole = NULL;
+	autoclean(freep) uint8_t *twice = NULL;
+	char path[PATH_SIZE];
+	size_t len;
+
+	whole = read_whole_file(x_path(path, state, "1/snap.0000000000000000"), &len);
+	write_file(path, whole + HEAD_LEN, len - HEAD_LEN);
+	assert_int_equal(read_snapshot(incident, 1, 0, 2), INCIDENT_DAMAGED);
+	twice = malloc(len + HEAD_LEN);
+	memcpy(twice, whole, HEAD_LEN);
+	memcpy(twice + HEAD_LEN, whole, len);
+	write_file(path, twice, len + HEAD_LEN);
+	assert_int_equal(read_snapshot(incident, 1, 0, 2), INCIDENT_DAMAGED);
+	assert_null(incident_close(incident));
+}
+
 /* Links lead nowhere, not even to good files. */
 static void links(void **state)
 {
@@ -315,6 +336,7 @@ int main(void)
 		ON_X(flipped_bits),
 		ON_X(swapped_files),
 		ON_X(snapshots_without_end),
+		ON_X(missing_chunk),
 		ON_X(links),
 		ON_X(damaged_mapped_file),
 	};

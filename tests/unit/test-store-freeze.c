@@ -286,18 +286,17 @@ static ino_t inode_of(const struct fixture *f, const char *id, const char *hash)
 	return st.st_ino;
 }
 
-static void mapped_files(void **state)
-{
-	static const struct {
-		size_t len, repeat;
-	} files[] = { { 0, 1 }, { 1, 1 }, { 4096, 1 }, { 1 << 20, 64 }, { (3 << 20) + 17, 4000 } };
-	char hashes[N(files)][33], hash[33];
-	struct fixture *f = *state;
-	struct freeze *begun;
-	uint64_t before;
+static const struct {
+	size_t len, repeat;
+} files[] = { { 0, 1 }, { 1, 1 }, { 4096, 1 }, { 1 << 20, 64 }, { (3 << 20) + 17, 4000 } };
 
-	record(f, 2);
-	assert_int_equal(store_freeze_begin(f->store, "one", &begun), 0);
+/* Freezes with these files, each given twice. */
+static void freeze_files(const struct fixture *f, const char *id, char hashes[N(files)][33])
+{
+	struct freeze *begun;
+	char hash[33];
+
+	assert_int_equal(store_freeze_begin(f->store, id, &begun), 0);
 	for (size_t i = 0; i < N(files); i++) {
 		int fd = file_of(files[i].len, i, files[i].repeat);
 
@@ -307,40 +306,54 @@ static void mapped_files(void **state)
 		(void) close(fd);
 		check_bound(f);
 	}
-	assert_int_equal(freeze_add_file(begun, -1, hash), -EBADF);
-	{
-		int dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		assert_int_equal(freeze_add_file(begun, dir_fd, hash), -EINVAL);
-		(void) close(dir_fd);
-	}
 	assert_int_equal(freeze_commit(begun, "{}"), 0);
 	check_bound(f);
+}
+
+static void check_files(const struct fixture *f, const char *id, char hashes[N(files)][33])
+{
+	for (size_t i = 0; i < N(files); i++)
+		check_content(f, id, hashes[i], files[i].len, i, files[i].repeat);
+}
+
+static void mapped_files(void **state)
+{
+	char hashes[N(files)][33], again[N(files)][33];
+	struct fixture *f = *state;
+	uint64_t before;
+
+	record(f, 2);
+	freeze_files(f, "one", hashes);
+	check_files(f, "one", hashes);
 	/* What xxh128sum(1) says of nothing. */
 	assert_string_equal(hashes[0], "99aa06d3014798d86001c324468d497f");
-	for (size_t i = 0; i < N(files); i++)
-		check_content(f, "one", hashes[i], files[i].len, i, files[i].repeat);
 
 	/* Another incident, after the program was started again, has the same files. */
 	reopen(f);
 	before = status_of(f).bytes_incidents;
-	assert_int_equal(store_freeze_begin(f->store, "two", &begun), 0);
-	for (size_t i = 0; i < N(files); i++) {
-		int fd = file_of(files[i].len, i, files[i].repeat);
-
-		assert_int_equal(freeze_add_file(begun, fd, hash), 0);
-		assert_string_equal(hash, hashes[i]);
-		(void) close(fd);
-	}
-	assert_int_equal(freeze_commit(begun, "{}"), 0);
-	check_bound(f);
+	freeze_files(f, "two", again);
+	assert_memory_equal(hashes, again, sizeof(hashes));
 	assert_in_range(status_of(f).bytes_incidents, before, before + 4 * 4096);
 	for (size_t i = 0; i < N(files); i++)
 		assert_int_equal(inode_of(f, "one", hashes[i]), inode_of(f, "two", hashes[i]));
 	assert_int_equal(incident_remove(f->dir, "one"), 0);
-	for (size_t i = 0; i < N(files); i++)
-		check_content(f, "two", hashes[i], files[i].len, i, files[i].repeat);
+	check_files(f, "two", hashes);
 	check_bound(f);
+}
+
+static void not_mapped_files(void **state)
+{
+	struct fixture *f = *state;
+	struct freeze *begun;
+	char hash[33];
+	int fd;
+
+	assert_int_equal(store_freeze_begin(f->store, "one", &begun), 0);
+	assert_int_equal(freeze_add_file(begun, -1, hash), -EBADF);
+	fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(freeze_add_file(begun, fd, hash), -EINVAL);
+	(void) close(fd);
+	assert_null(freeze_abort(begun));
 }
 
 static void mapped_file_without_room(void **state)
@@ -389,6 +402,68 @@ static void crash_loop(void **state)
 	}
 	assert_null(incident_free_ids(found, n));
 	check_incident(f, "crash-39", 10);
+}
+
+/* What incidents have in common counts once: none has to go. */
+static void many_of_one_window(void **state)
+{
+	struct fixture *f = *state;
+	char id[8];
+
+	record(f, 40);
+	for (unsigned i = 0; i < 20; i++) {
+		(void) snprintf(id, sizeof(id), "%u", i);
+		assert_int_equal(freeze(f->store, id), 0);
+		check_bound(f);
+	}
+	assert_int_equal(status_of(f).n_incidents, 20);
+}
+
+/* The clock is set back: the order of incidents stays. */
+static void clock_set_back(void **state)
+{
+	struct fixture *f = *state;
+	struct timespec future[2] = { { 4000000000, 999999999 }, { 4000000000, 999999999 } };
+	char path[PATH_SIZE];
+	char **found;
+	size_t n;
+
+	assert_int_equal(freeze(f->store, "2-first"), 0);
+	(void) path_of(path, "%s/incidents/2-first/incident.json", f->dir);
+	assert_int_equal(utimensat(AT_FDCWD, path, future, 0), 0);
+	reopen(f);
+	assert_int_equal(freeze(f->store, "1-second"), 0);
+	assert_int_equal(freeze(f->store, "0-third"), 0);
+	assert_int_equal(incident_list(f->dir, &found, &n), 0);
+	assert_int_equal(n, 3);
+	assert_string_equal(found[0], "2-first");
+	assert_string_equal(found[1], "1-second");
+	assert_string_equal(found[2], "0-third");
+	assert_null(incident_free_ids(found, n));
+}
+
+/* Two freezes under way, ended in the other order. */
+static void two_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct freeze *a, *b;
+	char **found;
+	size_t n;
+
+	record(f, 10);
+	assert_int_equal(store_freeze_begin(f->store, "a", &a), 0);
+	record(f, 10);
+	assert_int_equal(store_freeze_begin(f->store, "b", &b), 0);
+	assert_int_equal(incident_remove(f->dir, "a"), -ENOENT);	/* it isn't one yet */
+	assert_int_equal(freeze_commit(b, "{}"), 0);
+	assert_int_equal(freeze_commit(a, "{}"), 0);
+	check_bound(f);
+	assert_int_equal(incident_list(f->dir, &found, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(found[0], "b");
+	assert_null(incident_free_ids(found, n));
+	check_incident(f, "a", 10);
+	check_incident(f, "b", 20);
 }
 
 /* The window is larger than the share: the newest part of it is frozen. */
@@ -442,15 +517,13 @@ static void segment_beyond_the_share(void **state)
 static void full_ring(void **state)
 {
 	struct fixture *f = *state;
-	int r;
+	int r = 0;
 
 	f->limits.incidents_percent = 90;
 	reopen(f);
 	assert_int_equal(snapshot(f->store, 1, 0, 0, 1, 1000), 0);
-	do {
+	for (; r == 0 && f->event < 10000; f->event++)
 		r = append(f->store, 1, f->event, 1, f->event, 4000);
-		f->event += r == 0;
-	} while (r == 0);
 	assert_int_equal(r, STORE_NO_ROOM);
 	/* One segment as large as the ring is more than 90 %; so not this one. */
 	assert_int_equal(freeze(f->store, "one"), STORE_NO_ROOM);
@@ -458,8 +531,7 @@ static void full_ring(void **state)
 
 	for (unsigned i = 0; i < 60; i++)
 		record(f, 10);
-	r = freeze(f->store, "one");
-	assert_int_equal(r, 0);
+	assert_int_equal(freeze(f->store, "one"), 0);
 	check_bound(f);
 	/* And so it can go on: what isn't pinned gives way. */
 	for (unsigned i = 0; i < 60; i++) {
@@ -469,6 +541,30 @@ static void full_ring(void **state)
 	assert_int_equal(freeze(f->store, "two"), 0);
 	check_bound(f);
 	check_incident(f, "two", f->event);
+}
+
+/* The service dies while a snapshot fills what was left of the ring. */
+static void full_of_a_snapshot(void **state)
+{
+	autoclean(freep) uint8_t *pages = malloc(20000);
+	struct snapshot_writer *writer;
+	struct fixture *f = *state;
+	struct freeze *begun;
+	int r = 0;
+
+	fill(pages, 20000, 1, 1);
+	record(f, 60);
+	assert_int_equal(store_snapshot_begin(f->store, 1, f->event, f->event, &writer), 0);
+	for (unsigned i = 0; r == 0 && i < 1000; i++)
+		r = snapshot_writer_add(writer, CHUNK_SNAPSHOT_PAGES, pages, 20000);
+	assert_int_equal(r, STORE_NO_ROOM);
+	assert_int_equal(store_freeze_begin(f->store, "one", &begun), 0);
+	assert_int_equal(freeze_add_final(begun, 1, pages, 2000), 0);
+	assert_int_equal(freeze_commit(begun, "{}"), 0);
+	check_bound(f);
+	assert_int_equal(check_incident(f, "one", f->event), 0);
+	assert_null(snapshot_writer_abort(writer));
+	check_bound(f);
 }
 
 /* Another process (the operator's) removes incidents of an open store. */
@@ -530,11 +626,16 @@ int main(void)
 		FROZEN(finals),
 		FROZEN(finals_without_room),
 		FROZEN(mapped_files),
+		FROZEN(not_mapped_files),
 		FROZEN(mapped_file_without_room),
 		FROZEN(crash_loop),
+		FROZEN(many_of_one_window),
+		FROZEN(clock_set_back),
+		FROZEN(two_at_once),
 		FROZEN(window_beyond_the_share),
 		FROZEN(segment_beyond_the_share),
 		FROZEN(full_ring),
+		FROZEN(full_of_a_snapshot),
 		FROZEN(removed_by_others),
 		FROZEN(lowered_limit),
 	};

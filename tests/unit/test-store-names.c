@@ -55,7 +55,8 @@ static void events(void **state)
 
 static void ids(void **state)
 {
-	static const char *const bad[] = { "", ".", "..", ".x", "a/b", "/", "a b", "a\n", "\xc3\xa4" };
+	static const char *const bad[] = { "",	"..",  ".",   "a/b", "/",
+					   ".x", "a b", "a\n", "\xc3\xa4" };
 	static const char *const good[] = { "a", "2024-06-01T12.00.00_redis", "-", "_", "0" };
 	char name[300];
 	(void) state;

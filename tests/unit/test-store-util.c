@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,38 @@ int teardown_dir(void **state)
 {
 	remove_tmp_dir(*state);
 	return 0;
+}
+
+static void skipped(void **state)
+{
+	(void) state;
+}
+
+struct CMUnitTest unless(const char *reason, struct CMUnitTest test)
+{
+	struct CMUnitTest instead = { .test_func = skipped };
+	char *name;
+
+	if (!reason || asprintf(&name, "%s # SKIP %s", test.name, reason) < 0)
+		return test;
+	instead.name = name;	/* lives as long as the program */
+	return instead;
+}
+
+const char *cannot_mount(void)
+{
+	const char *reason = NULL;
+	char *dir;
+
+	if (geteuid() != 0)
+		return "mounting a file system needs root";
+	dir = make_tmp_dir();
+	if (mount("tmpfs", dir, "tmpfs", 0, "size=16k") < 0)
+		reason = "no file system can be mounted here";
+	else
+		assert_int_equal(umount(dir), 0);
+	remove_tmp_dir(dir);
+	return reason;
 }
 
 const char *path_of(char *buffer, const char *format, ...)

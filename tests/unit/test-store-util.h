@@ -30,6 +30,15 @@ void remove_tmp_dir(char *dir);
 int setup_dir(void **state);
 int teardown_dir(void **state);
 
+/*
+ * @test, or if there is a @reason (not NULL) one in its place that is reported as
+ * skipped for it. For the array in main(): skip() of cmocka 1.1 is a failure in TAP.
+ */
+struct CMUnitTest unless(const char *reason, struct CMUnitTest test);
+
+/* Why no file system can be mounted here, or NULL. */
+const char *cannot_mount(void);
+
 /* snprintf() into a buffer of PATH_SIZE, which it returns. */
 const char *path_of(char *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
