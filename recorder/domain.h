@@ -36,6 +36,7 @@ enum domain_news {		/* what domain_work() wants its owner to know: bits */
 	DOMAIN_FROZEN = 1 << 0,	/* a freeze snapshot is whole: domain_take_freeze() */
 	DOMAIN_DYING = 1 << 1,	/* an obituary waits: domain_read_obituary(), domain_release() */
 	DOMAIN_EXECS = 1 << 2,	/* it is about to exec: the injector is wanted for domain_exec_tid() */
+	DOMAIN_EXEC_FAILED = 1 << 5,	/* the injector isn't wanted any more */
 	DOMAIN_BROKEN = 1 << 3,	/* it writes nonsense: recording of it is over */
 };
 

@@ -385,7 +385,7 @@ static bool nothing_to_deliver(struct thread *thread)
 
 static void make_call(struct thread *thread, struct call *call)
 {
-	bool yields = call->yields && !passing() && !alone();
+	bool yields = call->yields && !passing();
 
 	if (yields) {
 		redirect(thread, call);

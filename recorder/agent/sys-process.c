@@ -20,6 +20,7 @@ enum {
 	FUTEX_WAITERS_BIT = 1 << 31, FUTEX_OWNER_DIED_BIT = 1 << 30,
 	FUTEX_TID_BITS = FUTEX_OWNER_DIED_BIT - 1,
 	ROBUST_LIST_LIMIT = 2048,	/* as the kernel's */
+	AT_FDCWD_ = -100,
 	EXEC_WAIT_NS = 20000000,	/* for the injector, before an exec */
 };
 
@@ -415,15 +416,25 @@ void sys_exit_group(struct thread *thread, struct call *call)
 		(void) agent_call(call->nr, call->args[0], 0, 0, 0, 0, 0);
 }
 
+/* A search along PATH mostly misses: the injector needn't be troubled for that. */
+static bool file_is_there(const struct call *call)
+{
+	enum { F_OK = 0 };
+	bool at = call->nr == NR_execveat;
+	long found = agent_syscall(NR_faccessat, at ? call->args[0] : AT_FDCWD_, call->args[at], F_OK);
+
+	return found != -ENOENT_ && found != -ENOTDIR_;
+}
+
 /*
  * Asks the injector to be there when the new image begins. Without an answer in time
  * the new image runs natively.
  */
-static void await_injector(struct thread *thread)
+static void await_injector(struct thread *thread, const struct call *call)
 {
 	struct agent_shared *s = shared();
 
-	if (passing() || thread->is_vfork_child)
+	if (passing() || thread->is_vfork_child || !file_is_there(call))
 		return;
 	s->exec_tid = thread->tid;
 	store_release(&s->exec_state, EXEC_ASKED);
@@ -439,7 +450,7 @@ void sys_execve(struct thread *thread, struct call *call)
 	uint64_t ours = kernel_mask(thread);
 
 	if (!agent_replays()) {
-		await_injector(thread);
+		await_injector(thread, call);
 		/* What exec inherits must be the program's, not ours (hazard 4). */
 		signal_send_back(thread);
 		if (process()->tsc_trapped)
@@ -457,8 +468,10 @@ void sys_execve(struct thread *thread, struct call *call)
 		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &ours, NULL, 8);
 		if (process()->tsc_trapped)
 			(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
-		if (exchange(&s->exec_state, EXEC_FAILED) == EXEC_READY)
-			futex_wake(&s->exec_state, INT32_MAX);
+		if (exchange(&s->exec_state, EXEC_NONE) == EXEC_READY) {
+			store_release(&s->exec_state, EXEC_FAILED);
+			wake_recorder();
+		}
 	} else if (replay_next(thread)->kind == EVENT_EXEC) {
 		replay_done(thread);
 	} else if (replay_next(thread)->kind == EVENT_GONE) {
