@@ -163,7 +163,7 @@ enum exec_state {
 	EXEC_NONE = 0,
 	EXEC_ASKED,		/* agent: about to exec, wants to be recorded behind it */
 	EXEC_READY,		/* injector: traced; go ahead */
-	EXEC_FAILED,		/* agent: the exec failed, let go */
+	EXEC_FAILED,		/* agent: the exec failed, let go; then recorder: EXEC_NONE */
 	EXEC_NATIVE,		/* agent: didn't wait any longer, runs on unrecorded */
 };
 

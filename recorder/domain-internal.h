@@ -56,7 +56,7 @@ struct domain {
 
 	/* Death, exec. */
 	struct obituary obituary;
-	bool obituary_told, released, exec_told;
+	bool obituary_told, released, exec_taken;
 	enum domain_end end;
 
 	/* Statistics. */

@@ -579,6 +579,8 @@ bool domain_hold(struct domain *d, struct domain_freeze *ret_freeze)
 	if (!__atomic_compare_exchange_n(&d->shared->baton, &expected, BATON_RECORDER, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return false;
+	/* The freeze that it slept through is this one. */
+	(void) __atomic_fetch_and(&d->shared->attention, ~ATTENTION_SNAPSHOT, __ATOMIC_SEQ_CST);
 	while (more && domain_work(d, &more) >= 0 && !d->broken)
 		;
 	cut_log(d);

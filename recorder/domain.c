@@ -466,6 +466,7 @@ static void arm_wakeup(struct domain *d, uint64_t now)
 
 static int news(struct domain *d)
 {
+	uint32_t exec_state;
 	int result = 0;
 
 	if (d->freeze_is_ready)
@@ -476,8 +477,11 @@ static int news(struct domain *d)
 	}
 	if (d->obituary_told && !d->released)
 		result |= DOMAIN_DYING;
-	if (load(&d->shared->exec_state) == EXEC_ASKED && !d->exec_told)
+	exec_state = load(&d->shared->exec_state);
+	if (exec_state == EXEC_ASKED && !d->exec_taken)
 		result |= DOMAIN_EXECS;
+	else if (exec_state == EXEC_FAILED)
+		result |= DOMAIN_EXEC_FAILED;
 	return result;
 }
 
@@ -540,20 +544,32 @@ uint64_t domain_deadline(const struct domain *d)
 
 /* -- execs, the end -------------------------------------------------------------------------------- */
 
-uint32_t domain_exec_tid(const struct domain *d)
+pid_t domain_take_exec(struct domain *d)
 {
-	return load(&d->shared->exec_tid);
+	d->exec_taken = load(&d->shared->exec_state) == EXEC_ASKED;
+	return (pid_t)load(&d->shared->exec_tid);
 }
 
-void domain_exec_ready(struct domain *d, bool ready)
+static bool exec_goes_on(struct domain *d, uint32_t from, uint32_t to)
 {
-	uint32_t expected = EXEC_ASKED;
+	bool done = __atomic_compare_exchange_n(&d->shared->exec_state, &from, to, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 
-	d->exec_told = false;
-	(void) __atomic_compare_exchange_n(&d->shared->exec_state, &expected,
-					   ready ? EXEC_READY : EXEC_NATIVE, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_SEQ_CST);
 	wake_word(&d->shared->exec_state);
+	return done;
+}
+
+bool domain_exec_ready(struct domain *d, pid_t tid, bool ready)
+{
+	d->exec_taken = false;
+	/* It may have given up, and another thread asked since. */
+	return tid == (pid_t)load(&d->shared->exec_tid) &&
+	       exec_goes_on(d, EXEC_ASKED, ready ? EXEC_READY : EXEC_NATIVE);
+}
+
+void domain_exec_over(struct domain *d)
+{
+	(void) exec_goes_on(d, EXEC_FAILED, EXEC_NONE);
 }
 
 void domain_release(struct domain *d)

@@ -35,9 +35,9 @@ struct domain_env {
 enum domain_news {		/* what domain_work() wants its owner to know: bits */
 	DOMAIN_FROZEN = 1 << 0,	/* a freeze snapshot is whole: domain_take_freeze() */
 	DOMAIN_DYING = 1 << 1,	/* an obituary waits: domain_read_obituary(), domain_release() */
-	DOMAIN_EXECS = 1 << 2,	/* it is about to exec: the injector is wanted for domain_exec_tid() */
-	DOMAIN_EXEC_FAILED = 1 << 5,	/* the injector isn't wanted any more */
-	DOMAIN_BROKEN = 1 << 3,	/* it writes nonsense: recording of it is over */
+	DOMAIN_EXECS = 1 << 2,	/* it is about to exec: domain_take_exec(), domain_exec_ready() */
+	DOMAIN_EXEC_FAILED = 1 << 3,	/* it is still itself: domain_exec_over() */
+	DOMAIN_BROKEN = 1 << 4,	/* it writes nonsense: recording of it is over */
 };
 
 enum domain_end {
@@ -128,9 +128,17 @@ enum domain_end domain_end(const struct domain *domain);
 /* The service goes on without us: what a recorder that stops says to the agent. */
 void domain_pass(struct domain *domain);
 
-uint32_t domain_exec_tid(const struct domain *domain);
-/* The injector is there (or will not be). */
-void domain_exec_ready(struct domain *domain, bool ready);
+/* The thread that is about to exec, for which the injector is wanted; or whose exec failed. */
+pid_t domain_take_exec(struct domain *domain);
+
+/*
+ * The injector is there for @tid, or (@ready false) will not be. False: nobody waits for
+ * that any more.
+ */
+bool domain_exec_ready(struct domain *domain, pid_t tid, bool ready);
+
+/* The injector has let go again, after an exec that failed. */
+void domain_exec_over(struct domain *domain);
 
 struct domain_status {
 	uint64_t events;		/* in the log so far */

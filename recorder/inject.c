@@ -38,10 +38,17 @@ enum { CODE_SEGMENT_64 = 0x33, VDSO_MAX = 4 * 4096 };
 
 #define HWCAP2_FSGSBASE (1 << 1)
 
+/* A service execs one thing at a time; one more is there for one that has given us up. */
+#define MAX_TRACED 8
+
 struct injector {
 	int socket;
 	timer_t deadline;
 	struct agent_config policy;	/* from INJECT_SETUP */
+	struct traced {
+		pid_t pid;		/* a thread's; 0: free */
+		bool leaving;		/* interrupted, to be let go at its next stop */
+	} traced[MAX_TRACED];
 	const char *why;		/* the reason why this one runs natively */
 	char why_buffer[200];
 };
@@ -503,22 +510,66 @@ static void exec_stop(struct injector *in, pid_t pid)
 	set_deadline(in, 0);
 }
 
+/* @pid 0 finds a free place. */
+static struct traced *find_traced(struct injector *in, pid_t pid)
+{
+	for (unsigned i = 0; i < MAX_TRACED; i++)
+		if (in->traced[i].pid == pid)
+			return &in->traced[i];
+	return NULL;
+}
+
+static void forget(struct injector *in, pid_t pid)
+{
+	struct traced *traced = find_traced(in, pid);
+
+	if (traced)
+		*traced = (struct traced){ 0 };
+}
+
+static void say_of(struct injector *in, enum inject_kind kind, pid_t pid)
+{
+	struct inject_message message = { .kind = kind, .pid = pid };
+
+	(void) say(in, &message, -1);
+}
+
+/* An exec takes the thread group's number, whichever thread made it. */
+static void exec_event(struct injector *in, pid_t pid)
+{
+	unsigned long former = 0;
+
+	if (ptrace(PTRACE_GETEVENTMSG, pid, 0, &former) == 0)
+		forget(in, (pid_t)former);
+	forget(in, pid);
+	exec_stop(in, pid);
+}
+
 /* A thread of ours stopped, or ended. */
 static void dispatch_wait(struct injector *in, pid_t pid, int status)
 {
+	struct traced *traced = find_traced(in, pid);
 	int signal;
 
-	if (!WIFSTOPPED(status))
+	if (!WIFSTOPPED(status)) {
+		forget(in, pid);
 		return;
+	}
 	if (status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8))) {
-		exec_stop(in, pid);
+		exec_event(in, pid);
 		return;
 	}
 	/* Signals pass through. An event stop (a group stop) isn't one. */
 	signal = status >> 16 ? 0 : WSTOPSIG(status);
 	if (signal == (SIGTRAP | 0x80))
 		signal = 0;
-	(void) ptrace(PTRACE_CONT, pid, 0, signal);
+	if (!traced || !traced->leaving) {
+		(void) ptrace(PTRACE_CONT, pid, 0, signal);
+		return;
+	}
+	(void) ptrace(PTRACE_DETACH, pid, 0, signal);
+	forget(in, pid);
+	say_of(in, INJECT_LEFT, pid);
 }
 
 static void drain_waits(struct injector *in)
@@ -532,15 +583,34 @@ static void drain_waits(struct injector *in)
 
 static void attach(struct injector *in, pid_t pid)
 {
-	struct inject_message message = { .kind = INJECT_ATTACHED, .pid = pid };
+	struct traced *traced = find_traced(in, pid);
 
-	if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) < 0) {
-		in->why = errno == EPERM ? "it may not be traced (another tracer, its privileges, or "
-					   "kernel.yama.ptrace_scope)" : NULL;
-		say_native(in, pid, -errno);
+	if (!traced) {
+		traced = find_traced(in, 0);
+		if (!traced || ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) < 0) {
+			in->why = traced && errno == EPERM ? "it may not be traced (another tracer, its "
+				  "privileges, or kernel.yama.ptrace_scope)" : NULL;
+			say_native(in, pid, traced ? -errno : -EBUSY);
+			return;
+		}
+	}
+	*traced = (struct traced){ .pid = pid };
+	say_of(in, INJECT_ATTACHED, pid);
+}
+
+/* Only a thread that is stopped can be let go. */
+static void let_go(struct injector *in, pid_t pid)
+{
+	struct traced *traced = find_traced(in, pid);
+
+	if (traced && traced->leaving)
+		return;
+	if (traced && ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0) {
+		traced->leaving = true;
 		return;
 	}
-	(void) say(in, &message, -1);
+	forget(in, pid);
+	say_of(in, INJECT_LEFT, pid);
 }
 
 /* Returns false at the end of the recorder. */
@@ -557,6 +627,8 @@ static bool receive(struct injector *in)
 		in->policy = message.config;
 	else if (message.kind == INJECT_ATTACH)
 		attach(in, message.pid);
+	else if (message.kind == INJECT_LET_GO)
+		let_go(in, message.pid);
 	return true;
 }
 

@@ -26,6 +26,8 @@ enum inject_kind {
 	INJECT_SETUP = 1,	/* recorder: config holds policy and ring size */
 	INJECT_ATTACH,		/* recorder: pid (a thread's id) is about to exec */
 	INJECT_ATTACHED,	/* injector: it is traced, go ahead */
+	INJECT_LET_GO,		/* recorder: pid doesn't exec after all */
+	INJECT_LEFT,		/* injector: it isn't traced any more */
 	INJECT_DONE,		/* injector: the agent begins; config; the memfd comes along */
 	INJECT_NATIVE,		/* injector: it runs unrecorded; text says why */
 };

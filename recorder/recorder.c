@@ -30,6 +30,7 @@
 #define ACCURACY_US 1000
 
 static void work_soon(struct recorder *r);
+static int tell_injector(struct recorder *r, enum inject_kind kind, pid_t pid);
 
 /* -- saying ------------------------------------------------------------------------------------ */
 
@@ -203,7 +204,9 @@ static void work(struct recorder *r)
 	if (news & DOMAIN_FROZEN)
 		window_frozen(r, d);
 	if (news & DOMAIN_EXECS)
-		recorder_attach(r, (pid_t)domain_exec_tid(d));
+		recorder_attach(r, domain_take_exec(d));
+	if ((news & DOMAIN_EXEC_FAILED) && tell_injector(r, INJECT_LET_GO, domain_take_exec(d)) < 0)
+		domain_exec_over(d);
 	if (news & DOMAIN_DYING)
 		process_dies(r, d);
 
@@ -306,11 +309,18 @@ static void image_begins(struct recorder *r, const struct inject_message *messag
 
 /* -- the injector --------------------------------------------------------------------------------------- */
 
+static int tell_injector(struct recorder *r, enum inject_kind kind, pid_t pid)
+{
+	struct inject_message message = { .kind = kind, .pid = pid };
+
+	if (r->injector < 0)
+		return -EPIPE;
+	return send(r->injector, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
 void recorder_attach(struct recorder *r, pid_t pid)
 {
-	struct inject_message message = { .kind = INJECT_ATTACH, .pid = pid };
-
-	if (r->injector < 0 || send(r->injector, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (tell_injector(r, INJECT_ATTACH, pid) < 0)
 		tell_pid(r, "native", pid, "the injector is gone");
 }
 
@@ -352,9 +362,13 @@ static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *
 	message.text[sizeof(message.text) - 1] = '\0';
 	switch (message.kind) {
 	case INJECT_ATTACHED:
-		if (r->current)
-			domain_exec_ready(r->current, true);
+		if (r->current && !domain_exec_ready(r->current, message.pid, true))
+			(void) tell_injector(r, INJECT_LET_GO, message.pid);
 		tell_pid(r, "attached", message.pid, NULL);
+		break;
+	case INJECT_LEFT:
+		if (r->current)
+			domain_exec_over(r->current);
 		break;
 	case INJECT_DONE:
 		if (memfd >= 0)
@@ -362,7 +376,7 @@ static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *
 		break;
 	case INJECT_NATIVE:
 		if (r->current)
-			domain_exec_ready(r->current, false);
+			(void) domain_exec_ready(r->current, message.pid, false);
 		tell_pid(r, "native", message.pid, message.text);
 		break;
 	}

@@ -426,6 +426,19 @@ static bool file_is_there(const struct call *call)
 	return found != -ENOENT_ && found != -ENOTDIR_;
 }
 
+/* The injector goes again: nobody is traced who isn't about to exec. */
+static void dismiss_injector(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+
+	if (thread->is_vfork_child || exchange(&s->exec_state, EXEC_NONE) != EXEC_READY)
+		return;
+	store_release(&s->exec_state, EXEC_FAILED);
+	wake_recorder();
+	/* Its interruption comes while we wait: a call of the program's would see EINTR. */
+	(void) wait_for_recorder(&s->exec_state, EXEC_FAILED, EXEC_WAIT_NS);
+}
+
 /*
  * Asks the injector to be there when the new image begins. Without an answer in time
  * the new image runs natively.
@@ -446,7 +459,6 @@ static void await_injector(struct thread *thread, const struct call *call)
 void sys_execve(struct thread *thread, struct call *call)
 {
 	enum { SIG_SETMASK = 2, PR_SET_TSC = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2 };
-	struct agent_shared *s = shared();
 	uint64_t ours = kernel_mask(thread);
 
 	if (!agent_replays()) {
@@ -468,10 +480,7 @@ void sys_execve(struct thread *thread, struct call *call)
 		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &ours, NULL, 8);
 		if (process()->tsc_trapped)
 			(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
-		if (exchange(&s->exec_state, EXEC_NONE) == EXEC_READY) {
-			store_release(&s->exec_state, EXEC_FAILED);
-			wake_recorder();
-		}
+		dismiss_injector(thread);
 	} else if (replay_next(thread)->kind == EVENT_EXEC) {
 		replay_done(thread);
 	} else if (replay_next(thread)->kind == EVENT_GONE) {
