@@ -330,7 +330,7 @@ struct agent_shared {
 	uint64_t stop_address;
 	uint32_t log_ended;	/* no more events will come */
 	uint32_t stop_at_events, stop_at_writes, stop_at_threads;
-	uint32_t reserved2;
+	uint32_t ends_asleep;	/* at the log's end all threads were in calls */
 	struct replay_command command;
 	uint64_t replayed;	/* events done: the position */
 	struct divergence divergence;

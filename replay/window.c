@@ -72,6 +72,11 @@ static void read_domain(struct json_object *json, struct window_domain *d)
 		d->tsc_per_ns = json_object_get_double(rate);
 }
 
+bool window_ends_asleep(const struct window_domain *domain)
+{
+	return domain->has_final && strcmp(domain->end, "freeze") == 0;
+}
+
 /* When the window begins: the head of its first snapshot says so. */
 static int read_begin(struct incident *incident, struct window_domain *d)
 {

@@ -52,6 +52,9 @@ void window_deinit(struct window *window);
 /* The domain that the window's trigger belongs to: the last. NULL if there is none. */
 struct window_domain *window_main_domain(struct window *window);
 
+/* Was it frozen while all its threads slept in calls? */
+bool window_ends_asleep(const struct window_domain *domain);
+
 /* -- events -------------------------------------------------------------------------------- */
 
 struct event_reader;

@@ -56,22 +56,28 @@ void replay_stop(struct thread *thread, enum replay_stop why)
 	}
 }
 
-static const struct event *peek(struct thread *thread)
+/* Waits until there is an event at @position; false if there will never be one. */
+static bool await_event(uint64_t position)
 {
 	struct agent_shared *s = shared();
-	struct agent_process *p = process();
 
 	for (;;) {
 		uint32_t fed = load_acquire(&s->consumer_wake);
+		uint32_t ended = load_acquire(&s->log_ended);	/* set behind the last head */
 
-		if (load_acquire(&s->head) != p->read_at)
-			return event_at(p->read_at);
-		if (load_acquire(&s->log_ended)) {
-			replay_stop(thread, STOP_END);
-			continue;
-		}
+		if (load_acquire(&s->head) != position)
+			return true;
+		if (ended)
+			return false;
 		wait_while(&s->consumer_wake, fed);
 	}
+}
+
+static const struct event *peek(struct thread *thread)
+{
+	while (!await_event(process()->read_at))
+		replay_stop(thread, STOP_END);
+	return event_at(process()->read_at);
 }
 
 static void give_turn(struct thread *thread, const struct event *event)
@@ -132,15 +138,8 @@ static size_t payload(struct thread *thread, const uint8_t **ret_bytes)
 	if (p->read_used == 0)
 		p->read_used = sizeof(*event);
 	if (p->read_used >= event->len && (event->flags & EVENT_CONTINUED)) {
-		uint64_t next = p->read_at + event->len;
-		uint32_t fed = load_acquire(&shared()->consumer_wake);
-
-		while (load_acquire(&shared()->head) == next) {
-			if (load_acquire(&shared()->log_ended))
-				replay_stop(thread, STOP_END);
-			wait_while(&shared()->consumer_wake, fed);
-			fed = load_acquire(&shared()->consumer_wake);
-		}
+		while (!await_event(p->read_at + event->len))
+			replay_stop(thread, STOP_END);
 		replay_done(thread);
 		event = present_event();
 		if (event->kind != EVENT_MORE)
@@ -228,13 +227,22 @@ void replay_diverged(struct thread *thread, unsigned kind, unsigned nr, uint32_t
 		replay_stop(thread, STOP_DIVERGED);
 }
 
+/* The event before which the thread must stop, if it isn't at its next entry anyway. */
+static const struct event *peek_in_user(struct thread *thread)
+{
+	/* Frozen asleep: it was on its way into a call. */
+	if (load_relaxed(&shared()->ends_asleep) && !await_event(process()->read_at))
+		return NULL;
+	return peek(thread);
+}
+
 void replay_before_user(struct thread *thread)
 {
 	const struct event *event;
 
 	if (load_relaxed(&shared()->stop_at_events))
 		replay_stop(thread, STOP_EVENT);
-	while (event = peek(thread), event->thread == thread->slot) {
+	while ((event = peek_in_user(thread)) != NULL && event->thread == thread->slot) {
 		if (event->kind == EVENT_ASYNC)
 			replay_stop(thread, STOP_ASYNC);
 		if (!(event->flags & EVENT_AT_EXIT))
@@ -250,23 +258,6 @@ void replay_before_user(struct thread *thread)
 		replay_stop(thread, STOP_REQUESTED);
 }
 
-/* Is there an event behind @event, or will there never be one? */
-static bool is_last(const struct event *event)
-{
-	struct agent_shared *s = shared();
-	uint64_t next = process()->read_at + event->len;
-
-	for (;;) {
-		uint32_t fed = load_acquire(&s->consumer_wake);
-
-		if (load_acquire(&s->head) != next)
-			return false;
-		if (load_acquire(&s->log_ended))
-			return true;
-		wait_while(&s->consumer_wake, fed);
-	}
-}
-
 bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns)
 {
 	const struct event *event = peek(thread);
@@ -276,7 +267,7 @@ bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns)
 	if (event->nr != clock)
 		replay_diverged(thread, EVENT_CLOCK, clock, 0);
 	/* Where a replay ends the context must be saved: call.c takes the event. */
-	if (is_last(event))
+	if (!await_event(process()->read_at + event->len))
 		return false;
 	*ret_ns = event->result;
 	replay_done(thread);
