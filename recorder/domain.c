@@ -525,6 +525,7 @@ uint64_t domain_deadline(const struct domain *d)
 {
 	uint64_t deadline = UINT64_MAX, now = now_ns();
 	bool idle = !d->nap && !anybody_runs(d);
+	bool in_snapshot = d->capture || (load(&d->shared->attention) & ATTENTION_SNAPSHOT);
 
 	if (d->broken)
 		return UINT64_MAX;
@@ -532,12 +533,12 @@ uint64_t domain_deadline(const struct domain *d)
 		deadline = now + NAP_NS;
 	if (d->log_events && d->log_first_ns + CHUNK_AGE_NS < deadline)
 		deadline = d->log_first_ns + CHUNK_AGE_NS;
-	/* A service that sleeps needs no snapshots, and we no wake-ups. */
-	if (!idle && d->next_snapshot_ns < deadline)
+	/* A service that sleeps needs no snapshots, and we no wake-ups. One at a time. */
+	if (!idle && !in_snapshot && d->next_snapshot_ns < deadline)
 		deadline = d->next_snapshot_ns;
 	if (d->snapshot_is_wanted && !idle && now + KICK_AFTER_NS < deadline)
 		deadline = now + KICK_AFTER_NS;
-	if (!d->log_is_whole && d->retry_ns < deadline)
+	if (!d->log_is_whole && !in_snapshot && d->retry_ns < deadline)
 		deadline = d->retry_ns;
 	return deadline;
 }

@@ -278,10 +278,7 @@ static int add_domain_sources(struct recorder *r)
 	ret = sd_event_add_io(r->event, &r->wake_source, domain_wake_fd(r->current), EPOLLIN, on_wake, r);
 	if (ret < 0)
 		return ret;
-	ret = sd_event_add_io(r->event, &r->death_source, domain_pidfd(r->current), EPOLLIN, on_death, r);
-	if (ret < 0)
-		return ret;
-	return sd_event_source_set_priority(r->death_source, SD_EVENT_PRIORITY_NORMAL + 1);
+	return sd_event_add_io(r->event, &r->death_source, domain_pidfd(r->current), EPOLLIN, on_death, r);
 }
 
 /* The agent begins in a new image. What was recorded of the one before stays in the store. */
