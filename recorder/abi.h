@@ -98,7 +98,7 @@ struct agent_config {
 	uint64_t stall_period_ns;
 	uint64_t crash_hold_ns;	/* UINT64_MAX: until the recorder is done */
 	uint32_t hold_exit;	/* hold an exiting process too */
-	uint32_t reserved;
+	uint32_t pin_cpu;	/* until the first system call */
 	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
 	uint64_t freeze_signals; /* bit N-1: freeze when the program gets signal N */
 };
@@ -270,7 +270,7 @@ struct agent_shared {
 	uint32_t attention;
 	uint32_t pid;		/* as the process sees it */
 	uint32_t n_threads;
-	uint32_t reserved0;
+	uint32_t first_cpu;	/* where the image began, if config.pin_cpu */
 
 	/* The ring: positions count bytes and only grow; producer's side. */
 	uint64_t head __attribute__((aligned(64)));
@@ -435,6 +435,9 @@ struct agent_disposition {
 /* Dispositions are per process, not per address space: a vfork child has its own. */
 #define MAX_HANDLER_TABLES 16
 
+/* The kernel's NR_CPUS can't be more. */
+#define MAX_CPUS 8192
+
 struct agent_process {
 	uint64_t n_slots_mapped;
 	uint64_t brk_start, brk;	/* as the program sees it */
@@ -452,6 +455,8 @@ struct agent_process {
 	uint32_t handler_tables_used;	/* bits */
 	uint32_t no_snapshots;	/* a fork would not have all memory */
 	uint32_t begun;
+	uint32_t affinity_len;		/* pinned to a processor: what to go back to */
+	uint64_t affinity[MAX_CPUS / 64];
 	struct agent_range segments[MAX_SEGMENTS];	/* attached by shmat(2) */
 	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
 };

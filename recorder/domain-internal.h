@@ -34,7 +34,7 @@ struct domain {
 	uint64_t log_first_ns;
 	bool log_is_whole;		/* no gap since the last snapshot */
 	uint64_t tail;			/* position in the ring */
-	uint64_t next_event;
+	uint64_t next_event, whole_event;	/* behind the newest; behind the newest group */
 	uint64_t tsc, last_event_ns;
 	uint64_t drained_ns, retry_ns;
 	bool nap, broken, seen_passing;
@@ -57,6 +57,7 @@ struct domain {
 	/* Death, exec. */
 	struct obituary obituary;
 	bool obituary_told, released, exec_taken;
+	uint8_t last_kind;	/* of an event */
 	enum domain_end end;
 
 	/* Statistics. */

@@ -150,19 +150,8 @@ static pid_t find_child(const struct domain *d, uint32_t number)
 static struct image_head make_head(const struct domain *d, uint64_t event)
 {
 	struct timespec real;
-	char path[64], line[1024], *p;
-	autoclean(fclosep) FILE *file = NULL;
-	unsigned cpu = 0;
 
 	(void) clock_gettime(CLOCK_REALTIME, &real);
-	/* proc_pid_stat(5): the 39th field, the 37th behind the name. */
-	(void) snprintf(path, sizeof(path), "/proc/%d/stat", d->pid);
-	file = fopen(path, "re");
-	if (file && fgets(line, sizeof(line), file) && (p = strrchr(line, ')'))) {
-		for (int i = 0; p && i < 37; i++)
-			p = strchr(p + 1, ' ');
-		cpu = p ? (unsigned)strtoul(p, NULL, 10) : 0;
-	}
 	return (struct image_head){
 		.abi = le32_of(AGENT_ABI),
 		.agent_hash = le64_of(agent_image_hash()),
@@ -176,7 +165,7 @@ static struct image_head make_head(const struct domain *d, uint64_t event)
 		.interpreter_start = le64_of(d->config.interpreter.start),
 		.interpreter_end = le64_of(d->config.interpreter.end),
 		.tick_shift = le32_of(d->config.tick_shift),
-		.cpu = le32_of(cpu),
+		.cpu = le32_of(d->shared->first_cpu),
 		.stack_limit = le64_of(d->stack_limit),
 	};
 }

@@ -266,20 +266,12 @@ static void count_ticks(struct domain *d, uint16_t ticks)
 	d->last_event_ns = event_ns(d);
 }
 
-/* A private file mapping: the file must be had while it is mapped. */
-static void note_mapping(struct domain *d, const struct event *event)
+/* The file of a mapping that begins at @start, by the process's own list of them. */
+static void find_mapped_file(struct domain *d, uint64_t start)
 {
-	const struct event_mapping *mapping = (const struct event_mapping *)(event + 1);
-	uint64_t start = (uint64_t)event->result;
 	char path[64], line[4352];
 	autoclean(fclosep) FILE *file = NULL;
-	struct file_id id;
 
-	if (event->len < sizeof(*event) + sizeof(*mapping) || mapping->by_value || !mapping->ino)
-		return;
-	id = (struct file_id){ mapping->dev, mapping->ino, mapping->size, mapping->mtime_ns };
-	if (files_find(d->env->files, &id))
-		return;
 	(void) snprintf(path, sizeof(path), "/proc/%d/maps", d->pid);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
@@ -291,12 +283,36 @@ static void note_mapping(struct domain *d, const struct event *event)
 			   &name) < 5 || from != start || !name)
 			continue;
 		line[strcspn(line, "\n")] = '\0';
-		if (files_of_mapping(d->env->files, d->pid, from, to, makedev_of(major, minor), ino,
-				     line + name))
-			return;
-		break;
+		(void) files_of_mapping(d->env->files, d->pid, from, to, makedev_of(major, minor), ino,
+					line + name);
+		return;
 	}
-	d->missing_files++;
+}
+
+/* A private file mapping: the file must be had before it can be changed or removed. */
+static void note_mapping(struct domain *d, const struct event *event)
+{
+	const struct event_mapping *mapping = (const struct event_mapping *)(event + 1);
+	size_t room = event->len - sizeof(*event);
+	char path[1024];
+	struct file_id id;
+
+	if (room < sizeof(*mapping) || mapping->by_value || !mapping->ino)
+		return;
+	id = (struct file_id){ mapping->dev, mapping->ino, mapping->size, mapping->mtime_ns };
+	if (files_find(d->env->files, &id))
+		return;
+	if (mapping->path_len && mapping->path_len < sizeof(path) &&
+	    mapping->path_len <= room - sizeof(*mapping)) {
+		memcpy(path, mapping + 1, mapping->path_len);
+		path[mapping->path_len] = '\0';
+		if (path[0] == '/' && files_by_path(d->env->files, d->pid, path, &id))
+			return;
+	}
+	/* Renamed, removed or out of our sight. */
+	find_mapped_file(d, (uint64_t)event->result);
+	if (!files_find(d->env->files, &id))
+		d->missing_files++;
 }
 
 /* What an event means to the recorder itself. @number is its own. */
@@ -328,6 +344,7 @@ static void look_at_event(struct domain *d, const struct event *event, uint64_t 
 		d->snapshot_event = number + 1;
 		break;
 	}
+	d->last_kind = event->kind;
 }
 
 /* Takes events until the ring is empty, a chunk's worth, or a snapshot event. */
@@ -350,6 +367,8 @@ static int drain(struct domain *d, bool *ret_more)
 		d->tail += event->len;
 		d->log_bytes += event->len;
 		d->next_event++;
+		if (!(event->flags & EVENT_CONTINUED))
+			d->whole_event = d->next_event;
 		if (d->log_is_whole) {
 			if (!d->log_events)
 				d->log_first_ns = d->last_event_ns;
@@ -488,7 +507,7 @@ static int news(struct domain *d)
 int domain_work(struct domain *d, bool *ret_more)
 {
 	uint64_t now = now_ns(), ignored;
-	bool more = false;
+	bool more = false, passes = false;
 	int r;
 
 	(void) !read(d->wake_fd, &ignored, sizeof(ignored));
@@ -502,7 +521,7 @@ int domain_work(struct domain *d, bool *ret_more)
 		return DOMAIN_BROKEN;
 	}
 	if (passing(d) && !d->seen_passing) {
-		d->seen_passing = true;
+		d->seen_passing = passes = true;
 		write_log(d);
 		d->gaps++;
 	}
@@ -511,7 +530,7 @@ int domain_work(struct domain *d, bool *ret_more)
 	more |= snapshot_work(d, STEP_BYTES);
 	schedule_snapshots(d, now);
 	store_trim(d->env->store, now);
-	r = news(d);
+	r = news(d) | (passes ? DOMAIN_PASSES : 0);
 	if (!more) {
 		arm_wakeup(d, now);
 		/* What came between the look and the arming. */
@@ -604,6 +623,11 @@ void domain_finish(struct domain *d, enum domain_end end)
 
 /* -- looking at it ----------------------------------------------------------------------------------- */
 
+bool domain_has_execed(const struct domain *d)
+{
+	return d->last_kind == EVENT_EXEC;
+}
+
 uint32_t domain_id(const struct domain *d) { return d->id; }
 pid_t domain_pid(const struct domain *d) { return d->pid; }
 uint32_t domain_tid(const struct domain *d, uint32_t slot)
@@ -625,7 +649,7 @@ const struct obituary *domain_obituary(const struct domain *d)
 void domain_get_status(const struct domain *d, struct domain_status *ret_status)
 {
 	*ret_status = (struct domain_status){
-		.events = d->next_event,
+		.events = d->whole_event,
 		.log_bytes = d->log_bytes,
 		.last_event_ns = d->last_event_ns,
 		.threads = d->threads,

@@ -37,7 +37,8 @@ enum domain_news {		/* what domain_work() wants its owner to know: bits */
 	DOMAIN_DYING = 1 << 1,	/* an obituary waits: domain_read_obituary(), domain_release() */
 	DOMAIN_EXECS = 1 << 2,	/* it is about to exec: domain_take_exec(), domain_exec_ready() */
 	DOMAIN_EXEC_FAILED = 1 << 3,	/* it is still itself: domain_exec_over() */
-	DOMAIN_BROKEN = 1 << 4,	/* it writes nonsense: recording of it is over */
+	DOMAIN_PASSES = 1 << 4,	/* it goes on natively; told once */
+	DOMAIN_BROKEN = 1 << 5,	/* it writes nonsense: recording of it is over */
 };
 
 enum domain_end {
@@ -137,11 +138,14 @@ pid_t domain_take_exec(struct domain *domain);
  */
 bool domain_exec_ready(struct domain *domain, pid_t tid, bool ready);
 
+/* Whether its last word was an exec: then it went on as an image that isn't recorded. */
+bool domain_has_execed(const struct domain *domain);
+
 /* The injector has let go again, after an exec that failed. */
 void domain_exec_over(struct domain *domain);
 
 struct domain_status {
-	uint64_t events;		/* in the log so far */
+	uint64_t events;		/* in the log so far, without one whose outputs are cut off */
 	uint64_t log_bytes;		/* uncompressed */
 	uint64_t last_event_ns;
 	unsigned threads;

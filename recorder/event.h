@@ -78,7 +78,7 @@ struct event_mapping {
 	uint64_t size;
 	uint64_t mtime_ns, ctime_ns;
 	uint32_t by_value;	/* outputs follow: the mapping's bytes */
-	uint32_t reserved;
+	uint32_t path_len;	/* if not: what it was opened by, as far as that is known */
 };
 static_assert(sizeof(struct event_mapping) == 48, "log layout");
 

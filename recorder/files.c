@@ -136,6 +136,25 @@ const struct mapped_file *files_of_mapping(struct files *files, pid_t pid, uint6
 	return add(files, &fd, &st, dev, ino, path);
 }
 
+const struct mapped_file *files_by_path(struct files *files, pid_t pid, const char *path,
+					const struct file_id *id)
+{
+	for (int ours = 0; ours < 2; ours++) {
+		autoclean(closep) int fd = ours ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) :
+						  open_by_path(pid, path);
+		struct file_id found;
+		struct stat st;
+
+		if (fd < 0 || fstat(fd, &st) < 0)
+			continue;
+		found = id_of(&st);
+		if (same_id(&found, id))
+			return add(files, &fd, &st, st.st_dev, st.st_ino, path);
+	}
+	errno = ESTALE;
+	return NULL;
+}
+
 const struct mapped_file *files_find(const struct files *files, const struct file_id *id)
 {
 	for (size_t i = 0; i < files->n; i++)

@@ -37,6 +37,13 @@ struct files *files_free(struct files *files);
 const struct mapped_file *files_of_mapping(struct files *files, pid_t pid, uint64_t start,
 					   uint64_t end, dev_t dev, ino_t ino, const char *path);
 
+/*
+ * Opens the file that process @pid knows as @path, if it has the identity @id; its own
+ * root is tried first, then ours, for it may be gone already. As above.
+ */
+const struct mapped_file *files_by_path(struct files *files, pid_t pid, const char *path,
+					const struct file_id *id);
+
 /* The file with this identity, or NULL. */
 const struct mapped_file *files_find(const struct files *files, const struct file_id *id);
 

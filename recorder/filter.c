@@ -187,6 +187,8 @@ static const struct agent_needs agent_list[] = {
 	{ SYS_kill, true, { 0, SIGKILL } },
 	{ SYS_wait4, true, { 0 } },
 	{ SYS_fstat, true, { 0 } },
+	{ SYS_faccessat, true, { 0 } },
+	{ SYS_readlink, true, { 0 } },
 	{ SYS_exit, false, { 0 } },
 	{ SYS_exit_group, false, { 0 } },
 };
@@ -217,14 +219,19 @@ static bool passes(const struct sock_filter *program, size_t len, const struct a
 
 /* 0, or the number of the first call that doesn't pass. (No call of the list has number 0.) */
 static int check_one(const struct sock_filter *program, size_t len, uint64_t gate,
-		     int *trap_tsc_ok)
+		     struct filter_extras *extras)
 {
 	static const struct agent_needs tsc = { SYS_prctl, true, { PR_SET_TSC } };
+	static const struct agent_needs pin[] = { { SYS_sched_getaffinity, true, { 0 } },
+						  { SYS_sched_setaffinity, true, { 0 } },
+						  { SYS_getcpu, true, { 0 } } };
 
 	for (size_t i = 0; i < sizeof(agent_list) / sizeof(agent_list[0]); i++)
 		if (!passes(program, len, &agent_list[i], gate))
 			return agent_list[i].nr;
-	*trap_tsc_ok = *trap_tsc_ok && passes(program, len, &tsc, gate);
+	extras->trap_tsc = extras->trap_tsc && passes(program, len, &tsc, gate);
+	for (size_t i = 0; i < sizeof(pin) / sizeof(pin[0]); i++)
+		extras->pin_cpu = extras->pin_cpu && passes(program, len, &pin[i], gate);
 	return 0;
 }
 
@@ -243,12 +250,12 @@ static int count_filters(const char *path)
 	return n;
 }
 
-int filter_check(pid_t pid, uint64_t gate, int *trap_tsc_ok)
+int filter_check(pid_t pid, uint64_t gate, struct filter_extras *ret_extras)
 {
 	char path[64];
 	int n, r;
 
-	*trap_tsc_ok = 1;
+	*ret_extras = (struct filter_extras){ true, true };
 	(void) snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	n = count_filters(path);
 	if (n <= 0)
@@ -267,7 +274,7 @@ int filter_check(pid_t pid, uint64_t gate, int *trap_tsc_ok)
 			return -ENOMEM;
 		if (ptrace(PTRACE_SECCOMP_GET_FILTER, pid, i, program) < 0)
 			return -errno;
-		r = check_one(program, (size_t)len, gate, trap_tsc_ok);
+		r = check_one(program, (size_t)len, gate, ret_extras);
 		if (r)
 			return r;
 	}

@@ -10,6 +10,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,6 +25,10 @@ uint32_t filter_run(const struct sock_filter *program, size_t len, const struct 
  * Checks the filters of @pid, which is stopped under ptrace. Returns 0 if the agent can
  * work there; > 0, the number of a system call, if a filter would not let it through;
  * -EACCES if the filters can't be read (that takes CAP_SYS_ADMIN); another negative errno.
- * @trap_tsc_ok is set to whether prctl(PR_SET_TSC) would pass.
+ * @ret_extras says what of the rest would pass.
  */
-int filter_check(pid_t pid, uint64_t gate, int *trap_tsc_ok);
+struct filter_extras {
+	bool trap_tsc;		/* prctl(PR_SET_TSC) */
+	bool pin_cpu;		/* sched_setaffinity(2) and what goes with it */
+};
+int filter_check(pid_t pid, uint64_t gate, struct filter_extras *ret_extras);

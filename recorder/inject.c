@@ -248,13 +248,16 @@ static uint64_t vdso_symbol(const struct target *t, const char *name)
 
 /* -- remote calls ------------------------------------------------------------------------------ */
 
-/* Runs to the next stop of a system call. */
+/*
+ * Runs to the next stop of a system call. A signal on the way does what it would do to an
+ * image that hasn't begun: nothing, or the end.
+ */
 static int run_to_syscall_stop(struct target *t)
 {
-	int status;
+	int status, signal = 0;
 
 	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, t->pid, 0, 0) < 0)
+		if (ptrace(PTRACE_SYSCALL, t->pid, 0, signal) < 0)
 			return -errno;
 		if (waitpid(t->pid, &status, __WALL) < 0)
 			return -errno;
@@ -262,8 +265,9 @@ static int run_to_syscall_stop(struct target *t)
 			return -ESRCH;
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 			return 0;
-		/* A signal before the first instruction: it has its turn later, natively. */
-		return -EINTR;
+		if (status >> 16)	/* stopped by job control */
+			return -EINTR;
+		signal = WSTOPSIG(status);
 	}
 }
 
@@ -369,7 +373,8 @@ static int put_image(struct injector *in, struct target *t)
 
 static int check_recordable(struct injector *in, struct target *t)
 {
-	int trap_tsc_ok, r;
+	struct filter_extras extras;
+	int r;
 
 	if (t->regs.cs != CODE_SEGMENT_64)
 		return native(in, -ENOEXEC, "it is a 32-bit program");
@@ -377,7 +382,7 @@ static int check_recordable(struct injector *in, struct target *t)
 		return native(in, -EPERM, "it changes its privileges (set-user-ID or capabilities)");
 	if (!(t->aux[AT_HWCAP2] & HWCAP2_FSGSBASE))
 		return native(in, -ENOTSUP, "this processor or kernel has no FSGSBASE");
-	r = filter_check(t->pid, t->vdso.start, &trap_tsc_ok);
+	r = filter_check(t->pid, t->vdso.start, &extras);
 	if (r < 0)
 		return native(in, r, "its seccomp filters can't be read");
 	if (r > 0) {
@@ -385,7 +390,8 @@ static int check_recordable(struct injector *in, struct target *t)
 				"its seccomp filter forbids system call %d, which the agent needs", r);
 		return native(in, -EPERM, in->why_buffer);
 	}
-	t->config.trap_tsc = trap_tsc_ok && t->aux[AT_BASE];
+	t->config.trap_tsc = extras.trap_tsc && t->aux[AT_BASE];
+	t->config.pin_cpu = extras.pin_cpu;
 	return 0;
 }
 

@@ -201,6 +201,9 @@ static void work(struct recorder *r)
 	if (news & DOMAIN_BROKEN)
 		log_error("the log of process %d makes no sense: recording of it is over",
 			  domain_pid(d));
+	if (news & DOMAIN_PASSES)
+		tell_pid(r, "native", domain_pid(d), "recording stopped: it was stalled for longer than "
+			 "the policy's bound");
 	if (news & DOMAIN_FROZEN)
 		window_frozen(r, d);
 	if (news & DOMAIN_EXECS)
@@ -247,7 +250,27 @@ static int on_more(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-/* The process is gone. If it said nothing, it was killed from outside. */
+/* It said nothing: it was killed from outside, or we had lost it before. */
+static void gone_silently(struct recorder *r, struct domain *d)
+{
+	struct trigger trigger = { .kind = "killed", .signal = SIGKILL, .pid = domain_pid(d) };
+	struct domain_status status;
+
+	if (domain_has_execed(d)) {
+		domain_finish(d, DOMAIN_EXECED);
+		tell_pid(r, "native", domain_pid(d), "the injector did not come in time for its exec");
+		return;
+	}
+	domain_finish(d, DOMAIN_KILLED);
+	domain_get_status(d, &status);
+	if (status.passing) {
+		trigger.kind = "recording-stopped";
+		trigger.signal = 0;
+	}
+	if (r->policy.triggers & (TRIGGER_KILLED | TRIGGER_EXIT))
+		recorder_freeze(r, d, &trigger, status.events, NULL);
+}
+
 static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct recorder *r = userdata;
@@ -257,15 +280,8 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
 	(void) fd;
 	(void) revents;
 	work(r);	/* an obituary may have come with it */
-	if (domain_end(d) == DOMAIN_RUNS) {
-		struct trigger trigger = { .kind = "killed", .signal = SIGKILL, .pid = domain_pid(d) };
-		struct domain_status status;
-
-		domain_finish(d, DOMAIN_KILLED);
-		domain_get_status(d, &status);
-		if ((r->policy.triggers & (TRIGGER_KILLED | TRIGGER_EXIT)) && !status.passing)
-			recorder_freeze(r, d, &trigger, status.events, NULL);
-	}
+	if (domain_end(d) == DOMAIN_RUNS)
+		gone_silently(r, d);
 	drop_domain(r);
 	recorder_tell(r, recorder_news("ended"));
 	return sd_event_exit(r->event, 0);

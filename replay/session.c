@@ -71,8 +71,10 @@ static int feed(struct session *s)
 			s->held_ns = event_reader_ns(s->events);
 		}
 		event = (const struct event *)s->hold;
-		if (s->feed_at + s->held - tail(s) > s->config.ring_len)
+		if (s->feed_at + s->held - tail(s) > s->config.ring_len) {
+			head = s->feed_at;	/* a group may be longer than the ring */
 			break;
+		}
 		/* The ring is mapped twice: what wraps is contiguous. */
 		memcpy(s->ring + (s->feed_at & (s->config.ring_len - 1)), event, event->len);
 		s->feed_at += event->len;

@@ -511,6 +511,8 @@ uint64_t hash_bytes(const void *data, size_t len);
 /* Attention bits that concern snapshots. Baton, context saved. */
 void snapshot_attend(struct thread *thread);
 void snapshot_take(struct thread *thread, unsigned flags);
+/* No snapshot any more: the process is about to become another. */
+void snapshot_give_up(void);
 /* Writes the obituary and waits, within bounds, for what the recorder wants to read. */
 void obituary_write(struct thread *thread, int signal, int status, unsigned at,
 		    const void *info, bool quiescent);
@@ -534,6 +536,9 @@ __attribute__((noreturn)) void program_begins(struct thread *thread);
 __attribute__((noreturn)) void thread_starts(struct thread *thread);
 /* This process goes on natively, from its saved context: a fork child, a filter's owner. */
 __attribute__((noreturn)) void process_detach(struct thread *thread);
+
+/* The first system call: the image may run on any processor again. */
+void unpin_from_cpu(void);
 
 /* Leaves the agent: restores thread->frame. Baton. */
 __attribute__((noreturn)) void resume_program(struct thread *thread);

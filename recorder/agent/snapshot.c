@@ -160,6 +160,11 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	s->snapshot_stall_ns = monotonic_ns() - begin;
 }
 
+void snapshot_give_up(void)
+{
+	reap(true);
+}
+
 void snapshot_attend(struct thread *thread)
 {
 	struct agent_shared *s = shared();

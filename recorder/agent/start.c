@@ -138,6 +138,46 @@ static struct thread *first_thread(void)
 	return thread;
 }
 
+/*
+ * CPUID tells which processor it runs on, and the C library keeps what it said. So the
+ * image stays on one processor, which replay takes too, until its first system call: all
+ * of that lies before.
+ */
+static void pin_to_cpu(void)
+{
+	struct agent_process *p = process();
+	uint64_t one[MAX_CPUS / 64] = { 0 };
+	uint32_t cpu = 0;
+	long len = agent_syscall(NR_sched_getaffinity, 0, sizeof(p->affinity), p->affinity);
+
+	if (len <= 0 || agent_syscall(NR_getcpu, &cpu, NULL, NULL) < 0 || cpu >= MAX_CPUS)
+		return;
+	one[cpu / 64] = UINT64_C(1) << cpu % 64;
+	if (agent_syscall(NR_sched_setaffinity, 0, len, one) < 0)
+		return;
+	p->affinity_len = (uint32_t)len;
+	shared()->first_cpu = cpu;
+}
+
+/*
+ * Everywhere, if that is what it was: a mask of today's processors would keep the program
+ * from those that its cpuset is given later.
+ */
+void unpin_from_cpu(void)
+{
+	struct agent_process *p = process();
+	uint64_t everywhere[MAX_CPUS / 64], now[MAX_CPUS / 64];
+	uint32_t len = p->affinity_len;
+
+	p->affinity_len = 0;
+	memset(everywhere, 0xff, sizeof(everywhere));
+	if (agent_syscall(NR_sched_setaffinity, 0, len, everywhere) == 0 &&
+	    agent_syscall(NR_sched_getaffinity, 0, sizeof(now), now) == len &&
+	    memcmp(now, p->affinity, len) == 0)
+		return;
+	(void) agent_syscall(NR_sched_setaffinity, 0, len, p->affinity);
+}
+
 void start_main(void)
 {
 	enum { SIG_BLOCK = 0 };
@@ -157,6 +197,8 @@ void start_main(void)
 	if (agent_config.trap_tsc &&
 	    agent_syscall(NR_prctl, PR_SET_TSC_, PR_TSC_SIGSEGV) == 0)
 		process()->tsc_trapped = 1;
+	if (agent_config.pin_cpu)
+		pin_to_cpu();
 	thread_attach(thread);
 	begin_program(VDSO_ADDRESS(VDSO_vdso_begin_program));
 }

@@ -10,6 +10,7 @@
 #include "recorder/agent/agent.h"
 
 enum {
+	PATH_SIZE = 512,	/* longer ones are rare, and can be had otherwise */
 	PROT_RW = 3, PROT_EXEC_ = 4,
 	MAP_SHARED_ = 1, MAP_PRIVATE_ = 2, MAP_SHARED_VALIDATE_ = 3, MAP_TYPE_ = 15,
 	MAP_FIXED_ = 0x10, MAP_ANONYMOUS_ = 0x20, MAP_GROWSDOWN_ = 0x100, MAP_DENYWRITE_ = 0x800, MAP_NORESERVE_ = 0x4000,
@@ -52,6 +53,24 @@ struct stat64 {
 };
 static_assert(sizeof(struct stat64) == 144, "kernel ABI");
 
+/* What /proc calls the file of @fd. Returns the length, 0 if that can't be told. */
+static uint32_t path_of(long fd, char *path, size_t size)
+{
+	char name[32] = "/proc/self/fd/", digits[12];
+	size_t len = sizeof("/proc/self/fd/") - 1, n = 0;
+	long r;
+
+	do {
+		digits[n++] = (char)('0' + fd % 10);
+		fd /= 10;
+	} while (fd > 0 && n < sizeof(digits));
+	while (n)
+		name[len++] = digits[--n];
+	name[len] = '\0';
+	r = agent_syscall(NR_readlink, name, path, size);
+	return r > 0 && (size_t)r < size ? (uint32_t)r : 0;
+}
+
 static struct event_mapping describe_file(long fd)
 {
 	enum { S_IFMT_ = 0170000, S_IFREG_ = 0100000 };
@@ -88,13 +107,16 @@ static bool goes_by_value(const struct call *call, uint64_t len)
 static void record_mapping(struct thread *thread, struct call *call)
 {
 	struct event_mapping mapping = describe_file(call->args[4]);
-	uint64_t len;
+	char path[PATH_SIZE];
+	uint64_t len = covered(call, &mapping);
 
+	mapping.by_value = goes_by_value(call, len);
+	if (!mapping.by_value && mapping.ino)
+		mapping.path_len = path_of(call->args[4], path, sizeof(path));
 	if (!log_begin(thread, EVENT_SYSCALL, 0, NR_mmap, call->check, call->result))
 		return;
-	len = covered(call, &mapping);
-	mapping.by_value = goes_by_value(call, len);
 	log_add(thread, &mapping, sizeof(mapping));
+	log_add(thread, path, mapping.path_len);
 	if (mapping.by_value) {
 		log_add(thread, &len, sizeof(len));
 		log_add_user(thread, (uint64_t)call->result, len);

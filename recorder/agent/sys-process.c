@@ -21,7 +21,6 @@ enum {
 	FUTEX_TID_BITS = FUTEX_OWNER_DIED_BIT - 1,
 	ROBUST_LIST_LIMIT = 2048,	/* as the kernel's */
 	AT_FDCWD_ = -100,
-	EXEC_WAIT_NS = 20000000,	/* for the injector, before an exec */
 };
 
 /* What the program asked of clone(2), whichever call it used. */
@@ -436,23 +435,23 @@ static void dismiss_injector(struct thread *thread)
 	store_release(&s->exec_state, EXEC_FAILED);
 	wake_recorder();
 	/* Its interruption comes while we wait: a call of the program's would see EINTR. */
-	(void) wait_for_recorder(&s->exec_state, EXEC_FAILED, EXEC_WAIT_NS);
+	(void) wait_for_recorder(&s->exec_state, EXEC_FAILED, UINT64_MAX);
 }
 
 /*
  * Asks the injector to be there when the new image begins. Without an answer in time
  * the new image runs natively.
  */
-static void await_injector(struct thread *thread, const struct call *call)
+static void await_injector(struct thread *thread)
 {
 	struct agent_shared *s = shared();
 
-	if (passing() || thread->is_vfork_child || !file_is_there(call))
+	if (passing())
 		return;
 	s->exec_tid = thread->tid;
 	store_release(&s->exec_state, EXEC_ASKED);
 	wake_recorder();
-	if (!wait_for_recorder(&s->exec_state, EXEC_ASKED, EXEC_WAIT_NS))
+	if (!wait_for_recorder(&s->exec_state, EXEC_ASKED, UINT64_MAX))
 		(void) compare_exchange(&s->exec_state, EXEC_ASKED, EXEC_NATIVE);
 }
 
@@ -462,7 +461,11 @@ void sys_execve(struct thread *thread, struct call *call)
 	uint64_t ours = kernel_mask(thread);
 
 	if (!agent_replays()) {
-		await_injector(thread, call);
+		if (!thread->is_vfork_child && file_is_there(call)) {
+			/* The new image would get its SIGCHLD, and a child that it doesn't know. */
+			snapshot_give_up();
+			await_injector(thread);
+		}
 		/* What exec inherits must be the program's, not ours (hazard 4). */
 		signal_send_back(thread);
 		if (process()->tsc_trapped)
