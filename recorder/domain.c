@@ -57,7 +57,7 @@ void wake_word(uint32_t *word)
 static void *wait_for_agent(void *argument)
 {
 	struct domain *d = argument;
-	uint32_t seen = load(&d->shared->consumer_wake);
+	uint32_t seen = 0;	/* as the memory was made: a wake-up before this line counts */
 
 	while (!atomic_load(&d->stop)) {
 		uint64_t one = 1;
