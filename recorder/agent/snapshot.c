@@ -50,6 +50,8 @@ __attribute__((noreturn)) static void child_main(void)
 		child_exit();
 	(void) agent_syscall(NR_setsid);
 	(void) agent_syscall(NR_prctl, PR_SET_NAME_, "bb-snapshot");
+	/* The recorder may look for it before our parent's clone has returned. */
+	s->snapshot_child = (uint32_t)agent_syscall(NR_getpid);
 	if (!compare_exchange(&s->snapshot_state, SNAPSHOT_NONE, SNAPSHOT_BORN))
 		child_exit();
 	futex_wake(&s->snapshot_state, INT32_MAX);
@@ -148,7 +150,7 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	if (child < 0) {
 		fail((int)child);
 	} else {
-		s->snapshot_child = p->snapshot_child = (uint32_t)child;
+		p->snapshot_child = (uint32_t)child;
 		if (!child_is_born(begin)) {
 			reap(true);
 			fail(-EAGAIN_);
