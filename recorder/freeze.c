@@ -102,6 +102,11 @@ static struct json_object *notes_json(const struct domain *d, const struct final
 				"%s was refused, in whole or in part, as by a kernel that lacks it", name);
 		add_note(notes, text);
 	}
+	if (status.snapshots_failed) {
+		(void) snprintf(text, sizeof(text), "%u snapshots failed, the last one with: %s",
+				status.snapshots_failed, strerror(-status.snapshot_error));
+		add_note(notes, text);
+	}
 	if (status.missing_files) {
 		(void) snprintf(text, sizeof(text), "%u mapped files couldn't be opened: a replay can't "
 				"read their pages", status.missing_files);
