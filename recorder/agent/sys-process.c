@@ -46,9 +46,16 @@ static struct clone_request clone_request(const struct call *call)
 
 static void sys_fork(struct thread *thread, struct call *call, const struct clone_request *request)
 {
+	enum { SIG_SETMASK_ = 2 };
+	uint64_t all = ~UINT64_C(0), mask = 0;
 	long pid;
 
 	if (!agent_replays()) {
+		/*
+		 * A signal to the child must find the program's handlers, not ours: it waits
+		 * until process_detach() has put them back and sigreturn the mask.
+		 */
+		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, &mask, 8);
 		/* Memory must not change under the copy: the baton stays. */
 		pid = agent_call(NR_clone, (long)request->flags, (long)request->stack,
 				 (long)request->parent_tid, (long)request->child_tid,
@@ -61,6 +68,7 @@ static void sys_fork(struct thread *thread, struct call *call, const struct clon
 			call_set_result(thread, 0);
 			process_detach(thread);
 		}
+		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &mask, NULL, 8);
 		call->result = pid;
 	}
 	if (request->flags & (CLONE_PARENT_SETTID_ | CLONE_PIDFD_))
