@@ -360,6 +360,9 @@ enum thread_state {
 	THREAD_ENDED,		/* dead, or an exec's or a vfork's vanished child */
 };
 
+/* Signals that can't be blocked for the program: those of faults, and the kick's. */
+#define N_HELD 6
+
 /*
  * A thread's record, at its %gs base. The vDSO's assembler knows the first fields.
  */
@@ -395,7 +398,7 @@ struct thread {
 	uint32_t kick_seen;
 	uint8_t pending_info[128];
 	uint64_t held_mask;	/* unblockable ones that came while the program blocks them */
-	uint8_t held_info[5][128];
+	uint8_t held_info[N_HELD][128];
 	uint32_t timer_armed;	/* delivers a pending signal to a computing thread */
 	uint32_t has_timer;
 	int32_t timer;

@@ -496,6 +496,10 @@ void signal_send_back(struct thread *thread);
 void resume_preempted(struct thread *thread);
 /* A signal that was held back while the program had it blocked may come now. */
 void signal_release_held(struct thread *thread);
+/* The program ignores it from now on. Baton. */
+void signal_forget_held(int signal);
+/* Tells the kernel the mask that the program has now: what it lets in strikes at once. */
+void signals_let_in(const struct thread *thread);
 /* The program's rt_sigreturn: frame.c. False: its frame is bad. */
 bool frame_restore(struct thread *thread);
 bool frame_build(struct thread *thread, int signal, const struct event_signal *event);

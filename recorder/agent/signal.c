@@ -62,6 +62,12 @@ static void set_kernel_mask(uint64_t mask)
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
 }
 
+void signals_let_in(const struct thread *thread)
+{
+	if (!agent_replays())
+		set_kernel_mask(kernel_mask(thread));
+}
+
 static long kernel_sigaction(int signal, const struct kernel_sigaction *action,
 			     struct kernel_sigaction *old)
 {
@@ -281,20 +287,27 @@ void signal_replay(struct thread *thread)
 	replay_done(thread);
 }
 
+static const uint8_t held_signals[N_HELD] = { SIGILL_, SIGTRAP_, SIGBUS_, SIGFPE_, SIGSEGV_,
+					      KICK_SIGNAL };
+
+void signal_forget_held(int signal)
+{
+	for (uint64_t i = 0; i < process()->n_slots_mapped; i++)
+		slot_thread((uint32_t)i)->held_mask &= ~signal_bit(signal);
+}
+
 void signal_release_held(struct thread *thread)
 {
-	static const uint8_t sync[] = { SIGILL_, SIGTRAP_, SIGBUS_, SIGFPE_, SIGSEGV_ };
-
 	if (!thread->held_mask || thread->pending)
 		return;
-	for (unsigned i = 0; i < sizeof(sync); i++) {
-		uint64_t bit = signal_bit(sync[i]);
+	for (unsigned i = 0; i < N_HELD; i++) {
+		uint64_t bit = signal_bit(held_signals[i]);
 
 		if (!(thread->held_mask & bit) || (thread->mask & bit))
 			continue;
 		thread->held_mask &= ~bit;
 		memcpy(thread->pending_info, thread->held_info[i], sizeof(thread->pending_info));
-		thread->pending = sync[i];
+		thread->pending = held_signals[i];
 		return;
 	}
 }
@@ -356,12 +369,10 @@ static void disarm_timer(struct thread *thread)
 /* kill(2) with a signal that we can't block for the program, while it has it blocked. */
 static bool hold_back(struct thread *thread, int signal, const struct siginfo *info)
 {
-	static const uint8_t sync[] = { SIGILL_, SIGTRAP_, SIGBUS_, SIGFPE_, SIGSEGV_ };
-
 	if (!(thread->mask & signal_bit(signal)) && !thread->pending)
 		return false;
-	for (unsigned i = 0; i < sizeof(sync); i++) {
-		if (sync[i] != signal)
+	for (unsigned i = 0; i < N_HELD; i++) {
+		if (held_signals[i] != signal)
 			continue;
 		thread->held_mask |= signal_bit(signal);
 		memcpy(thread->held_info[i], info, sizeof(*info));

@@ -36,6 +36,8 @@ static long sigaction(struct thread *thread, const struct call *call)
 			return -EFAULT_;
 		after.mask &= ~never_blocked;
 		*d = after;
+		if (after.handler == SIG_IGN_)
+			signal_forget_held(signal);
 	}
 	if (call->args[2] && !copy_to_user((uint64_t)call->args[2], &before, sizeof(before)))
 		return -EFAULT_;
@@ -69,11 +71,8 @@ static long sigprocmask(struct thread *thread, const struct call *call)
 	if (call->args[2] && !copy_to_user((uint64_t)call->args[2], &before, sizeof(before)))
 		return -EFAULT_;
 	/* Now, not on leaving: what was pending strikes before the call returns. */
-	if (call->args[1] && !agent_replays()) {
-		uint64_t mask = kernel_mask(thread);
-
-		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &mask, NULL, 8);
-	}
+	if (call->args[1])
+		signals_let_in(thread);
 	return 0;
 }
 
@@ -170,10 +169,14 @@ void sys_wait_signal(struct thread *thread, struct call *call)
 
 void sys_rt_sigreturn(struct thread *thread, struct call *call)
 {
+	uint64_t mask = thread->mask;
 	bool good;
 
 	finish(thread, call, 0);
 	good = frame_restore(thread);
+	/* Now, not on leaving: what was held back strikes before the program goes on. */
+	if (mask & ~thread->mask)
+		signals_let_in(thread);
 	if (!good) {
 		/* As the kernel: SIGSEGV that can't be handled on this stack kills. */
 		struct siginfo info = { .signo = SIGSEGV_, .code = 0x80 };

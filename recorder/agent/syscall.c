@@ -90,8 +90,13 @@ static void leave(struct thread *thread)
 	if (agent_replays()) {
 		replay_before_user(thread);
 	} else {
-		signal_release_held(thread);
-		(void) signal_deliver_pending(thread, EVENT_AT_EXIT);
+		do {
+			signal_release_held(thread);
+			if (!signal_deliver_pending(thread, EVENT_AT_EXIT))
+				break;
+			/* As the kernel does: all that may come come now, the last on top. */
+			signals_let_in(thread);
+		} while (thread->pending || thread->held_mask);
 	}
 	resume_program(thread);
 }
