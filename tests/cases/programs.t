@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Each of tests/programs, natively, recorded and replayed: the same exit status, the same
+# output. Once from exec to the end, and once with snapshots every few milliseconds, which
+# stop the program at arbitrary instructions.
+#
+# A program ends with 0, or says `expect: STATUS' in a comment. What we can't replay says
+# `fails in replay: WHY', and is a TODO. Arguments: only these programs.
+
+. "${top_srcdir:-.}/tests/cases/lib.sh"
+
+seconds=60
+
+# record_and_check NAME HOW OPTION...
+record_and_check()
+{
+	name=$1 how=$2
+	shift 2
+	rm -rf "$work/store" "$work/dump"
+	timeout $seconds "$BLACKBOXCTL" record --dir "$work/store" --window all "$@" \
+		-o "$work/dump" -- "$PROGRAMS/$name" \
+		>"$work/recorded.out" 2>"$work/recorded.err" </dev/null
+	status=$?
+	if [ $status -ne "$expected" ]; then
+		not_ok "$name: recorded$how"
+		echo "exit status $status, not $expected" | diag
+		tail -n 3 "$work/recorded.err" | diag
+	elif ! cmp -s "$work/native.out" "$work/recorded.out"; then
+		not_ok "$name: recorded$how"
+		diff "$work/native.out" "$work/recorded.out" | head -n 5 | diag
+	else
+		ok "$name: recorded$how"
+	fi
+	if [ -n "$why" ]; then
+		timeout $seconds "$BLACKBOXCTL" replay --check "$work/dump" >/dev/null 2>&1 &&
+			ok "$name: replayed$how" || not_ok "$name: replayed$how # TODO $why"
+		return
+	fi
+	if ! replay_checks "$name: replayed$how" "$work/dump"; then
+		notes "$work/store"
+	elif ! cmp -s "$work/recorded.out" "$work/replay.out"; then
+		not_ok "$name: output in replay$how"
+		tail -n 3 "$work/recorded.err" | diag
+		diff "$work/recorded.out" "$work/replay.out" | head -n 5 | diag
+	fi
+}
+
+one_program()
+{
+	name=$1
+	expected=$(sed -n 's/.*expect: \([0-9]*\).*/\1/p' "$top_srcdir/tests/programs/$name.c")
+	: "${expected:=0}"
+	why=$(sed -n 's,.*fails in replay: \(.*\) \*/.*,\1,p' "$top_srcdir/tests/programs/$name.c")
+	timeout $seconds "$PROGRAMS/$name" >"$work/native.out" 2>"$work/native.err" </dev/null
+	status=$?
+	if [ $status -ne "$expected" ]; then
+		not_ok "$name: natively"
+		echo "exit status $status, not $expected" | diag
+		tail -n 3 "$work/native.err" | diag
+		return
+	fi
+	record_and_check "$name" ""
+	record_and_check "$name" ", with snapshots" --set snapshot-interval=10ms
+}
+
+replay_seconds=$seconds
+cd "$work" || exit 99
+if [ $# -eq 0 ]; then
+	for source in "$top_srcdir"/tests/programs/*.c; do
+		# mcload is a tool of memcached.t
+		case $source in
+		*/mcload.c) ;;
+		*) set -- "$@" "$(basename "$source" .c)" ;;
+		esac
+	done
+fi
+for name in "$@"; do
+	one_program "$name"
+done
+done_testing
