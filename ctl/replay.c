@@ -11,19 +11,24 @@
 #include "common/autoclean.h"
 #include "common/log.h"
 #include "ctl/ctl.h"
+#include "ctl/gdb.h"
 #include "replay/check.h"
 #include "replay/window.h"
 
 struct replay {
-	bool check;
+	bool check, from_start;
+	int pid;		/* 0: the one that the window was frozen for */
 	const char *dir, *name;
+	char **gdb_args;	/* NULL: none */
 };
 
-enum { OPT_CHECK = 1, OPT_DIR };
+enum { OPT_CHECK = 1, OPT_DIR, OPT_FROM, OPT_PID };
 
 static const struct argp_option options[] = {
 	{ "check", OPT_CHECK, NULL, 0,
 	  "Replay to the end without a debugger; succeed only if all is as recorded", 0 },
+	{ "from", OPT_FROM, "start|end", 0, "Where gdb stands at first: at the window's end by default", 0 },
+	{ "pid", OPT_PID, "PID", 0, "The process to replay, if the window has several", 0 },
 	{ "dir", OPT_DIR, "DIR", 0, "Look for the incident in the store DIR", 0 },
 	{ 0 },
 };
@@ -38,6 +43,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_DIR:
 		r->dir = arg;
+		break;
+	case OPT_FROM:
+		r->from_start = strcmp(arg, "start") == 0;
+		if (!r->from_start && strcmp(arg, "end") != 0)
+			argp_error(state, "--from is start or end, not \"%s\"", arg);
+		break;
+	case OPT_PID:
+		r->pid = atoi(arg);
+		if (r->pid <= 0)
+			argp_error(state, "\"%s\" is not a process id", arg);
 		break;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0)
@@ -97,6 +112,35 @@ static int check(struct window *window)
 	return EXIT_DONE;
 }
 
+/* -- under gdb -------------------------------------------------------------------------------- */
+
+static struct window_domain *choose_domain(const struct replay *replay, struct window *window)
+{
+	if (!replay->pid)
+		return window_main_domain(window);
+	for (size_t i = 0; i < window->n_domains; i++)
+		if (window->domains[i].pid == replay->pid)
+			return &window->domains[i];
+	log_error("process %d isn't in this window", replay->pid);
+	return NULL;
+}
+
+static int debug(const struct replay *replay, struct window *window)
+{
+	const struct window_domain *domain = choose_domain(replay, window);
+	struct replay_error error = { "" };
+	int status = EXIT_FAILED, r;
+
+	if (!domain)
+		return EXIT_BAD_INPUT;
+	r = gdb_run(window, domain, replay->from_start, replay->gdb_args, &status, &error);
+	end_progress();
+	if (r >= 0)
+		return status;
+	log_error("%s", error.text[0] ? error.text : strerror(-r));
+	return r == -ENOEXEC || r == -ECANCELED ? EXIT_FAILED : status_of(r);
+}
+
 int verb_replay(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -112,6 +156,13 @@ int verb_replay(int argc, char **argv)
 	int r;
 
 	argp_err_exit_status = EXIT_BAD_INPUT;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--") != 0)
+			continue;
+		replay.gdb_args = &argv[i + 1];
+		argc = i;
+		break;
+	}
 	if (argp_parse(&argp, argc, argv, 0, NULL, &replay))
 		return EXIT_BAD_INPUT;
 	if (find_incident(replay.dir, replay.name, path, sizeof(path)) < 0)
@@ -121,5 +172,5 @@ int verb_replay(int argc, char **argv)
 		log_error("%s", error.text);
 		return EXIT_BAD_INPUT;
 	}
-	return check(&window);
+	return replay.check ? check(&window) : debug(&replay, &window);
 }

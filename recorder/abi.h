@@ -197,6 +197,7 @@ enum replay_stop {
 	STOP_ARRIVED,		/* the search's thread came by, but it isn't the place (report_every) */
 	STOP_FOUND,		/* the search's thread stands there */
 	STOP_TRAP,		/* breakpoint, step, watchpoint: program code was stopped */
+	STOP_SIGNAL,		/* a handler is about to be called (stop_at_signals) */
 	STOP_THREAD,		/* a new thread is about to begin (stop_at_threads) */
 	STOP_END,		/* the log has ended */
 	STOP_DIVERGED,		/* struct divergence says how */
@@ -329,7 +330,7 @@ struct agent_shared {
 	uint32_t stop_in_vdso;	/* the stopped thread has no saved context: a vDSO function's end */
 	uint64_t stop_address;
 	uint32_t log_ended;	/* no more events will come */
-	uint32_t stop_at_events, stop_at_writes, stop_at_threads;
+	uint32_t stop_at_events, stop_at_writes, stop_at_threads, stop_at_signals;
 	uint32_t ends_asleep;	/* at the log's end all threads were in calls */
 	struct replay_command command;
 	uint64_t replayed;	/* events done: the position */

@@ -20,6 +20,7 @@
 
 #include "common/autoclean.h"
 #include "replay/internal.h"
+#include "replay/locate.h"
 #include "replay/session-internal.h"
 
 enum {
@@ -33,13 +34,13 @@ ssize_t session_read(const struct session *s, uint64_t address, void *to, size_t
 {
 	ssize_t n = pread(s->mem, to, len, (off_t)address);
 
-	for (size_t i = 0; n > 0 && i < s->n_breakpoints; i++) {
-		uint64_t at = s->breakpoints[i].address;
-
-		if (at >= address && at < address + (uint64_t)n)
-			((uint8_t *)to)[at - address] = s->breakpoints[i].byte;
-	}
-	return n < 0 ? -errno : n;
+	if (n < 0)
+		return -errno;
+	for (size_t i = 0; i < s->n_breakpoints; i++)
+		if (s->breakpoints[i].address - address < (uint64_t)n)
+			((uint8_t *)to)[s->breakpoints[i].address - address] = s->breakpoints[i].byte;
+	locate_hide(s, address, to, (size_t)n);
+	return n;
 }
 
 /* -- breakpoints ---------------------------------------------------------------------------------- */
@@ -52,13 +53,16 @@ static struct breakpoint *find_breakpoint(struct session *s, uint64_t address)
 	return NULL;
 }
 
-int session_set_breakpoint(struct session *s, uint64_t address)
+bool has_breakpoint(const struct session *s, uint64_t address)
+{
+	return find_breakpoint((struct session *)s, address);
+}
+
+static int plant(struct session *s, uint64_t address)
 {
 	static const uint8_t trap = INT3;
 	struct breakpoint *more, new = { .address = address };
 
-	if (find_breakpoint(s, address))
-		return 0;
 	if (session_read(s, address, &new.byte, 1) != 1)
 		return -EFAULT;
 	more = realloc(s->breakpoints, (s->n_breakpoints + 1) * sizeof(*more));
@@ -68,21 +72,39 @@ int session_set_breakpoint(struct session *s, uint64_t address)
 	if (pwrite(s->mem, &trap, 1, (off_t)address) != 1)
 		return -EFAULT;
 	more[s->n_breakpoints++] = new;
-	tell_patches(s);
 	return 0;
+}
+
+int session_set_breakpoint(struct session *s, uint64_t address)
+{
+	int r, laid;
+
+	if (find_breakpoint(s, address))
+		return 0;
+	if (s->n_breakpoints == MAX_REPLAY_PATCHES - 1)
+		return -ENOSPC;	/* the agent must know of each */
+	locate_lift(s);
+	r = plant(s, address);
+	laid = locate_lay(s);
+	tell_patches(s);
+	return r < 0 ? r : laid;
 }
 
 int session_clear_breakpoint(struct session *s, uint64_t address)
 {
 	struct breakpoint *b = find_breakpoint(s, address);
+	int r = 0, laid;
 
 	if (!b)
 		return -ENOENT;
-	if (pwrite(s->mem, &b->byte, 1, (off_t)address) != 1)
-		return -EFAULT;
-	*b = s->breakpoints[--s->n_breakpoints];
+	locate_lift(s);
+	if (pwrite(s->mem, &b->byte, 1, (off_t)address) == 1)
+		*b = s->breakpoints[--s->n_breakpoints];
+	else
+		r = -EFAULT;
+	laid = locate_lay(s);
 	tell_patches(s);
-	return 0;
+	return r < 0 ? r : laid;
 }
 
 /* -- watchpoints ------------------------------------------------------------------------------------ */
@@ -102,24 +124,46 @@ static unsigned long control_bits(const struct session *s)
 	return bits;
 }
 
-static void arm_thread(const struct session *s, pid_t tid)
+/* What is done to a thread while it is stopped by ptrace. */
+typedef void thread_action(struct session *s, pid_t tid);
+
+static void arm_thread(struct session *s, pid_t tid)
 {
 	size_t base = offsetof(struct user, u_debugreg);
+
+	(void) ptrace(PTRACE_POKEUSER, tid, base + 7 * sizeof(long), 0);
+	for (unsigned i = 0; i < MAX_WATCHES; i++)
+		if (s->watches[i].len)
+			(void) ptrace(PTRACE_POKEUSER, tid, base + i * sizeof(long), s->watches[i].address);
+	(void) ptrace(PTRACE_POKEUSER, tid, base + 7 * sizeof(long), control_bits(s));
+}
+
+/* Debug register 6: which of the four the newest trap was for. Cleared for the next. */
+static void take_hits(struct session *s, pid_t tid)
+{
+	size_t at = offsetof(struct user, u_debugreg) + 6 * sizeof(long);
+	long hits;
+
+	errno = 0;
+	hits = ptrace(PTRACE_PEEKUSER, tid, at, 0);
+	if (errno)
+		return;
+	s->hits |= (unsigned)hits & ((1 << MAX_WATCHES) - 1);
+	(void) ptrace(PTRACE_POKEUSER, tid, at, 0);
+}
+
+static void with_thread(struct session *s, pid_t tid, thread_action *action)
+{
 	int status;
 
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
 		return;
-	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0 && waitpid(tid, &status, __WALL) == tid) {
-		(void) ptrace(PTRACE_POKEUSER, tid, base + 7 * sizeof(long), 0);
-		for (unsigned i = 0; i < MAX_WATCHES; i++)
-			if (s->watches[i].len)
-				(void) ptrace(PTRACE_POKEUSER, tid, base + i * sizeof(long), s->watches[i].address);
-		(void) ptrace(PTRACE_POKEUSER, tid, base + 7 * sizeof(long), control_bits(s));
-	}
+	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0 && waitpid(tid, &status, __WALL) == tid)
+		action(s, tid);
 	(void) ptrace(PTRACE_DETACH, tid, 0, 0);
 }
 
-void arm_watches(struct session *s)
+static void with_threads(struct session *s, thread_action *action)
 {
 	char path[64];
 	autoclean(closedirp) DIR *dir = NULL;
@@ -129,7 +173,12 @@ void arm_watches(struct session *s)
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			arm_thread(s, (pid_t)strtol(entry->d_name, NULL, 10));
+			with_thread(s, (pid_t)strtol(entry->d_name, NULL, 10), action);
+}
+
+void arm_watches(struct session *s)
+{
+	with_threads(s, arm_thread);
 	s->watches_changed = false;
 }
 
@@ -168,79 +217,166 @@ static uint64_t watched_value(const struct session *s, const struct watch *w)
 	return value;
 }
 
-/* Which one it was: the one that changed, else the first (it was read, or written with what it had). */
-static void find_hit(struct session *s)
+static bool any_watch(const struct session *s)
+{
+	for (unsigned i = 0; i < MAX_WATCHES; i++)
+		if (s->watches[i].len)
+			return true;
+	return false;
+}
+
+/*
+ * Which one it was: the processor says so; where it was overtaken (the agent has touched
+ * several), the one that changed.
+ */
+static bool find_hit(struct session *s)
 {
 	const struct watch *hit = NULL;
 
+	if (!any_watch(s))
+		return false;
+	s->hits = 0;
+	with_threads(s, take_hits);
 	for (unsigned i = 0; i < MAX_WATCHES; i++) {
 		const struct watch *w = &s->watches[i];
 
-		if (w->len && (!hit || watched_value(s, w) != w->value))
+		if (w->len && ((s->hits >> i & 1) || watched_value(s, w) != w->value))
 			hit = w;
 	}
-	s->watch_hit = hit != NULL;
-	s->watch_address = hit ? hit->address : 0;
+	if (hit)
+		s->watch_address = hit->address;
+	return hit;
 }
 
-bool session_watch_hit(const struct session *s, uint64_t *ret_address)
+enum session_trap session_trap(const struct session *s, uint64_t *ret_watch)
 {
-	*ret_address = s->watch_address;
-	return s->watch_hit;
+	*ret_watch = s->watch_address;
+	return s->trap;
 }
 
-/* -- stops ------------------------------------------------------------------------------------------- */
+/* -- threads ----------------------------------------------------------------------------------------- */
 
-/* The saved registers of the thread in @slot, to be changed. 0 if it has gone. */
-static uint64_t frame_regs(const struct session *s, uint32_t slot, uint64_t *regs)
+int read_thread(const struct session *s, uint32_t slot, struct thread_view *ret_view)
 {
 	autoclean(freep) struct thread_view *threads = NULL;
 	size_t n;
+	int r;
 
-	if (session_threads(s, &threads, &n) < 0)
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		if (threads[i].slot != slot)
-			continue;
-		memcpy(regs, threads[i].regs, sizeof(threads[i].regs));
-		return threads[i].frame + UCONTEXT_REGS;
+	r = threads_read(s->mem, s->config.base, &threads, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (threads[i].slot == slot) {
+			*ret_view = threads[i];
+			return 0;
+		}
 	}
-	return 0;
+	return r < 0 ? r : -ESRCH;
 }
 
-static int set_register(struct session *s, uint64_t frame_regs_at, int reg, uint64_t value)
+int write_register(const struct session *s, const struct thread_view *view, int reg, uint64_t value)
 {
-	return pwrite(s->mem, &value, sizeof(value), (off_t)(frame_regs_at + (uint64_t)reg * 8)) ==
-			       sizeof(value) ? 0 : -EFAULT;
+	uint64_t at = view->frame + UCONTEXT_REGS + (uint64_t)reg * 8;
+
+	return pwrite(s->mem, &value, sizeof(value), (off_t)at) == sizeof(value) ? 0 : -EFAULT;
+}
+
+static int step_on(const struct session *s, const struct thread_view *view)
+{
+	return write_register(s, view, REG_EFL_, view->regs[REG_EFL_] | FLAG_TRAP);
 }
 
 int session_step(struct session *s, uint32_t slot)
 {
-	uint64_t regs[N_REGS], at = frame_regs(s, slot, regs);
+	static const uint32_t yes = 1;
+	struct thread_view view;
+	int r = read_thread(s, slot, &view);
 
-	return at ? set_register(s, at, REG_EFL_, regs[REG_EFL_] | FLAG_TRAP) : -ESRCH;
+	if (r < 0)
+		return r;
+	/* In a system call: its return is the step's end. */
+	if (view.state == THREAD_ENTERED) {
+		off_t at = (off_t)(view.record + offsetof(struct thread, stepping));
+
+		return pwrite(s->mem, &yes, sizeof(yes), at) == sizeof(yes) ? 0 : -EFAULT;
+	}
+	return step_on(s, &view);
 }
 
-int trap_stop(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)
-{
-	uint32_t slot = s->shared->stop_thread;
-	uint64_t regs[N_REGS], at = frame_regs(s, slot, regs);
+/* -- stops ------------------------------------------------------------------------------------------- */
 
-	if (!at)
-		return replay_fail(ret_error, -ESRCH, "the thread that stopped has no record");
-	s->watch_hit = false;
-	if (s->shared->stop_signal == TRAP_HWBKPT)
-		find_hit(s);
-	else if (find_breakpoint(s, regs[REG_RIP_] - 1) && s->shared->stop_signal != TRAP_TRACE)
-		(void) set_register(s, at, REG_RIP_, regs[REG_RIP_] - 1);
-	else if (!(regs[REG_EFL_] & FLAG_TRAP) && s->shared->stop_signal != TRAP_TRACE) {
+/* What a trap of the processor was; -EAGAIN: the thread goes on. */
+static int judge_trap(struct session *s, struct thread_view *view)
+{
+	uint64_t ip = view->regs[REG_RIP_];
+	bool stepped = s->shared->stop_signal == TRAP_TRACE ||
+		       ((view->regs[REG_EFL_] & FLAG_TRAP) && s->shared->stop_signal != TRAP_HWBKPT);
+
+	if (!stepped && s->shared->stop_signal != TRAP_HWBKPT && find_breakpoint(s, ip - 1)) {
+		s->trap = TRAP_OF_BREAKPOINT;
+		return write_register(s, view, REG_RIP_, ip - 1);
+	}
+	if (!stepped && s->shared->stop_signal != TRAP_HWBKPT) {
 		/* Nothing of ours: the program has traps of its own. */
 		s->shared->trap_is_programs = 1;
 		return -EAGAIN;
 	}
-	(void) set_register(s, at, REG_EFL_, regs[REG_EFL_] & ~(uint64_t)FLAG_TRAP);
+	/* What the search's compares read isn't the program's access. */
+	if (find_hit(s) && !locate_is_check(s, ip))
+		s->owes_watch = true;
+	else if (!stepped)
+		return -EAGAIN;
+	/* The jump to the pad is no step of the program's. */
+	if (locate_is_between(s, ip) || (locate_is_entry(s, ip) && !s->owes_watch)) {
+		(void) step_on(s, view);
+		return -EAGAIN;
+	}
+	s->trap = s->owes_watch ? TRAP_OF_WATCH : TRAP_OF_STEP;
+	return 0;
+}
+
+int trap_stop(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)
+{
+	struct thread_view view;
+	int r = read_thread(s, s->shared->stop_thread, &view);
+
+	if (r == 0)
+		r = judge_trap(s, &view);
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0)
+		return replay_fail(ret_error, r, "can't read the thread that stopped: %s", strerror(-r));
+	(void) write_register(s, &view, REG_EFL_, view.regs[REG_EFL_] & ~(uint64_t)FLAG_TRAP);
+	*ret_stop = s->owes_request && s->trap == TRAP_OF_STEP ? SESSION_REQUESTED : SESSION_TRAP;
+	s->owes_watch = s->owes_request = false;
+	return 0;
+}
+
+/* The search's thread has come by, and it isn't the place. */
+int arrival_stop(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)
+{
+	if (!find_breakpoint(s, s->shared->search.place.regs[REG_RIP_]))
+		return locate_retune(s, ret_error);
+	s->trap = TRAP_OF_BREAKPOINT;
 	*ret_stop = SESSION_TRAP;
 	return 0;
+}
+
+int request_stop(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)
+{
+	struct thread_view view;
+	int r;
+
+	/* One that came too late: something else has stopped it meanwhile. */
+	if (!(__atomic_load_n(&s->shared->attention, __ATOMIC_SEQ_CST) & ATTENTION_STOP))
+		return -EAGAIN;
+	r = read_thread(s, s->shared->stop_thread, &view);
+	if (r < 0)
+		return replay_fail(ret_error, r, "can't read the thread that stopped: %s", strerror(-r));
+	*ret_stop = SESSION_REQUESTED;
+	if (!locate_is_between(s, view.regs[REG_RIP_]))
+		return 0;
+	s->owes_request = true;
+	(void) step_on(s, &view);
+	return -EAGAIN;
 }
 
 void before_go(struct session *s)

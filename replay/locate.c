@@ -45,6 +45,7 @@ struct instruction {
 struct search {
 	struct event_async place;
 	uint64_t pad;		/* address; 0: none mapped */
+	uint64_t jump_back;	/* in the pad, behind the copies */
 	uint64_t patched;	/* where the program's code was changed */
 	uint8_t saved[JUMP_LEN];
 	size_t saved_len;
@@ -222,6 +223,7 @@ static bool try_first(const struct session *s, struct search *f, size_t first)
 		return false;
 	f->first = first;
 	f->n_displaced = i - first;
+	f->jumps = true;
 	return true;
 }
 
@@ -413,6 +415,7 @@ static int write_pad(struct session *s, struct search *f)
 		}
 		emit_displaced(f, in);
 	}
+	f->jump_back = f->pad + f->len;
 	emit_jump(f, last->address + last->decoded.length);
 	if (f->len > PAD_CONSTANTS)
 		return -ENOSPC;
@@ -509,26 +512,30 @@ static int patch(struct session *s, struct search *f)
 /* A thread that is about to go on inside of what was displaced goes on in the copy. */
 static int redirect_thread(struct session *s, struct search *f)
 {
-	autoclean(freep) struct thread_view *threads = NULL;
-	size_t n;
+	struct thread_view view;
 	int r;
 
 	if (s->shared->stop_in_vdso || !f->jumps)
 		return 0;
-	r = session_threads(s, &threads, &n);
+	r = read_thread(s, s->shared->stop_thread, &view);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t ip = threads[i].regs[REG_RIP_];
-
-		if (threads[i].slot != s->shared->stop_thread)
-			continue;
-		for (size_t j = f->first + 1; j < f->first + f->n_displaced; j++)
-			if (f->code[j].address == ip && ip < f->patched + JUMP_LEN)
-				return write_bytes(s, threads[i].frame + UCONTEXT_REGS + REG_RIP_ * 8, &f->code[j].twin,
-						   8);
-	}
+	for (size_t j = f->first + 1; j < f->first + f->n_displaced; j++)
+		if (f->code[j].address == view.regs[REG_RIP_] && f->code[j].address < f->patched + JUMP_LEN)
+			return write_register(s, &view, REG_RIP_, f->code[j].twin);
 	return 0;
+}
+
+/* The program's bytes again, and the breakpoints in them. */
+static void unpatch(struct session *s, struct search *f)
+{
+	static const uint8_t trap = 0xcc;
+
+	(void) write_bytes(s, f->patched, f->saved, f->saved_len);
+	for (size_t i = 0; i < s->n_breakpoints; i++)
+		if (s->breakpoints[i].address - f->patched < f->saved_len)
+			(void) write_bytes(s, s->breakpoints[i].address, &trap, 1);
+	f->patched = 0;
 }
 
 static int fail(struct session *s, struct replay_error *ret_error, int r)
@@ -546,6 +553,26 @@ static bool prepare_trap_in_place(struct search *f)
 	return is_displaceable(&f->code[f->target]);
 }
 
+/* Chooses where the trap stands, with the breakpoints as they are, and puts it there. */
+static int lay(struct session *s, struct search *f)
+{
+	struct replay_search *search = &s->shared->search;
+	int r;
+
+	if (!choose_place_for_jump(s, f) && !prepare_trap_in_place(f))
+		return -EOPNOTSUPP;
+	r = f->pad ? 0 : map_pad(s, f, f->place.regs[REG_RIP_]);
+	if (r == 0)
+		r = write_pad(s, f);
+	if (r == 0)
+		r = patch(s, f);
+	if (r == 0)
+		r = redirect_thread(s, f);
+	/* Where the debugger has a breakpoint too, each arrival is one at that. */
+	search->report_every = f->jumps || has_breakpoint(s, f->place.regs[REG_RIP_]) ? 1 : 0;
+	return r;
+}
+
 int locate_begin(struct session *s, struct replay_error *ret_error)
 {
 	const struct event *event = session_next_event(s);
@@ -561,26 +588,90 @@ int locate_begin(struct session *s, struct replay_error *ret_error)
 	if (!f)
 		return -ENOMEM;
 	memcpy(&f->place, event + 1, sizeof(f->place));
-	f->jumps = true;
 	r = read_code(s, f, f->place.regs[REG_RIP_]);
-	if (r < 0)
-		return fail(s, ret_error, r);
-	if (!choose_place_for_jump(s, f) && !prepare_trap_in_place(f))
-		return fail(s, ret_error, -EOPNOTSUPP);
-	r = map_pad(s, f, f->place.regs[REG_RIP_]);
 	if (r == 0)
-		r = write_pad(s, f);
-	if (r == 0)
-		r = patch(s, f);
-	if (r == 0)
-		r = redirect_thread(s, f);
+		r = lay(s, f);
 	if (r < 0)
 		return fail(s, ret_error, r);
 	search->place = f->place;
 	search->arrivals = 0;
-	search->report_every = f->jumps ? 1 : 0;
 	search->active = 1;
 	return -EAGAIN;
+}
+
+void locate_lift(struct session *s)
+{
+	struct search *f = s->search;
+	struct thread_view view;
+
+	if (!f || !f->patched)
+		return;
+	/* It doesn't stand between: nobody looks at it then. */
+	if (!s->shared->stop_in_vdso && read_thread(s, s->shared->stop_thread, &view) == 0)
+		(void) write_register(s, &view, REG_RIP_, locate_visible(s, view.regs[REG_RIP_]));
+	unpatch(s, f);
+	tell_patches(s);
+}
+
+int locate_lay(struct session *s)
+{
+	return s->search ? lay(s, s->search) : 0;
+}
+
+/* -- the program's view ---------------------------------------------------------------------------------------- */
+
+static bool in_pad(const struct search *f, uint64_t ip)
+{
+	return f && f->patched && ip - f->pad < PAD_LEN;
+}
+
+/* Where the copies end: the jump back. */
+static const struct instruction *last_displaced(const struct search *f)
+{
+	return &f->code[f->first + f->n_displaced - 1];
+}
+
+uint64_t locate_visible(const struct session *s, uint64_t ip)
+{
+	const struct search *f = s->search;
+
+	if (!in_pad(f, ip))
+		return ip;
+	for (size_t i = f->first; i < f->first + f->n_displaced; i++)
+		if (f->code[i].twin == ip)
+			return f->code[i].address;
+	if (ip == f->jump_back)
+		return last_displaced(f)->address + last_displaced(f)->decoded.length;
+	return ip;
+}
+
+bool locate_is_between(const struct session *s, uint64_t ip)
+{
+	return in_pad(s->search, ip) && locate_visible(s, ip) == ip;
+}
+
+bool locate_is_check(const struct session *s, uint64_t ip)
+{
+	const struct search *f = s->search;
+
+	return in_pad(f, ip) && f->jumps && ip >= f->code[f->target].twin &&
+	       ip <= s->shared->search.out_of_line;
+}
+
+bool locate_is_entry(const struct session *s, uint64_t ip)
+{
+	const struct search *f = s->search;
+
+	return in_pad(f, ip) && f->jumps && ip == f->code[f->first].twin;
+}
+
+void locate_hide(const struct session *s, uint64_t address, uint8_t *bytes, size_t len)
+{
+	const struct search *f = s->search;
+
+	for (size_t i = 0; f && f->patched && i < f->saved_len; i++)
+		if (f->patched + i - address < len)
+			bytes[f->patched + i - address] = f->saved[i];
 }
 
 /* -- false alarms ------------------------------------------------------------------------------------------------ */
@@ -619,26 +710,20 @@ static bool find_difference(struct session *s, struct search *f, const uint64_t 
 int locate_retune(struct session *s, struct replay_error *ret_error)
 {
 	struct search *f = s->search;
-	autoclean(freep) struct thread_view *threads = NULL;
-	size_t n;
+	struct thread_view view;
 	int r;
 
-	r = session_threads(s, &threads, &n);
+	r = read_thread(s, s->shared->stop_thread, &view);
 	if (r < 0)
 		return fail(s, ret_error, r);
-	for (size_t i = 0; i < n; i++) {
-		if (threads[i].slot != s->shared->stop_thread)
-			continue;
-		if (f->n_conditions == MAX_CONDITIONS ||
-		    !find_difference(s, f, threads[i].regs, &f->conditions[f->n_conditions])) {
-			s->shared->search.report_every = 0;	/* the agent's compare must do */
-			return -EAGAIN;
-		}
-		f->n_conditions++;
-		r = write_pad(s, f);
-		return r < 0 ? fail(s, ret_error, r) : -EAGAIN;
+	if (f->n_conditions == MAX_CONDITIONS ||
+	    !find_difference(s, f, view.regs, &f->conditions[f->n_conditions])) {
+		s->shared->search.report_every = 0;	/* the agent's compare must do */
+		return -EAGAIN;
 	}
-	return fail(s, ret_error, -ESRCH);
+	f->n_conditions++;
+	r = write_pad(s, f);
+	return r < 0 ? fail(s, ret_error, r) : -EAGAIN;
 }
 
 void locate_end(struct session *s)
@@ -647,7 +732,7 @@ void locate_end(struct session *s)
 
 	s->shared->search.active = 0;
 	s->shared->search.address = 0;
-	(void) write_bytes(s, f->patched, f->saved, f->saved_len);
+	unpatch(s, f);
 	(void) session_call(s, SYS_munmap, f->pad, PAD_LEN, 0, 0, 0, 0);
 	locate_free(s);
 	tell_patches(s);

@@ -21,6 +21,26 @@ int locate_begin(struct session *session, struct replay_error *ret_error);
 /* At STOP_ARRIVED: a false alarm. */
 int locate_retune(struct session *session, struct replay_error *ret_error);
 
+/*
+ * Takes what stands in the program's way out of it, so that breakpoints can be changed,
+ * and puts it back: perhaps elsewhere. Nothing where nothing is looked for.
+ */
+void locate_lift(struct session *session);
+int locate_lay(struct session *session);
+
+/*
+ * An address in the pad: where in the program that is. locate_is_between(): nowhere; the
+ * thread must be stepped on before it is looked at. locate_is_check(): it does what isn't
+ * the program's. locate_is_entry(): it has only come from the program to the pad.
+ */
+uint64_t locate_visible(const struct session *session, uint64_t ip);
+bool locate_is_between(const struct session *session, uint64_t ip);
+bool locate_is_check(const struct session *session, uint64_t ip);
+bool locate_is_entry(const struct session *session, uint64_t ip);
+
+/* Puts the program's bytes over ours in what was read. */
+void locate_hide(const struct session *session, uint64_t address, uint8_t *bytes, size_t len);
+
 /* At STOP_FOUND: takes everything away again. */
 void locate_end(struct session *session);
 

@@ -368,6 +368,7 @@ static int make_memory(struct session *s)
 	s->shared->mode = MODE_RECORD;
 	s->shared->stop_at_events = s->options.stop_at_events;
 	s->shared->stop_at_writes = s->options.stop_at_writes;
+	s->shared->stop_at_signals = s->options.stop_at_signals;
 	s->shared->ends_asleep = window_ends_asleep(s->options.domain);
 	return 0;
 }

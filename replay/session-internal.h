@@ -60,13 +60,15 @@ struct session {
 	uint64_t arrivals;
 
 	/* Debugging: debug.c. */
-	bool debugged;		/* a person is at it: silence is no divergence */
 	struct breakpoint *breakpoints;
 	size_t n_breakpoints;
 	struct watch watches[MAX_WATCHES];
-	bool watch_hit;
+	enum session_trap trap;
 	uint64_t watch_address;
+	unsigned hits;		/* of debug register 6 */
 	bool watches_changed;	/* the threads' debug registers don't say so yet */
+	/* Stops that wait until the thread has left what locate.c put in the program's way. */
+	bool owes_watch, owes_request;
 };
 
 /* rebuild.c: forks the process and has it rebuilt. */
@@ -78,11 +80,19 @@ int session_file(const struct session *session, const struct image_map *row);
 /* session.c: lets the stopped process go on. */
 void session_go(struct session *session);
 
+/* The thread in @slot, as it is: locate.c's code may be what it runs. 0, -ESRCH or another errno. */
+int read_thread(const struct session *session, uint32_t slot, struct thread_view *ret_view);
+int write_register(const struct session *session, const struct thread_view *view, int reg,
+		   uint64_t value);
+bool has_breakpoint(const struct session *session, uint64_t address);
+
 /* locate.c: after breakpoints have changed. */
 void tell_patches(struct session *session);
 
 /* debug.c: what a STOP_TRAP means; -EAGAIN: not for the caller. Before each go. */
 int trap_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
+int arrival_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
+int request_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
 void before_go(struct session *session);
 /* A new thread has no watchpoints yet. */
 void arm_watches(struct session *session);

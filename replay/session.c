@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "replay/session.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -150,11 +151,13 @@ static int wait_for_stop(struct session *s, struct replay_error *ret_error)
 		r = child_died(s, ret_error);
 		if (r < 0)
 			return r;
+		if (s->options.idle && s->options.idle(s, s->options.userdata))
+			session_request_stop(s);
 		if (tail(s) != position || s->shared->search.arrivals != s->arrivals) {
 			position = tail(s);
 			s->arrivals = s->shared->search.arrivals;
 			since = now_ns();
-		} else if (now_ns() - since > SILENCE_NS && !s->debugged) {
+		} else if (now_ns() - since > SILENCE_NS && !s->options.debugged) {
 			return silent_too_long(s, ret_error);
 		}
 	}
@@ -239,10 +242,13 @@ static int handle_stop(struct session *s, enum session_stop *ret_stop, struct re
 	case STOP_SNAPSHOT:
 		*ret_stop = SESSION_SNAPSHOT;
 		return s->options.stop_at_snapshots ? 0 : -EAGAIN;
+	case STOP_SIGNAL:
+		*ret_stop = SESSION_SIGNAL;
+		return 0;
 	case STOP_ASYNC:
 		return locate_begin(s, ret_error);
 	case STOP_ARRIVED:
-		return locate_retune(s, ret_error);
+		return arrival_stop(s, ret_stop, ret_error);
 	case STOP_THREAD:
 		arm_watches(s);
 		return -EAGAIN;
@@ -252,9 +258,7 @@ static int handle_stop(struct session *s, enum session_stop *ret_stop, struct re
 	case STOP_TRAP:
 		return trap_stop(s, ret_stop, ret_error);
 	case STOP_REQUESTED:
-		(void) __atomic_fetch_and(&s->shared->attention, ~(uint32_t)ATTENTION_STOP, __ATOMIC_SEQ_CST);
-		*ret_stop = SESSION_REQUESTED;
-		return 0;
+		return request_stop(s, ret_stop, ret_error);
 	case STOP_END:
 		*ret_stop = SESSION_END;
 		return 0;
@@ -283,19 +287,28 @@ int session_run(struct session *s, enum session_stop *ret_stop, struct replay_er
 			return r;
 		r = handle_stop(s, ret_stop, ret_error);
 	} while (r == -EAGAIN);
+	(void) __atomic_fetch_and(&s->shared->attention, ~(uint32_t)ATTENTION_STOP, __ATOMIC_SEQ_CST);
 	return r;
 }
 
 void session_request_stop(struct session *s)
 {
+	char path[64];
+	autoclean(closedirp) DIR *dir = NULL;
+	struct dirent *entry;
 	siginfo_t info = { 0 };
 
 	(void) __atomic_fetch_or(&s->shared->attention, ATTENTION_STOP, __ATOMIC_SEQ_CST);
-	/* A computing thread sees it only if it is interrupted. */
+	/* A computing thread sees it only if it is interrupted; to the others it does nothing. */
 	info.si_signo = KICK_SIGNAL;
 	info.si_code = SI_QUEUE;
 	info.si_value.sival_ptr = (void *)KICK_MAGIC;
-	(void) syscall(SYS_rt_sigqueueinfo, s->pid, KICK_SIGNAL, &info);
+	(void) snprintf(path, sizeof(path), "/proc/%d/task", s->pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			(void) syscall(SYS_rt_tgsigqueueinfo, s->pid, (pid_t)strtol(entry->d_name, NULL, 10),
+				       KICK_SIGNAL, &info);
 }
 
 uint64_t session_position(const struct session *s)
@@ -320,7 +333,15 @@ uint32_t session_stopped_slot(const struct session *s) { return s->shared->stop_
 
 int session_threads(const struct session *s, struct thread_view **ret_threads, size_t *ret_n)
 {
-	return threads_read(s->mem, s->config.base, ret_threads, ret_n);
+	struct thread_view *threads;
+	int r = threads_read(s->mem, s->config.base, &threads, ret_n);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < *ret_n; i++)
+		threads[i].regs[REG_RIP_] = locate_visible(s, threads[i].regs[REG_RIP_]);
+	*ret_threads = threads;
+	return 0;
 }
 
 /* -- the end --------------------------------------------------------------------------------------------- */

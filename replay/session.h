@@ -26,7 +26,11 @@ struct session;
 struct session_options {
 	const struct window_domain *domain;
 	uint64_t snapshot;		/* the event of the snapshot to begin from */
-	bool stop_at_events, stop_at_writes, stop_at_snapshots;
+	bool stop_at_events, stop_at_writes, stop_at_snapshots, stop_at_signals;
+	bool debugged;			/* a person is at it: silence is no divergence */
+	/* Called now and then while the process runs; true: stop soon (SESSION_REQUESTED). */
+	bool (*idle)(struct session *session, void *userdata);
+	void *userdata;
 };
 
 /* Why a session stopped. */
@@ -34,6 +38,7 @@ enum session_stop {
 	SESSION_EVENT,		/* an event is done (stop_at_events) */
 	SESSION_WRITE,		/* the program wrote to descriptor 1 or 2 (stop_at_writes) */
 	SESSION_SNAPSHOT,	/* a snapshot, the process's last words or its exit are next */
+	SESSION_SIGNAL,		/* the program is about to get the signal that is next (stop_at_signals) */
 	SESSION_TRAP,		/* breakpoint, watchpoint or step of the debugger's */
 	SESSION_REQUESTED,	/* session_request_stop() */
 	SESSION_END,		/* the window has ended */
@@ -54,7 +59,7 @@ struct session *session_close(struct session *session);
 int session_run(struct session *session, enum session_stop *ret_stop,
 		struct replay_error *ret_error);
 
-/* From another thread or a signal handler: the session stops soon, with SESSION_REQUESTED. */
+/* From another thread: the session stops soon, with SESSION_REQUESTED. */
 void session_request_stop(struct session *session);
 
 /* Number of the event that is next; those before are done. */
@@ -69,7 +74,9 @@ int session_mem(const struct session *session);	/* /proc/PID/mem, read-write */
 struct agent_shared *session_shared(const struct session *session);
 const struct agent_config *session_config(const struct session *session);
 
-/* The thread that stopped; NULL if it has gone. The caller frees with free(). */
+/*
+ * The threads, with their registers as the program has them. The caller frees with free().
+ */
 int session_threads(const struct session *session, struct thread_view **ret_threads, size_t *ret_n);
 uint32_t session_stopped_slot(const struct session *session);
 
@@ -94,5 +101,6 @@ int session_clear_watch(struct session *session, uint64_t address, unsigned len)
 /* The thread stops behind its next instruction. */
 int session_step(struct session *session, uint32_t slot);
 
-/* Was the last SESSION_TRAP a watchpoint's? Its address then. */
-bool session_watch_hit(const struct session *session, uint64_t *ret_address);
+/* Whose the last SESSION_TRAP was. @ret_watch: where the watchpoint is, if it was one's. */
+enum session_trap { TRAP_OF_STEP, TRAP_OF_BREAKPOINT, TRAP_OF_WATCH };
+enum session_trap session_trap(const struct session *session, uint64_t *ret_watch);

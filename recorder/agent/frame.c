@@ -90,6 +90,9 @@ bool frame_build(struct thread *thread, int signal, const struct event_signal *e
 	    !(action.flags & SA_RESTORER_))
 		return false;
 	xstate_write_out(context->fpstate);
+	/* A debugger's step ends where the handler begins. */
+	if (agent_replays() && (context->regs[REG_EFL_] & FLAG_TRAP))
+		thread->stepping = 1;
 
 	built.pretcode = action.restorer;
 	built.context = *context;

@@ -10,7 +10,7 @@
  */
 #include "recorder/agent/agent.h"
 
-enum { SPINS = 2000 };
+enum { SPINS = 2000, REPLAY_FLAG_TRAP = 1 << 8 };
 
 static const struct event *event_at(uint64_t position)
 {
@@ -283,8 +283,10 @@ bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns)
 static bool is_place(const struct ucontext *context)
 {
 	struct event_async place;
+	uint32_t watch_hit = this_thread()->watch_hit;
 
 	place_compute(context, &place);
+	this_thread()->watch_hit = watch_hit;	/* what it reads isn't the program's access */
 	return memcmp(&place, &shared()->search.place, sizeof(place)) == 0;
 }
 
@@ -318,6 +320,10 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 	if (at_trap || (search->active && context->regs[REG_RIP_] == search->place.regs[REG_RIP_] &&
 			is_place(context))) {
 		replay_stop(thread, STOP_FOUND);
+		/* A step that has arrived there ends when the thread goes on. */
+		if (context->regs[REG_EFL_] & REPLAY_FLAG_TRAP)
+			thread->stepping = 1;
+		context->regs[REG_EFL_] &= ~(uint64_t)REPLAY_FLAG_TRAP;
 		return TRAP_PLACE_FOUND;
 	}
 	s->stop_signal = (uint32_t)info->code;

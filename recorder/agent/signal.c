@@ -281,6 +281,8 @@ void signal_replay(struct thread *thread)
 		replay_done(thread);
 		(void) replay_next(thread);	/* nothing follows */
 	}
+	if (load_relaxed(&shared()->stop_at_signals))
+		replay_stop(thread, STOP_SIGNAL);
 	thread->call_mask = event.call_mask;
 	thread->has_call_mask = event.has_call_mask;
 	(void) deliver(thread, signal, at, &event);
