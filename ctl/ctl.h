@@ -19,6 +19,8 @@ enum exit_status {
 
 int verb_record(int argc, char **argv);
 int verb_replay(int argc, char **argv);
+int verb_trace(int argc, char **argv);
+int verb_events(int argc, char **argv);
 
 /*
  * The path of an incident: @name is a dump, an incident's directory, or the id of an

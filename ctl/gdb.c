@@ -175,7 +175,8 @@ static void on_progress(uint64_t event, uint64_t end, void *userdata)
 static int serve(struct gdb *g, struct gdbserver *server, char **args, int *ret_status,
 		 struct replay_error *ret_error)
 {
-	int fd = -1, r = start(g, args);
+	autoclean(closep) int fd = -1;
+	int r = start(g, args);
 
 	if (r == -ENOENT)
 		return replay_fail(ret_error, -ENOEXEC, "gdb isn't installed (Debian: apt install gdb); "
@@ -185,10 +186,15 @@ static int serve(struct gdb *g, struct gdbserver *server, char **args, int *ret_
 	r = wait_for_connection(g, &fd);
 	if (r == 0)
 		r = gdbserver_serve(server, fd);
-	closep(&fd);
+	if (r == -ECANCELED)	/* before it loses its connection, which it may not survive */
+		(void) kill(g->pid, SIGTERM);
 	if (r < 0 && r != -ECANCELED)
 		(void) replay_fail(ret_error, r, "lost the connection to gdb: %s", strerror(-r));
 	/* Whatever it was: gdb has the terminal until it ends. */
+	if (r != -ECANCELED) {
+		closep(&fd);
+		fd = -1;
+	}
 	if (reap(g, ret_status) < 0)
 		return -ECHILD;
 	return r < 0 && r != -ECANCELED ? r : 0;

@@ -17,6 +17,8 @@ static const struct verb verbs[] = {
 	{ "record", verb_record, "[OPTION...] -- COMMAND [ARG...]", "Run a command, recorded" },
 	{ "replay", verb_replay, "[OPTION...] FILE|INCIDENT [-- GDB-ARG...]",
 	  "Replay a window, in gdb or with --check" },
+	{ "trace", verb_trace, "[OPTION...] FILE|INCIDENT", "Print a window's system calls, as strace would" },
+	{ "events", verb_events, "[OPTION...] FILE|INCIDENT", "Print a window's raw log" },
 };
 
 static void usage(FILE *to)

@@ -38,8 +38,7 @@ static int read_vector_hash(int mem, uint64_t frame, uint64_t *ret_hash)
 	return 0;
 }
 
-/* 1: a living thread; 0: the slot has none. */
-static int read_thread(int mem, uint64_t base, uint32_t slot, struct thread_view *view)
+int thread_read(int mem, uint64_t base, uint32_t slot, struct thread_view *view)
 {
 	struct thread record;
 	uint64_t address = base + AGENT_SLOTS + slot * SLOT_LEN + SLOT_THREAD;
@@ -85,7 +84,7 @@ int threads_read(int mem, uint64_t base, struct thread_view **ret_threads, size_
 	if (!threads)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n_slots; i++) {
-		r = read_thread(mem, base, i, &threads[n]);
+		r = thread_read(mem, base, i, &threads[n]);
 		if (r < 0)
 			return r;
 		n += (size_t)r;

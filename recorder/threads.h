@@ -35,6 +35,9 @@ struct thread_view {
  */
 int threads_read(int mem, uint64_t base, struct thread_view **ret_threads, size_t *ret_n);
 
+/* One of them. 1: a living thread; 0: the slot has none; or a negative errno. */
+int thread_read(int mem, uint64_t base, uint32_t slot, struct thread_view *ret_view);
+
 /*
  * Stack that nobody will read again: below the red zone of a stack pointer, to the
  * beginning of its mapping. What functions left there may differ between recording and

@@ -258,18 +258,9 @@ enum session_trap session_trap(const struct session *s, uint64_t *ret_watch)
 
 int read_thread(const struct session *s, uint32_t slot, struct thread_view *ret_view)
 {
-	autoclean(freep) struct thread_view *threads = NULL;
-	size_t n;
-	int r;
+	int r = slot < MAX_THREADS ? thread_read(s->mem, s->config.base, slot, ret_view) : 0;
 
-	r = threads_read(s->mem, s->config.base, &threads, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (threads[i].slot == slot) {
-			*ret_view = threads[i];
-			return 0;
-		}
-	}
-	return r < 0 ? r : -ESRCH;
+	return r == 0 ? -ESRCH : r < 0 ? r : 0;
 }
 
 int write_register(const struct session *s, const struct thread_view *view, int reg, uint64_t value)

@@ -29,6 +29,7 @@ struct gdbserver {
 	struct session *session;
 	int fd;
 	bool no_ack, over, interrupted;
+	int line_error;			/* what ended it while the program ran */
 	uint64_t pass_signals;		/* the program's numbers, bit N-1 */
 	uint64_t pid;
 	int slot;			/* of the thread whose registers gdb means */
@@ -98,7 +99,8 @@ static bool on_idle(struct session *session, void *userdata)
 			g->options.progress(session_position(session), g->domain->end_event, g->options.userdata);
 		return poll(&stop, 1, 0) > 0;
 	}
-	if (receive(g, 0) < 0) {
+	g->line_error = receive(g, 0);
+	if (g->line_error < 0) {
 		g->over = true;
 		return true;
 	}
@@ -434,11 +436,14 @@ static int siginfo_object(struct gdbserver *g, char **ret, size_t *ret_len)
 }
 
 /* What a thread does, in gdb's list of them. */
-static void thread_note(const struct thread_view *thread, char *text, size_t size)
+static void thread_note(const struct gdbserver *g, const struct thread_view *thread, char *text,
+			size_t size)
 {
 	const char *name = syscall_name((long)thread->regs[REG_RAX_]);
 
 	text[0] = '\0';
+	if (thread->slot == debuggee_stopped(g->debuggee)->slot)
+		return;
 	if (thread->state == THREAD_ENTERED && name)
 		(void) snprintf(text, size, "in %s", name);
 	else if (thread->state == THREAD_PREEMPTED)
@@ -462,7 +467,7 @@ static int threads_object(struct gdbserver *g, char **ret, size_t *ret_len)
 		return -ENOMEM;
 	(void) fputs("<?xml version=\"1.0\"?><threads>", to);
 	for (size_t i = 0; i < n; i++) {
-		thread_note(&threads[i], note, sizeof(note));
+		thread_note(g, &threads[i], note, sizeof(note));
 		(void) fprintf(to, "<thread id=\"p%" PRIx64 ".%x\">%s</thread>", g->pid, threads[i].tid, note);
 	}
 	(void) fputs("</threads>", to);
@@ -747,7 +752,7 @@ static int on_packet(struct gdbserver *g)
 		rsp_clear(&g->reply);
 		answer_error(g, -E2BIG);
 	}
-	return g->over && g->reply.len == 0 ? 0 : send_text(g, &g->reply);
+	return g->line_error < 0 ? g->line_error : send_text(g, &g->reply);
 }
 
 int gdbserver_serve(struct gdbserver *g, int fd)
@@ -775,6 +780,8 @@ int gdbserver_serve(struct gdbserver *g, int fd)
 		}
 	}
 	g->fd = -1;
+	if (g->line_error < 0)
+		r = g->line_error;
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r < 0 ? r : 0;
 }
 

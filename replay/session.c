@@ -344,6 +344,15 @@ int session_threads(const struct session *s, struct thread_view **ret_threads, s
 	return 0;
 }
 
+int session_thread(const struct session *s, uint32_t slot, struct thread_view *ret_view)
+{
+	int r = read_thread(s, slot, ret_view);
+
+	if (r == 0)
+		ret_view->regs[REG_RIP_] = locate_visible(s, ret_view->regs[REG_RIP_]);
+	return r;
+}
+
 /* -- the end --------------------------------------------------------------------------------------------- */
 
 struct session *session_close(struct session *s)

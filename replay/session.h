@@ -78,6 +78,8 @@ const struct agent_config *session_config(const struct session *session);
  * The threads, with their registers as the program has them. The caller frees with free().
  */
 int session_threads(const struct session *session, struct thread_view **ret_threads, size_t *ret_n);
+/* One of them; -ESRCH: it has gone. */
+int session_thread(const struct session *session, uint32_t slot, struct thread_view *ret_view);
 uint32_t session_stopped_slot(const struct session *session);
 
 /* Has the stopped thread make a system call. Returns its result. */
