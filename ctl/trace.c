@@ -338,7 +338,7 @@ static int next_event(struct trace *t)
 	return event_reader_next(t->events, &t->event, &t->number);
 }
 
-/* Prints what has happened up to @position; @slot is where the replay stands. */
+/* Prints what has happened up to @position; @slot is the thread that stands there. */
 static int catch_up(struct trace *t, uint64_t position, int slot)
 {
 	int r = 0;
@@ -412,23 +412,77 @@ static int replay(struct trace *t, struct replay_error *ret_error)
 	}
 }
 
+static bool has_line(const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_SYSCALL: case EVENT_SIGNAL: case EVENT_FATAL: case EVENT_GONE: case EVENT_EXIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Reads the log up to where only as many lines are left as are wanted. */
+static int skip(struct trace *t, size_t n_lines)
+{
+	int r = next_event(t);
+
+	while (r == 0 && n_lines > t->last) {
+		n_lines -= has_line(t->event);
+		if (t->event->kind == EVENT_START && t->event->thread < MAX_THREADS)
+			t->tids[t->event->thread] = (uint32_t)t->event->result;
+		r = next_event(t);
+	}
+	if (r)
+		t->event = NULL;
+	return r < 0 ? r : 0;
+}
+
+/* Opens the log where it is to be printed from. */
+static int open_events(struct trace *t)
+{
+	size_t n_lines = 0;
+	int r = event_reader_open(&t->window, t->domain, t->domain->begin_event, &t->events);
+
+	if (r < 0)
+		return r;
+	/* Which thread is which only the replay knows. */
+	if (!t->last || t->tid)
+		return skip(t, 0);
+	while ((r = next_event(t)) == 0)
+		n_lines += has_line(t->event);
+	t->event = NULL;
+	t->events = event_reader_close(t->events);
+	r = event_reader_open(&t->window, t->domain, t->domain->begin_event, &t->events);
+	return r < 0 ? r : skip(t, n_lines);
+}
+
+/* The newest snapshot in front of what is printed. */
+static uint64_t nearest_snapshot(const struct trace *t)
+{
+	uint64_t best = t->domain->begin_event;
+
+	for (size_t i = 0; i < t->domain->n_snapshots; i++)
+		if (t->event && t->domain->snapshots[i] <= t->number)
+			best = t->domain->snapshots[i];
+	return best;
+}
+
 static int trace_domain(struct trace *t, struct replay_error *ret_error)
 {
-	const struct session_options session_options = {
+	struct session_options session_options = {
 		.domain = t->domain,
-		.snapshot = t->domain->begin_event,
 		.stop_at_events = true,
 		.stop_at_snapshots = true,
 	};
 	int r;
 
 	memset(t->tids, 0, sizeof(t->tids));
-	r = event_reader_open(&t->window, t->domain, t->domain->begin_event, &t->events);
+	r = open_events(t);
 	if (r < 0)
 		return r;
-	r = next_event(t);
-	if (r)
-		t->event = NULL;
+	session_options.snapshot = nearest_snapshot(t);
+	session_options.events_from = t->event ? t->number : 0;
 	r = session_open(&t->window, &session_options, &t->session, ret_error);
 	if (r == 0)
 		r = replay(t, ret_error);

@@ -333,6 +333,7 @@ struct agent_shared {
 	uint32_t stop_at_events, stop_at_writes, stop_at_threads, stop_at_signals;
 	uint32_t ends_asleep;	/* at the log's end all threads were in calls */
 	struct replay_command command;
+	uint64_t stop_events_from; /* of stop_at_events: as `replayed` counts */
 	uint64_t replayed;	/* events done: the position */
 	struct divergence divergence;
 	struct replay_search search;

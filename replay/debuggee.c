@@ -10,6 +10,9 @@
 #include "recorder/agent/asm-offsets.h"
 #include "replay/internal.h"
 
+/* pthread_cancel(3) and setuid(2) of all threads: debuggers hide them. */
+#define LIBC_SIGNALS (UINT64_C(3) << (32 - 1))
+
 struct debuggee {
 	const struct window_domain *domain;
 	struct session *session;
@@ -152,7 +155,7 @@ static int at_stop(struct debuggee *d, enum session_stop why, bool to_end, uint6
 		return at_snapshot(d, to_end);
 	case SESSION_SIGNAL:
 		if (to_end || !event || event->nr == 0 || event->nr > 64 ||
-		    (pass_signals >> (event->nr - 1) & 1))
+		    ((pass_signals | LIBC_SIGNALS) >> (event->nr - 1) & 1))
 			return -EAGAIN;
 		stop_at_signal(d, event);
 		return 0;

@@ -367,6 +367,8 @@ static int make_memory(struct session *s)
 	s->shared->abi = AGENT_ABI;
 	s->shared->mode = MODE_RECORD;
 	s->shared->stop_at_events = s->options.stop_at_events;
+	if (s->options.events_from > s->options.snapshot)
+		s->shared->stop_events_from = s->options.events_from - s->options.snapshot;
 	s->shared->stop_at_writes = s->options.stop_at_writes;
 	s->shared->stop_at_signals = s->options.stop_at_signals;
 	s->shared->ends_asleep = window_ends_asleep(s->options.domain);

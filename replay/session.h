@@ -27,6 +27,7 @@ struct session_options {
 	const struct window_domain *domain;
 	uint64_t snapshot;		/* the event of the snapshot to begin from */
 	bool stop_at_events, stop_at_writes, stop_at_snapshots, stop_at_signals;
+	uint64_t events_from;		/* stop_at_events: from this event on */
 	bool debugged;			/* a person is at it: silence is no divergence */
 	/* Called now and then while the process runs; true: stop soon (SESSION_REQUESTED). */
 	bool (*idle)(struct session *session, void *userdata);

@@ -240,7 +240,7 @@ void replay_before_user(struct thread *thread)
 {
 	const struct event *event;
 
-	if (load_relaxed(&shared()->stop_at_events))
+	if (load_relaxed(&shared()->stop_at_events) && shared()->replayed >= shared()->stop_events_from)
 		replay_stop(thread, STOP_EVENT);
 	while ((event = peek_in_user(thread)) != NULL && event->thread == thread->slot) {
 		if (event->kind == EVENT_ASYNC)
