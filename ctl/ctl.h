@@ -17,6 +17,14 @@ enum exit_status {
 	EXIT_DIVERGED = 3,	/* the replay isn't what was recorded */
 };
 
+int verb_status(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_info(int argc, char **argv);
+int verb_freeze(int argc, char **argv);
+int verb_dump(int argc, char **argv);
+int verb_rm(int argc, char **argv);
+int verb_enable(int argc, char **argv);
+int verb_disable(int argc, char **argv);
 int verb_record(int argc, char **argv);
 int verb_replay(int argc, char **argv);
 int verb_trace(int argc, char **argv);
@@ -27,6 +35,9 @@ int verb_events(int argc, char **argv);
  * incident in @dir (NULL: where stores are by default). -ENOENT, with a message said.
  */
 int find_incident(const char *dir, const char *name, char *path, size_t size);
+
+/* The same with the daemon at @socket, if that isn't NULL, and no other place. */
+int find_incident_at(const char *dir, const char *socket, const char *name, char *path, size_t size);
 
 /* Where `record` puts its stores by default; made if it isn't there. 0 or -errno. */
 int user_state_dir(char *path, size_t size);

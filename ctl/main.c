@@ -14,6 +14,14 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "status", verb_status, "[SERVICE]", "Show how services are recorded" },
+	{ "list", verb_list, "[--dir DIR]", "List incidents" },
+	{ "info", verb_info, "INCIDENT|FILE", "Show what an incident is and holds" },
+	{ "freeze", verb_freeze, "SERVICE", "Make an incident of the window now" },
+	{ "dump", verb_dump, "INCIDENT -o FILE", "Write an incident as one portable file" },
+	{ "rm", verb_rm, "INCIDENT...", "Remove incidents" },
+	{ "enable", verb_enable, "UNIT", "Have a unit of systemd recorded from its next start on" },
+	{ "disable", verb_disable, "UNIT", "Undo that" },
 	{ "record", verb_record, "[OPTION...] -- COMMAND [ARG...]", "Run a command, recorded" },
 	{ "replay", verb_replay, "[OPTION...] FILE|INCIDENT [-- GDB-ARG...]",
 	  "Replay a window, in gdb or with --check" },

@@ -10,6 +10,7 @@
 #include "common/autoclean.h"
 #include "common/log.h"
 #include "ctl/ctl.h"
+#include "daemon/protocol.h"
 #include "ringstore/incident.h"
 
 /* -- places --------------------------------------------------------------------------------------- */
@@ -67,9 +68,39 @@ static bool below(const char *parent, const char *id, char *path, size_t size)
 	return false;
 }
 
-int find_incident(const char *dir, const char *name, char *path, size_t size)
+/* A daemon may have another state directory than the usual one. */
+static bool in_daemon(const char *socket, const char *id, char *path, size_t size)
+{
+	struct json_object *question = json_object_new_object(), *rows;
+	struct control_error error;
+	bool found;
+
+	(void) json_object_object_add(question, "do", json_object_new_string("find"));
+	(void) json_object_object_add(question, "incident", json_object_new_string(id));
+	if (control_ask(socket, question, &rows, &error) < 0)
+		return false;
+	found = json_object_array_length(rows) == 1 &&
+		snprintf(path, size, "%s", json_text(json_object_array_get_idx(rows, 0), "path")) <
+			(int)size;
+	(void) json_object_put(rows);
+	return found;
+}
+
+static bool in_any_store(const char *dir, const char *socket, const char *id, char *path, size_t size)
 {
 	char user[PATH_MAX];
+
+	if (dir)
+		return in_store(dir, id, path, size);
+	if (!socket && below(STATEDIR, id, path, size))
+		return true;
+	if (!socket && user_state_dir(user, sizeof(user)) == 0 && below(user, id, path, size))
+		return true;
+	return in_daemon(socket, id, path, size);
+}
+
+int find_incident_at(const char *dir, const char *socket, const char *name, char *path, size_t size)
+{
 	struct stat st;
 
 	if (stat(name, &st) == 0) {
@@ -77,16 +108,16 @@ int find_incident(const char *dir, const char *name, char *path, size_t size)
 			return -ENAMETOOLONG;
 		return 0;
 	}
-	if (!strchr(name, '/')) {
-		if (dir && in_store(dir, name, path, size))
-			return 0;
-		if (!dir && below(STATEDIR, name, path, size))
-			return 0;
-		if (!dir && user_state_dir(user, sizeof(user)) == 0 && below(user, name, path, size))
-			return 0;
-	}
-	log_error("%s: no such file or incident%s%s", name, dir ? " in " : "", dir ? dir : "");
+	if (!strchr(name, '/') && in_any_store(dir, socket, name, path, size))
+		return 0;
+	log_error("%s: no such file or incident%s%s; `blackboxctl list' shows those there are", name,
+		  dir ? " in " : "", dir ? dir : "");
 	return -ENOENT;
+}
+
+int find_incident(const char *dir, const char *name, char *path, size_t size)
+{
+	return find_incident_at(dir, NULL, name, path, size);
 }
 
 /* -- progress --------------------------------------------------------------------------------------- */

@@ -503,14 +503,13 @@ int policy_load_text(const char *path, const char *text, size_t len, struct poli
 		     struct policy_error *ret_error)
 {
 	autoclean(policy_set_deinit) struct policy_set set = { 0 };
-	autoclean(policy_deinit) struct policy defaults = { 0 };
 	autoclean(loader_deinit) struct loader loader = {
 		.path = path, .text = text, .len = len, .error = ret_error, .set = &set,
 	};
-	struct mapping mapping = { .place = PLACE_TOP, .policy = &defaults };
+	struct mapping mapping = { .place = PLACE_TOP, .policy = &set.defaults };
 	int r;
 
-	policy_init(&defaults);
+	policy_init(&set.defaults);
 	r = policy_keys_init(true, &set);
 	if (r == 0)
 		r = load(&loader, &mapping);
@@ -607,5 +606,6 @@ void policy_set_deinit(struct policy_set *set)
 		policy_deinit(&set->services[i]);
 	free(set->services);
 	free(set->state_dir);
+	policy_deinit(&set->defaults);
 	*set = (struct policy_set){ 0 };
 }

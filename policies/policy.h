@@ -82,6 +82,7 @@ void policy_each(const struct policy *policy,
 		 void (*visit)(const char *key, const char *text, void *userdata), void *userdata);
 
 struct policy_set {
+	struct policy defaults;	/* what stands above the services */
 	struct policy *services;
 	size_t n_services;
 	char *state_dir;	/* where stores are, default /var/lib/blackbox */

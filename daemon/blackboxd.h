@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * blackboxd - starts services under recording, hears their recorders, answers questions
+ *
+ * Each service that runs has a recorder process of its own; blackboxd only wires them
+ * up. It may die at any time: services and recorders go on. One thread, one sd-event
+ * loop; no callback waits for anybody.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "policies/policy.h"
+#include "recorder/recorder.h"
+
+struct launch;
+struct request;
+
+enum service_state {
+	SERVICE_IDLE,		/* not started yet */
+	SERVICE_STARTING,	/* its process waits for the recorder, or execs */
+	SERVICE_RECORDED,
+	SERVICE_NATIVE,		/* it runs unrecorded, for the reason in why */
+	SERVICE_ENDED,
+};
+
+struct service {
+	struct daemon *daemon;
+	struct service *next;
+	struct policy policy;
+	char store[PATH_MAX];
+
+	enum service_state state;
+	char why[256];		/* not recorded, not started */
+	pid_t pid;		/* of its main process, while that lives */
+	int pidfd;
+	int status;		/* as waitpid(2) has it, of the process that ended */
+	bool status_known;
+	sd_event_source *process_source;
+
+	struct recorder_link link;	/* pid 0: no recorder */
+	sd_event_source *link_source, *recorder_source;
+	struct json_object *recorder_status;	/* what it said last */
+	uint64_t n_asked, n_heard;	/* questions for its status, answers */
+
+	int go, failed;			/* of a command: ends of pipes to the child */
+	sd_event_source *answer_timer;
+	struct launch *launch;		/* a launcher that waits for its turn */
+};
+
+struct daemon {
+	sd_event *event;
+	struct policy_set policies;
+	char state_dir[PATH_MAX], control_path[108], launch_path[108], run_dir[108];
+	struct service *services;	/* in the order of the configuration */
+	struct request *requests;
+	int control_fd, launch_fd;
+	unsigned n_clients, n_launches;
+};
+
+/* -- service.c ------------------------------------------------------------------------------ */
+
+/* Adds a service, with a copy of @policy. */
+int service_add(struct daemon *daemon, const struct policy *policy, struct service **ret_service);
+struct service *service_by_name(struct daemon *daemon, const char *name);
+struct service *service_by_unit(struct daemon *daemon, const char *unit);
+
+/* Starts the command of a service, recorded if that can be had. Logs what fails. */
+void service_start(struct service *service);
+
+/*
+ * Has the process that waits in a launcher recorded when it execs, and answers @launch;
+ * until then it is service->launch, which is set to NULL if the launcher waits no more.
+ */
+void service_launch(struct service *service, struct launch *launch);
+
+/* Lets go of all that runs. */
+void service_free(struct service *service);
+
+/* The row of `status'. The caller puts it. */
+struct json_object *service_row(const struct service *service);
+
+/* -- incident.c ----------------------------------------------------------------------------- */
+
+/* Says in the journal that there is a new incident, and removes those that are too many. */
+void incident_made(struct service *service, struct json_object *news);
+
+/* -- control.c ------------------------------------------------------------------------------ */
+
+int control_open(struct daemon *daemon);
+
+/* What requests may have waited for: a recorder's answer or end, an incident. */
+void control_status_heard(struct service *service);
+void control_frozen(struct service *service, struct json_object *news);
+void control_not_frozen(struct service *service, const char *why);
+
+/*
+ * A listening socket (SOCK_SEQPACKET) at @path, in place of one that nobody serves any
+ * more. -EADDRINUSE if somebody does.
+ */
+int listen_at(const char *path, mode_t mode, int *ret_fd);
+
+/* -- launch.c ------------------------------------------------------------------------------- */
+
+int launch_open(struct daemon *daemon);
+
+/* Tells the launcher to go on (@why NULL: recorded), and is done with it. */
+void launch_answer(struct launch *launch, const char *why);
+pid_t launch_pid(const struct launch *launch);
