@@ -38,13 +38,16 @@ struct service {
 	enum service_state state;
 	char why[256];		/* not recorded, not started */
 	pid_t pid;		/* of its main process, while that lives */
-	int pidfd;
+	bool is_child;		/* ours, to be waited for */
+	int pidfd;		/* if it isn't */
 	int status;		/* as waitpid(2) has it, of the process that ended */
 	bool status_known;
 	sd_event_source *process_source;
 
 	struct recorder_link link;	/* pid 0: no recorder */
 	sd_event_source *link_source, *recorder_source;
+	bool inherited;		/* an earlier blackboxd started it */
+	int recorder_pidfd;	/* of one that was inherited, once it has said who it is */
 	struct json_object *recorder_status;	/* what it said last */
 	uint64_t n_asked, n_heard;	/* questions for its status, answers */
 
@@ -79,6 +82,12 @@ void service_start(struct service *service);
  */
 void service_launch(struct service *service, struct launch *launch);
 
+/* Waits for those children that have ended. */
+void services_reap(struct daemon *daemon);
+
+/* Takes over the recorder behind the socket @fd. */
+void service_inherit(struct service *service, int fd);
+
 /* Lets go of all that runs. */
 void service_free(struct service *service);
 
@@ -105,9 +114,20 @@ void control_not_frozen(struct service *service, const char *why);
  */
 int listen_at(const char *path, mode_t mode, int *ret_fd);
 
+/* -- inherit.c ------------------------------------------------------------------------------ */
+
+/* Gives systemd the socket of the service's recorder to keep, for the next blackboxd. */
+void service_store_link(const struct service *service);
+
+/* Takes over the recorders whose sockets systemd has kept. */
+void inherit_services(struct daemon *daemon);
+
 /* -- launch.c ------------------------------------------------------------------------------- */
 
 int launch_open(struct daemon *daemon);
+
+/* A service for a unit that the configuration doesn't name, with its defaults. */
+int launch_add_unit(struct daemon *daemon, const char *unit, struct service **ret_service);
 
 /* Tells the launcher to go on (@why NULL: recorded), and is done with it. */
 void launch_answer(struct launch *launch, const char *why);

@@ -77,8 +77,7 @@ static void service_name(const char *unit, char name[static 129])
 	name[n] = '\0';
 }
 
-/* A unit that was enabled, but that the configuration doesn't name, has the defaults. */
-static int add_unit(struct daemon *daemon, const char *unit, struct service **ret_service)
+int launch_add_unit(struct daemon *daemon, const char *unit, struct service **ret_service)
 {
 	struct policy policy = { 0 };
 	struct policy_error error;
@@ -110,7 +109,7 @@ static void begin(struct launch *launch, const char *unit)
 	}
 	service = service_by_unit(launch->daemon, unit);
 	if (!service)
-		r = add_unit(launch->daemon, unit, &service);
+		r = launch_add_unit(launch->daemon, unit, &service);
 	if (r < 0) {
 		log_warning("can't record %s: %s", unit, r == -EEXIST ?
 			    "another service of blackboxd's configuration has its name" : strerror(-r));

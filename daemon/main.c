@@ -116,6 +116,14 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 	return sd_event_exit(daemon->event, 0);
 }
 
+static int on_child(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	(void) source;
+	(void) info;
+	services_reap(userdata);
+	return 0;
+}
+
 static int set_up_loop(struct daemon *daemon)
 {
 	sigset_t signals;
@@ -132,6 +140,8 @@ static int set_up_loop(struct daemon *daemon)
 		r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_terminate, daemon);
 	if (r >= 0)
 		r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_terminate, daemon);
+	if (r >= 0)
+		r = sd_event_add_signal(daemon->event, NULL, SIGCHLD, on_child, daemon);
 	if (r < 0)
 		log_error("can't make an event loop: %s", strerror(-r));
 	return r;
@@ -149,6 +159,7 @@ static int start_services(struct daemon *daemon)
 			return r;
 		}
 	}
+	inherit_services(daemon);
 	for (struct service *s = daemon->services; s; s = s->next)
 		if (s->policy.command)
 			service_start(s);

@@ -18,11 +18,13 @@
 #include "daemon/blackboxd.h"
 #include "daemon/process.h"
 #include "daemon/protocol.h"
+#include "ringstore/incident.h"
 
 /* A recorder that doesn't answer must not keep a service from running. */
 #define ANSWER_US UINT64_C(1500000)
 
 static void hear_all(struct service *s);
+static void recorder_known(struct service *s, struct json_object *status);
 static void begin_launch(struct service *s);
 
 static const char *name_of(const struct service *s)
@@ -84,7 +86,10 @@ static void recorder_gone(struct service *s)
 	s->link_source = sd_event_source_disable_unref(s->link_source);
 	s->recorder_source = sd_event_source_disable_unref(s->recorder_source);
 	closep(&s->link.socket);
+	closep(&s->recorder_pidfd);
 	s->link = (struct recorder_link){ .socket = -1 };
+	s->recorder_pidfd = -1;
+	s->inherited = false;
 	s->n_heard = s->n_asked;
 	(void) json_object_put(MOVE(s->recorder_status));
 	if (s->pid && s->state != SERVICE_NATIVE)
@@ -96,17 +101,15 @@ static void recorder_gone(struct service *s)
 }
 
 /* It has exited, so its store is free for the next. */
-static int on_recorder_exit(sd_event_source *source, const siginfo_t *info, void *userdata)
+static void recorder_exited(struct service *s, int status)
 {
-	struct service *s = userdata;
-
-	(void) source;
 	hear_all(s);
-	if (info->si_code != CLD_EXITED || info->si_status != 0)
+	if (status != 0)
 		log_error("the recorder of %s ended unexpectedly (%s %d)", name_of(s),
-			  info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
+			  WIFSIGNALED(status) ? "signal" : "status",
+			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	s->link.pid = 0;
 	recorder_gone(s);
-	return 0;
 }
 
 static void hear(struct service *s, struct json_object *message)
@@ -128,6 +131,8 @@ static void hear(struct service *s, struct json_object *message)
 		log_warning("the window of %s could not be frozen: %s", name_of(s), json_text(message, "why"));
 		control_not_frozen(s, json_text(message, "why"));
 	} else if (strcmp(news, "status") == 0) {
+		if (s->inherited && s->recorder_pidfd < 0)
+			recorder_known(s, message);
 		(void) json_object_put(s->recorder_status);
 		s->recorder_status = json_object_get(message);
 		s->n_heard++;
@@ -145,7 +150,9 @@ static void hear_all(struct service *s)
 
 		if (r == -EBADMSG)
 			continue;
-		if (r == -EPIPE)	/* its exit comes next */
+		if (r == -EPIPE && s->inherited && s->recorder_pidfd < 0)
+			recorder_gone(s);
+		else if (r == -EPIPE)	/* its exit comes next */
 			s->link_source = sd_event_source_disable_unref(s->link_source);
 		if (r < 0)
 			return;
@@ -176,10 +183,9 @@ static int start_recorder(struct service *s)
 		s->link = (struct recorder_link){ .socket = -1 };
 		return r;
 	}
-	r = sd_event_add_child(s->daemon->event, &s->recorder_source, s->link.pid, WEXITED,
-			       on_recorder_exit, s);
+	r = sd_event_add_io(s->daemon->event, &s->link_source, s->link.socket, EPOLLIN, on_link, s);
 	if (r >= 0)
-		r = sd_event_add_io(s->daemon->event, &s->link_source, s->link.socket, EPOLLIN, on_link, s);
+		service_store_link(s);
 	return r < 0 ? r : 0;
 }
 
@@ -218,18 +224,30 @@ static void say_exec_failure(struct service *s)
 	s->failed = -1;
 }
 
-static int on_child_exit(sd_event_source *source, const siginfo_t *info, void *userdata)
+static void child_exited(struct service *s, int status)
 {
-	struct service *s = userdata;
-
-	(void) source;
+	s->is_child = false;
 	s->status_known = true;
-	s->status = info->si_code == CLD_EXITED ? (info->si_status & 0xff) << 8 :
-						  info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+	s->status = status;
 	process_forget(s->daemon->run_dir, name_of(s));
 	process_gone(s);
 	say_exec_failure(s);
-	return 0;
+}
+
+/*
+ * Not sd_event_add_child(): a child that ends while the injector traces it is announced
+ * twice, and the first time there is nothing to wait for, which is where sd-event stops.
+ */
+void services_reap(struct daemon *daemon)
+{
+	for (struct service *s = daemon->services; s; s = s->next) {
+		int status;
+
+		if (s->is_child && waitpid(s->pid, &status, WNOHANG) == s->pid)
+			child_exited(s, status);
+		if (s->link.pid && !s->inherited && waitpid(s->link.pid, &status, WNOHANG) == s->link.pid)
+			recorder_exited(s, status);
+	}
 }
 
 /* Of a process that isn't our child nobody tells us the status. */
@@ -264,6 +282,51 @@ static void attach(struct service *s)
 		runs_native(s, "its recorder doesn't hear");
 }
 
+/* -- recorders that an earlier blackboxd started ------------------------------------------------------ */
+
+static int on_inherited_exit(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	(void) source;
+	(void) fd;
+	(void) revents;
+	hear_all(userdata);
+	recorder_gone(userdata);
+	return 0;
+}
+
+/* The first answer of one says whose recorder it is. */
+static void recorder_known(struct service *s, struct json_object *status)
+{
+	const char *state = json_text(status, "state");
+
+	s->link.pid = (pid_t)json_number(status, "recorder_pid");
+	s->recorder_pidfd = (int)syscall(SYS_pidfd_open, s->link.pid, 0);
+	s->pid = (pid_t)json_number(status, "pid");
+	if (s->pid && watch_process(s) < 0)
+		s->pid = 0;
+	s->state = !s->pid ? SERVICE_ENDED :
+		   strcmp(state, "waiting") == 0 ? SERVICE_NATIVE : SERVICE_RECORDED;
+	s->why[0] = '\0';
+	/* Without it, the end of the socket says that it is gone, if a little early. */
+	if (s->recorder_pidfd >= 0)
+		(void) sd_event_add_io(s->daemon->event, &s->recorder_source, s->recorder_pidfd, EPOLLIN,
+				       on_inherited_exit, s);
+	log_info("%s is recorded on (process %d)", name_of(s), s->pid);
+}
+
+void service_inherit(struct service *s, int fd)
+{
+	s->inherited = true;
+	s->link = (struct recorder_link){ .socket = fd };
+	s->state = SERVICE_STARTING;
+	set_why(s, "an earlier blackboxd started it; its recorder is asked how it is");
+	if (sd_event_add_io(s->daemon->event, &s->link_source, fd, EPOLLIN, on_link, s) < 0 ||
+	    recorder_say(&s->link, "status", 0, 0) < 0)
+		recorder_gone(s);
+	else
+		s->n_asked++;
+}
+
 /* -- commands -------------------------------------------------------------------------------------- */
 
 static bool runs_already(struct service *s)
@@ -285,7 +348,7 @@ void service_start(struct service *s)
 {
 	int r;
 
-	if (runs_already(s))
+	if (s->inherited || runs_already(s))
 		return;
 	s->status_known = false;
 	r = start_recorder(s);
@@ -302,8 +365,7 @@ void service_start(struct service *s)
 		return;
 	}
 	process_remember(s->daemon->run_dir, name_of(s), s->pid);
-	if (sd_event_add_child(s->daemon->event, &s->process_source, s->pid, WEXITED, on_child_exit, s) < 0)
-		log_error("can't watch %s: its end will go unnoticed", name_of(s));
+	s->is_child = true;
 	attach(s);
 	if (s->link.socket < 0)
 		runs_native(s, "no recorder could be started");
@@ -372,7 +434,7 @@ int service_add(struct daemon *daemon, const struct policy *policy, struct servi
 	if (!s)
 		return -ENOMEM;
 	s->daemon = daemon;
-	s->pidfd = s->go = s->failed = s->link.socket = -1;
+	s->pidfd = s->recorder_pidfd = s->go = s->failed = s->link.socket = -1;
 	r = policy_copy(policy, &s->policy);
 	if (r == 0 && snprintf(s->store, sizeof(s->store), "%s/%s", daemon->state_dir, policy->name) >=
 			      (int)sizeof(s->store))
@@ -399,6 +461,7 @@ void service_free(struct service *s)
 	closep(&s->go);
 	closep(&s->failed);
 	closep(&s->pidfd);
+	closep(&s->recorder_pidfd);
 	closep(&s->link.socket);
 	(void) json_object_put(s->recorder_status);
 	policy_deinit(&s->policy);
@@ -438,6 +501,18 @@ static void add_end(const struct service *s, struct json_object *row)
 					      json_object_new_int(WEXITSTATUS(s->status)));
 }
 
+/* The recorder says so while there is one. */
+static void add_incidents(const struct service *s, struct json_object *row)
+{
+	char **ids;
+	size_t n;
+
+	if (s->recorder_status || incident_list(s->store, &ids, &n) < 0)
+		return;
+	(void) json_object_object_add(row, "incidents", json_object_new_uint64(n));
+	(void) incident_free_ids(ids, n);
+}
+
 struct json_object *service_row(const struct service *s)
 {
 	struct json_object *row = json_object_new_object();
@@ -459,5 +534,6 @@ struct json_object *service_row(const struct service *s)
 	if (s->why[0])
 		(void) json_object_object_add(row, "why", json_object_new_string(s->why));
 	add_end(s, row);
+	add_incidents(s, row);
 	return row;
 }
