@@ -262,6 +262,9 @@ static int raise_fence(void)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 				     SCMP_A0(SCMP_CMP_EQ, PR_SET_TSC));
 	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+				     SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A1(SCMP_CMP_EQ, RLIMIT_STACK));
+	if (r == 0)
 		r = seccomp_load(filter);	/* sets no_new_privs */
 	seccomp_release(filter);
 	return r;

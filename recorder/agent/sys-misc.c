@@ -290,6 +290,23 @@ static void sys_setsockopt(struct thread *thread, struct call *call)
 	call_perform(thread, call);
 }
 
+/* How far the stack may grow is the kernel's affair in replay, too. */
+static void sys_rlimit(struct thread *thread, struct call *call)
+{
+	enum { RLIMIT_STACK_ = 3 };
+	bool any = call->nr == NR_prlimit64;
+	uint64_t wanted[2], now[2];
+
+	call_perform(thread, call);
+	if (!agent_replays() || call->result != 0 || call->args[any] != RLIMIT_STACK_ ||
+	    (any && call->args[0] != 0 && call->args[0] != (long)thread->tgid) ||
+	    !copy_from_user(wanted, (uint64_t)call->args[any ? 2 : 1], sizeof(wanted)) ||
+	    agent_syscall(NR_prlimit64, 0, RLIMIT_STACK_, NULL, now) < 0)
+		return;
+	now[0] = MIN(wanted[0], now[1]);
+	(void) agent_syscall(NR_prlimit64, 0, RLIMIT_STACK_, now, NULL);
+}
+
 static void refuse_with(struct thread *thread, struct call *call, long error)
 {
 	note_refused(call->nr);
@@ -329,6 +346,9 @@ void sys_misc(struct thread *thread, struct call *call)
 		break;
 	case NR_keyctl:
 		sys_keyctl(thread, call);
+		break;
+	case NR_setrlimit: case NR_prlimit64:
+		sys_rlimit(thread, call);
 		break;
 	case NR_setsockopt:
 		sys_setsockopt(thread, call);
