@@ -210,6 +210,10 @@ int check_domain(struct window *window, const struct window_domain *domain,
 	struct check c = { window, domain, options, &result, ret_error, NULL, false };
 	int r;
 
+	if (domain->lost_events)
+		return replay_fail(ret_error, -EBADMSG, "the incident is damaged: its log ends at event %"
+				   PRIu64 ", %" PRIu64 " too early", domain->end_event,
+				   domain->lost_events);
 	r = session_open(window, &session_options, &c.session, ret_error);
 	if (r < 0)
 		return r;

@@ -109,6 +109,7 @@ static int read_end(struct incident *incident, struct window_domain *d)
 	d->end_ns = d->begin_ns;
 	r = incident_read_log(incident, d->id, d->begin_event, &reader);
 	if (r == -ENOENT) {
+		d->lost_events = d->end_event - d->begin_event;
 		d->end_event = d->begin_event;
 		return 0;
 	}
@@ -119,9 +120,11 @@ static int read_end(struct incident *incident, struct window_domain *d)
 		d->end_ns = chunk.last_ns;
 	}
 	(void) chunk_reader_close(reader);
-	/* What was lost at the end was never there to be replayed. */
-	if (next < d->end_event)
+	/* What is left can be looked at, but it isn't what was frozen. */
+	if (next < d->end_event) {
+		d->lost_events = d->end_event - next;
 		d->end_event = next;
+	}
 	return r < 0 ? r : 0;
 }
 

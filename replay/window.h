@@ -23,6 +23,7 @@ struct window {
 		const char *exe;	/* the manifest's */
 		uint64_t begin_event;	/* where the replay begins: its first whole snapshot */
 		uint64_t end_event;	/* the window ends before it */
+		uint64_t lost_events;	/* that should be there, behind it: damage */
 		const char *end;	/* freeze, death, exit, exec, kill */
 		bool has_final;
 		uint64_t *snapshots;
