@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,9 @@
 #include "ringstore/format.h"
 
 /* -- is a fork affordable? -------------------------------------------------------------------- */
+
+/* Page tables of a resident gigabyte take a few tens of ms to copy; measured as we go. */
+#define STALL_NS_PER_MB UINT64_C(40000)
 
 /* The number in the first line of @path that begins with @key (or of the file, if @key is ""). */
 static bool read_number(const char *path, const char *key, uint64_t *ret)
@@ -75,8 +79,7 @@ static bool commit_has_room(uint64_t resident)
 bool snapshot_is_affordable(struct domain *d)
 {
 	enum { MEMORY_MARGIN = 32 << 20, PIDS_MARGIN = 8 };
-	/* Page tables of a resident gigabyte take a few tens of ms to copy; measured as we go. */
-	uint64_t ns_per_mb = d->stall_ns_per_mb ? d->stall_ns_per_mb : 40000;
+	uint64_t ns_per_mb = d->stall_ns_per_mb ? d->stall_ns_per_mb : STALL_NS_PER_MB;
 	uint64_t resident_kb = 0;
 	char path[64];
 	int error = 0;
@@ -93,6 +96,9 @@ bool snapshot_is_affordable(struct domain *d)
 		error = -EAGAIN;
 	if (!error)
 		return true;
+	/* A measurement that a busy host has spoilt isn't believed for ever. */
+	if (error == -ETIME)
+		d->stall_ns_per_mb -= (d->stall_ns_per_mb - (d->stall_ns_per_mb < STALL_NS_PER_MB ? d->stall_ns_per_mb : STALL_NS_PER_MB)) / 4;
 	d->snapshot_error = error;
 	d->snapshots_failed++;
 	d->next_snapshot_ns = now_ns() + d->env->policy->snapshot_interval_ns;
@@ -150,8 +156,11 @@ static pid_t find_child(const struct domain *d, uint32_t number)
 static struct image_head make_head(const struct domain *d, uint64_t event)
 {
 	struct timespec real;
+	struct rlimit stack;
 
 	(void) clock_gettime(CLOCK_REALTIME, &real);
+	if (prlimit(d->pid, RLIMIT_STACK, NULL, &stack) < 0)
+		stack.rlim_cur = d->stack_limit;
 	return (struct image_head){
 		.abi = le32_of(AGENT_ABI),
 		.agent_hash = le64_of(agent_image_hash()),
@@ -166,7 +175,7 @@ static struct image_head make_head(const struct domain *d, uint64_t event)
 		.interpreter_end = le64_of(d->config.interpreter.end),
 		.tick_shift = le32_of(d->config.tick_shift),
 		.cpu = le32_of(d->shared->first_cpu),
-		.stack_limit = le64_of(d->stack_limit),
+		.stack_limit = le64_of(stack.rlim_cur),
 	};
 }
 
@@ -321,7 +330,8 @@ static void snapshot_whole(struct domain *d)
 	d->missing_files = capture_missing_files(d->capture);
 	(void) snprintf(path, sizeof(path), "/proc/%d/status", d->child);
 	if (read_number(path, "VmRSS:", &resident_kb) && resident_kb >= 1024)
-		d->stall_ns_per_mb = stall / (resident_kb / 1024);
+		d->stall_ns_per_mb = (3 * (d->stall_ns_per_mb ? d->stall_ns_per_mb : STALL_NS_PER_MB) +
+				      stall / (resident_kb / 1024)) / 4;
 	r = snapshot_writer_commit(MOVE(d->writer));
 	if (r != 0) {
 		snapshot_failed(d, r < 0 ? r : -ENOSPC);
