@@ -265,9 +265,10 @@ static int run_to_syscall_stop(struct target *t)
 			return -ESRCH;
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 			return 0;
-		if (status >> 16)	/* stopped by job control */
-			return -EINTR;
-		signal = WSTOPSIG(status);
+		/* Seizing or letting go interrupts, and that may come as late as here. */
+		if (status >> 16 && WSTOPSIG(status) != SIGTRAP)
+			return -EINTR;	/* stopped by job control */
+		signal = status >> 16 ? 0 : WSTOPSIG(status);
 	}
 }
 
