@@ -189,10 +189,12 @@ int session_set_watch(struct session *s, uint64_t address, unsigned len, enum wa
 	for (unsigned i = 0; i < MAX_WATCHES; i++) {
 		if (s->watches[i].len)
 			continue;
+		/* A search must not read what is watched. */
+		locate_lift(s);
 		s->watches[i] = (struct watch){ address, len, kind, 0 };
 		s->watches_changed = true;
 		s->shared->stop_at_threads = 1;
-		return 0;
+		return locate_lay(s);
 	}
 	return -ENOSPC;
 }
@@ -207,6 +209,18 @@ int session_clear_watch(struct session *s, uint64_t address, unsigned len)
 		return 0;
 	}
 	return -ENOENT;
+}
+
+bool is_access_watched(const struct session *s, uint64_t address, unsigned len)
+{
+	for (unsigned i = 0; i < MAX_WATCHES; i++) {
+		const struct watch *w = &s->watches[i];
+
+		if (w->len && w->kind == WATCH_ACCESS && address < w->address + w->len &&
+		    w->address < address + len)
+			return true;
+	}
+	return false;
 }
 
 static uint64_t watched_value(const struct session *s, const struct watch *w)

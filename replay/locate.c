@@ -553,12 +553,25 @@ static bool prepare_trap_in_place(struct search *f)
 	return is_displaceable(&f->code[f->target]);
 }
 
+/* Each arrival would be a stop at the watchpoint. */
+static void drop_watched_conditions(const struct session *s, struct search *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_conditions; i++)
+		if (f->conditions[i].reg >= 0 ||
+		    !is_access_watched(s, f->conditions[i].address, sizeof(uint64_t)))
+			f->conditions[n++] = f->conditions[i];
+	f->n_conditions = n;
+}
+
 /* Chooses where the trap stands, with the breakpoints as they are, and puts it there. */
 static int lay(struct session *s, struct search *f)
 {
 	struct replay_search *search = &s->shared->search;
 	int r;
 
+	drop_watched_conditions(s, f);
 	if (!choose_place_for_jump(s, f) && !prepare_trap_in_place(f))
 		return -EOPNOTSUPP;
 	r = f->pad ? 0 : map_pad(s, f, f->place.regs[REG_RIP_]);
@@ -699,7 +712,8 @@ static bool find_difference(struct session *s, struct search *f, const uint64_t 
 		uint64_t address = f->place.operands[i].address;
 
 		if (session_read(s, address, &value, sizeof(value)) != sizeof(value) ||
-		    value == f->place.operands[i].value || already(f, -1, address))
+		    value == f->place.operands[i].value || already(f, -1, address) ||
+		    is_access_watched(s, address, sizeof(value)))
 			continue;
 		*ret = (struct condition){ -1, address, f->place.operands[i].value };
 		return true;

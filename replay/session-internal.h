@@ -84,6 +84,8 @@ void session_go(struct session *session);
 int read_thread(const struct session *session, uint32_t slot, struct thread_view *ret_view);
 int write_register(const struct session *session, const struct thread_view *view, int reg,
 		   uint64_t value);
+/* Would reading there be an access that the debugger watches? */
+bool is_access_watched(const struct session *session, uint64_t address, unsigned len);
 bool has_breakpoint(const struct session *session, uint64_t address);
 
 /* locate.c: after breakpoints have changed. */
