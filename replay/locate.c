@@ -509,7 +509,10 @@ static int patch(struct session *s, struct search *f)
 	return write_bytes(s, f->patched, bytes, f->saved_len);
 }
 
-/* A thread that is about to go on inside of what was displaced goes on in the copy. */
+/*
+ * A thread that is about to go on inside of what was displaced goes on in the copy: of
+ * the jump there are only pieces, and what lies behind the jump leads past the check.
+ */
 static int redirect_thread(struct session *s, struct search *f)
 {
 	struct thread_view view;
@@ -521,7 +524,7 @@ static int redirect_thread(struct session *s, struct search *f)
 	if (r < 0)
 		return r;
 	for (size_t j = f->first + 1; j < f->first + f->n_displaced; j++)
-		if (f->code[j].address == view.regs[REG_RIP_] && f->code[j].address < f->patched + JUMP_LEN)
+		if (f->code[j].address == view.regs[REG_RIP_])
 			return write_register(s, &view, REG_RIP_, f->code[j].twin);
 	return 0;
 }
