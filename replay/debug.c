@@ -297,6 +297,15 @@ int session_step(struct session *s, uint32_t slot)
 
 	if (r < 0)
 		return r;
+	if (!s->stepping) {
+		s->stepping = true;
+		locate_lift(s);
+		r = locate_lay(s);
+		if (r == 0)
+			r = read_thread(s, slot, &view);
+		if (r < 0)
+			return r;
+	}
 	/* In a system call: its return is the step's end. */
 	if (view.state == THREAD_ENTERED) {
 		off_t at = (off_t)(view.record + offsetof(struct thread, stepping));
@@ -304,6 +313,15 @@ int session_step(struct session *s, uint32_t slot)
 		return pwrite(s->mem, &yes, sizeof(yes), at) == sizeof(yes) ? 0 : -EFAULT;
 	}
 	return step_on(s, &view);
+}
+
+int session_end_steps(struct session *s)
+{
+	if (!s->stepping)
+		return 0;
+	s->stepping = false;
+	locate_lift(s);
+	return locate_lay(s);
 }
 
 /* -- stops ------------------------------------------------------------------------------------------- */

@@ -205,6 +205,9 @@ int debuggee_run(struct debuggee *d, int step, uint64_t pass_signals, struct rep
 		if (r < 0)
 			return replay_fail(ret_error, r, "can't step: %s", strerror(-r));
 	}
+	r = step < 0 ? session_end_steps(d->session) : 0;
+	if (r < 0)
+		return replay_fail(ret_error, r, "can't go on: %s", strerror(-r));
 	return go_on(d, false, pass_signals, ret_error);
 }
 

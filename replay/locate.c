@@ -575,7 +575,7 @@ static int lay(struct session *s, struct search *f)
 	int r;
 
 	drop_watched_conditions(s, f);
-	if (!choose_place_for_jump(s, f) && !prepare_trap_in_place(f))
+	if ((s->stepping || !choose_place_for_jump(s, f)) && !prepare_trap_in_place(f))
 		return -EOPNOTSUPP;
 	r = f->pad ? 0 : map_pad(s, f, f->place.regs[REG_RIP_]);
 	if (r == 0)

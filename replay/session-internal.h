@@ -69,6 +69,7 @@ struct session {
 	bool watches_changed;	/* the threads' debug registers don't say so yet */
 	/* Stops that wait until the thread has left what locate.c put in the program's way. */
 	bool owes_watch, owes_request;
+	bool stepping;		/* a search puts no code of its own in the way of single steps */
 };
 
 /* rebuild.c: forks the process and has it rebuilt. */

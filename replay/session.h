@@ -103,6 +103,8 @@ int session_clear_watch(struct session *session, uint64_t address, unsigned len)
 
 /* The thread stops behind its next instruction. */
 int session_step(struct session *session, uint32_t slot);
+/* No thread is stepped from here on: before session_run() without a step. */
+int session_end_steps(struct session *session);
 
 /* Whose the last SESSION_TRAP was. @ret_watch: where the watchpoint is, if it was one's. */
 enum session_trap { TRAP_OF_STEP, TRAP_OF_BREAKPOINT, TRAP_OF_WATCH };
