@@ -130,3 +130,40 @@ notes() { sed -n '/"notes"/,/\]/p' "$1"/incidents/*/incident.json 2>/dev/null | 
 # The number after "N NAME" in the last line of replay --check, and of info --json.
 checked() { sed -n "s/^checked:.* \([0-9.]*\) $1.*/\1/p" "$work/replay.err"; }
 info() { "$BLACKBOXCTL" info --json "$1"; }
+
+# json STORE FILTER: of the newest incident in the store
+json() { jq -r "$2" "$(ls -d "$1"/incidents/*/ | tail -n 1)/incident.json"; }
+n_incidents() { find "$1/incidents" -name incident.json 2>/dev/null | wc -l; }
+
+# is NAME GOT WANTED
+is()
+{
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1"
+		printf 'got:    %s\nwanted: %s\n' "$2" "$3" | diag
+		return 1
+	fi
+}
+
+# start_recorded STORE ARGUMENT... [-- COMMAND...]: blackboxctl record in the background,
+# its pid is $recorded, its words are in STORE.err, the output in STORE.out
+start_recorded()
+{
+	store=$1
+	shift
+	"$BLACKBOXCTL" record --dir "$store" "$@" >"$store.out" 2>"$store.err" </dev/null &
+	recorded=$!
+	remember $recorded
+}
+
+# The process that runs under the blackboxctl of process $1.
+service_of() { pgrep -P "$1" | while read -r pid; do
+	case $(cat "/proc/$pid/comm") in blackbox-*) ;; *) echo "$pid" ;; esac
+done; }
+
+# redis on $port, with a directory and a log of its own; its arguments besides are $*
+redis_arguments() { echo "--port $port --save '' --appendonly no --dir $work --enable-debug-command yes"; }
+redis() { redis-cli -p "$port" "$@"; }
+redis_answers() { [ "$(redis ping 2>/dev/null)" = PONG ]; }

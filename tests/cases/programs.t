@@ -8,7 +8,7 @@
 # A program ends with 0, or says `expect: STATUS' in a comment. What we can't replay says
 # `fails in replay: WHY', and is a TODO. Arguments: only these programs.
 
-. "${top_srcdir:-.}/tests/cases/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 seconds=60
 
@@ -68,9 +68,9 @@ replay_seconds=$seconds
 cd "$work" || exit 99
 if [ $# -eq 0 ]; then
 	for source in "$top_srcdir"/tests/programs/*.c; do
-		# mcload is a tool of memcached.t
+		# Tools of memcached.t and of the debugger's cases.
 		case $source in
-		*/mcload.c) ;;
+		*/mcload.c | */debuggee.c) ;;
 		*) set -- "$@" "$(basename "$source" .c)" ;;
 		esac
 	done

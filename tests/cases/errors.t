@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Bad input of every kind: status 2, one clear message, no crash, nothing left behind.
+
+. "$(dirname "$0")/lib.sh"
+
+# refuses NAME WORD COMMAND-LINE...: with a message that has WORD in it
+refuses()
+{
+	name=$1 word=$2
+	shift 2
+	timeout 60 "$BLACKBOXCTL" "$@" >"$work/out" 2>"$work/err" </dev/null
+	is "$name: status" $? 2
+	check "$name: says what is wrong" grep -qi -- "$word" "$work/err"
+	[ -s "$work/err" ] && head -n 2 "$work/err" | diag
+}
+
+"$BLACKBOXCTL" record --dir "$work/store" --window all -o "$work/good" -- /bin/echo hello >"$work/out"
+check "a good dump" [ -s "$work/good" ]
+size=$(stat -c %s "$work/good")
+
+refuses "no such verb" frobnicate frobnicate
+refuses "no such option" "--frob" replay --frob
+refuses "no file" "which file" replay --check
+refuses "two files" "one file" replay --check a b
+refuses "a file that isn't there" nowhere replay --check "$work/nowhere"
+refuses "a directory" "$work" replay --check "$work"
+: >"$work/empty"
+refuses "an empty file" empty replay --check "$work/empty"
+refuses "a text" passwd replay --check /etc/passwd
+refuses "a program" "sh" replay --check /bin/sh
+head -c 65536 /dev/urandom >"$work/noise"
+refuses "noise" noise replay --check "$work/noise"
+for part in 10 50 90 99; do
+	head -c $((size * part / 100)) "$work/good" >"$work/cut$part"
+	refuses "a dump cut at $part %" "cut$part" replay --check "$work/cut$part"
+done
+head -c $((size - 1)) "$work/good" >"$work/cut1"
+refuses "a dump without its last byte" cut1 replay --check "$work/cut1"
+for part in 1 5 25 50 75 95; do
+	cp "$work/good" "$work/rotten$part"
+	printf 'XXXXXXXX' | dd of="$work/rotten$part" bs=1 seek=$((size * part / 100)) conv=notrunc 2>/dev/null
+	timeout 60 "$BLACKBOXCTL" replay --check "$work/rotten$part" >"$work/out" 2>"$work/err"
+	status=$?
+	head -n 2 "$work/err" | diag
+	# A mapped file that is rotten is taken from its path, if that is the same still.
+	check "a dump rotten at $part %: detected or harmless" [ $status -eq 2 -o $status -eq 0 ]
+done
+
+refuses "no command" "which command" record
+refuses "a bad window" window record --window soon -- /bin/true
+refuses "a bad ring" ring record --ring -1 -- /bin/true
+refuses "a tiny ring" ring record --ring 1K -- /bin/true
+refuses "an unknown key" colour record --set colour=red -- /bin/true
+refuses "half a key" KEY=VALUE record --set window -- /bin/true
+refuses "a bad signal" NOSUCH record --freeze-signal NOSUCH -- /bin/true
+refuses "a policy that isn't there" nowhere record --policy "$work/nowhere" -- /bin/true
+echo 'window: [' >"$work/bad.yaml"
+refuses "a bad policy" "bad.yaml:" record --policy "$work/bad.yaml" -- /bin/true
+
+# What can't be kept doesn't keep the command from being right.
+"$BLACKBOXCTL" record --dir "$work/good/store" -- /bin/true 2>"$work/err"
+check "a store below a file: no success" [ $? -ne 0 ]
+check "a store below a file: says so" [ -s "$work/err" ]
+"$BLACKBOXCTL" record --dir "$work/store" -o "$work/nowhere/dump" -- /bin/echo hello >"$work/out" 2>"$work/err"
+check "a dump into nowhere: says so" grep -q nowhere/dump "$work/err"
+is "a dump into nowhere: the command ran" "$(cat "$work/out")" hello
+done_testing
