@@ -98,7 +98,7 @@ struct agent_config {
 	uint64_t stall_period_ns;
 	uint64_t crash_hold_ns;	/* UINT64_MAX: until the recorder is done */
 	uint32_t hold_exit;	/* hold an exiting process too */
-	uint32_t pin_cpu;	/* until the first system call */
+	uint32_t pin_cpu;	/* until the interpreter has run */
 	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
 	uint64_t freeze_signals; /* bit N-1: freeze when the program gets signal N */
 };

@@ -541,7 +541,7 @@ __attribute__((noreturn)) void thread_starts(struct thread *thread);
 /* This process goes on natively, from its saved context: a fork child, a filter's owner. */
 __attribute__((noreturn)) void process_detach(struct thread *thread);
 
-/* The first system call: the image may run on any processor again. */
+/* The image may run on any processor again. */
 void unpin_from_cpu(void);
 
 /* Leaves the agent: restores thread->frame. Baton. */

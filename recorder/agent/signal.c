@@ -564,18 +564,22 @@ static void kicked(struct thread *thread, struct ucontext *context)
 }
 
 /*
- * The dynamic linker reads the TSC for its statistics, and leaves the values on the stack.
- * The first call from elsewhere says that it is done; trapping on would make every
- * context switch dearer (hazard 3).
+ * The dynamic linker reads the TSC for its statistics, and leaves the values on the stack;
+ * and it keeps what CPUID says, which tells processors apart. The first call from elsewhere
+ * says that it is done; trapping on would make every context switch dearer (hazard 3).
  */
-static void end_tsc_trap(uint64_t ip)
+static void end_of_interpreter(uint64_t ip)
 {
 	const struct agent_range *interpreter = &agent_config.interpreter;
+	struct agent_process *p = process();
 
 	if (ip >= interpreter->start && ip < interpreter->end)
 		return;
-	process()->tsc_trapped = 0;
-	(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
+	if (p->affinity_len)
+		unpin_from_cpu();
+	if (p->tsc_trapped)
+		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
+	p->tsc_trapped = 0;
 }
 
 static void system_call(struct thread *thread, struct ucontext *context)
@@ -599,8 +603,8 @@ static void system_call(struct thread *thread, struct ucontext *context)
 	/* A recorder that stops says so from outside: the vDSO needn't come here for it again. */
 	if (passing())
 		thread->native = 1;
-	if (process()->tsc_trapped && process()->begun)
-		end_tsc_trap(regs[REG_RIP_]);
+	if ((process()->tsc_trapped || process()->affinity_len) && process()->begun)
+		end_of_interpreter(regs[REG_RIP_]);
 	thread->frame = context;
 	thread->state = THREAD_ENTERED;
 	thread->has_call_mask = 0;

@@ -140,8 +140,7 @@ static struct thread *first_thread(void)
 
 /*
  * CPUID tells which processor it runs on, and the C library keeps what it said. So the
- * image stays on one processor, which replay takes too, until its first system call: all
- * of that lies before.
+ * image stays on one processor, which replay takes too, until that is done.
  */
 static void pin_to_cpu(void)
 {
@@ -170,6 +169,8 @@ void unpin_from_cpu(void)
 	uint32_t len = p->affinity_len;
 
 	p->affinity_len = 0;
+	if (agent_replays())	/* the replayer chooses */
+		return;
 	memset(everywhere, 0xff, sizeof(everywhere));
 	if (agent_syscall(NR_sched_setaffinity, 0, len, everywhere) == 0 &&
 	    agent_syscall(NR_sched_getaffinity, 0, sizeof(now), now) == len &&

@@ -126,8 +126,6 @@ static void attend_at_entry(struct thread *thread)
 {
 	uint32_t attention = load_relaxed(&shared()->attention);
 
-	if (process()->affinity_len)
-		unpin_from_cpu();
 	if (attention & (ATTENTION_SNAPSHOT | ATTENTION_REAP))
 		snapshot_attend(thread);
 	if (attention & ATTENTION_WANT)
