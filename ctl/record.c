@@ -299,8 +299,11 @@ static void hear(struct record *r, struct json_object *message)
 	}
 }
 
-/* Hears what there is. The recorder's death is the service's to survive: it runs on. */
-static void hear_all(struct record *r, int timeout_ms)
+/*
+ * Hears what there is; false if nothing came in time. The recorder's death is the service's
+ * to survive: it runs on.
+ */
+static bool hear_news(struct record *r, int timeout_ms)
 {
 	struct json_object *message;
 	int ret = recorder_hear(&r->link, timeout_ms, &message);
@@ -314,6 +317,7 @@ static void hear_all(struct record *r, int timeout_ms)
 		r->recorder_gone = true;
 		let_go(r);
 	}
+	return ret != -ETIMEDOUT;
 }
 
 /* -- running ---------------------------------------------------------------------------------------------- */
@@ -355,7 +359,7 @@ static int run(struct record *r)
 			let_go(r);
 		}
 		if (n > 0 && fds[1].revents)
-			hear_all(r, 0);
+			(void) hear_news(r, 0);
 		if (waitpid(r->pid, &status, WNOHANG) == r->pid)
 			break;
 	}
@@ -394,11 +398,16 @@ static int write_dump(struct record *r)
 /* The recorder has its last words; then it is over. */
 static void finish(struct record *r, int status)
 {
+	bool in_time = true;
+
 	(void) recorder_say(&r->link, "exited", r->pid, status);
-	while (!r->recorder_gone && !r->ended)
-		hear_all(r, FINISH_MS);
+	while (!r->recorder_gone && !r->ended && in_time)
+		in_time = hear_news(r, FINISH_MS);
+	if (!in_time)
+		log_error("the recorder (process %d) has not finished after %d s: what it still writes "
+			  "is left out", r->link.pid, FINISH_MS / 1000);
 	closep(&r->link.socket);
-	(void) waitpid(r->link.pid, NULL, 0);
+	(void) waitpid(r->link.pid, NULL, in_time ? 0 : WNOHANG);
 }
 
 static int exit_status(int status)
