@@ -27,6 +27,7 @@
 
 /* A recorder that doesn't answer must not keep the command from running. */
 enum { ANSWER_MS = 3000, FINISH_MS = 120000 };
+#define STALL_NS UINT64_C(1000000000)
 
 struct record {
 	struct policy policy;
@@ -453,8 +454,9 @@ int verb_record(int argc, char **argv)
 	int ret;
 
 	policy_init(&r.policy);
-	/* Nobody waits for the command as for a service: everything is looked at when it dies. */
+	/* Nobody waits for the command as for a service: rather late than not recorded. */
 	r.policy.crash_hold_ns = UINT64_MAX;
+	r.policy.stall_ns = STALL_NS;
 	ret = parse_options(&r, argc, argv);
 	ret = ret < 0 ? EXIT_BAD_INPUT : record(&r);
 	policy_deinit(&r.policy);

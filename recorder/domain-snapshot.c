@@ -273,11 +273,17 @@ void snapshot_drop(struct domain *d)
 	d->capture_is_due = false;
 }
 
+/* Before the first is tried again. */
+#define FIRST_AGAIN_NS UINT64_C(100000000)
+
 static void snapshot_failed(struct domain *d, int error)
 {
 	snapshot_drop(d);
 	d->snapshots_failed++;
 	d->snapshot_error = error;
+	/* Without any, nothing can be replayed. */
+	if (d->snapshots == 0)
+		d->next_snapshot_ns = now_ns() + FIRST_AGAIN_NS;
 	/* The window is frozen all the same, where the snapshot would have been. */
 	if (d->capture_flags & EVENT_FREEZE)
 		d->freeze_is_ready = true;

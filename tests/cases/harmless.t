@@ -39,13 +39,13 @@ all_answered()
 	is "$1: its exit status" $? 0
 }
 
-check "killed: redis answers" serve "$work/killed"
+check "killed: redis answers" serve "$work/killed" --set stall=100ms
 load 300000
 kill -KILL "$(recorder_of $recorded)"
 all_answered killed 300000
 
 # The eighth column is the longest answer, in ms.
-check "stopped: redis answers" serve "$work/stopped"
+check "stopped: redis answers" serve "$work/stopped" --set stall=100ms
 load 1000000
 recorder=$(recorder_of $recorded)
 kill -STOP "$recorder"
