@@ -132,7 +132,7 @@ replay_in_gdb -- 'print spins' 'print rounds' 'print values'
 grep '^\$' "$work/gdb.out" >"$work/at-end"
 replay_in_gdb --from start -- 'break spin' 'continue' 'delete' "break $spin_line if *mine == 40" 'continue' \
 	'print *mine' 'delete' 'watch spins[0] if spins[0] == 300' 'continue' 'delete' 'stepi 500' \
-	'awatch values[3]' 'continue' 'continue' 'delete' 'watch rounds if rounds == 50' 'continue' 'delete' \
+	'awatch values[3]' 'continue' 'continue' 'delete' 'watch rounds if rounds > 50' 'continue' 'delete' \
 	'break crash' 'continue' 'echo ==\n' 'print spins' 'print rounds' 'print values'
 says "a breakpoint in a loop counts its rounds" '= 40$'
 says "a watchpoint in a loop, too" '^New value = 300'
