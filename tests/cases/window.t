@@ -16,6 +16,12 @@ check "redis answers" within 10 redis_answers || { done_testing; exit; }
 redis-benchmark -p "$port" -q -l -t set,get -n 100000 -c 20 -r 10000 >/dev/null 2>&1 &
 load=$!
 remember $load
+# What doesn't compress fills the ring.
+(while :; do
+	head -c 30000 /dev/urandom | base64 -w0 | redis -x set noise
+	sleep 0.01
+done >/dev/null 2>&1) &
+remember $!
 until=$(($(date +%s) + seconds)) n=0
 while [ "$(date +%s)" -lt $until ]; do
 	used=$(du -s -B1 "$work/store" | cut -f1)
