@@ -36,6 +36,9 @@
 
 enum { CODE_SEGMENT_64 = 0x33, VDSO_MAX = 4 * 4096 };
 
+/* An injection takes a fraction of that. */
+#define LEAST_DEADLINE_NS UINT64_C(50000000)
+
 #define HWCAP2_FSGSBASE (1 << 1)
 
 /* A service execs one thing at a time; one more is there for one that has given us up. */
@@ -484,7 +487,7 @@ static void say_native(struct injector *in, pid_t pid, int error)
 
 static void set_deadline(struct injector *in, uint64_t ns)
 {
-	struct itimerspec when = { .it_value = { 0, (long)ns } };
+	struct itimerspec when = { .it_value = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) } };
 
 	(void) timer_settime(in->deadline, 0, &when, NULL);
 }
@@ -496,7 +499,7 @@ static void exec_stop(struct injector *in, pid_t pid)
 	struct inject_message message = { .kind = INJECT_DONE, .pid = pid };
 	int r;
 
-	set_deadline(in, INJECT_DEADLINE_NS);
+	set_deadline(in, in->policy.stall_ns > LEAST_DEADLINE_NS ? in->policy.stall_ns : LEAST_DEADLINE_NS);
 	in->why = NULL;
 	r = run_to_syscall_stop(&t);
 	if (r == 0)

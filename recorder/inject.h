@@ -6,7 +6,8 @@
  * process only from just before an exec until the agent is in place, a fraction of a
  * millisecond. It changes no byte of the program and never single-steps: whenever it
  * dies, the program begins natively (hazards 5 and 6). While it injects, a timer of its
- * own is set to kill it: a tracer that is stuck must not hold the program.
+ * own is set to kill it after the policy's stall bound: a tracer that is stuck must not
+ * hold the program.
  *
  * The recorder speaks with it over a socket pair (SOCK_SEQPACKET), one struct
  * inject_message a packet, its descriptor 3.
@@ -18,9 +19,6 @@
 #include "recorder/abi.h"
 
 #define INJECT_FD 3
-
-/* Longer than an injection takes on a loaded host, shorter than anybody notices. */
-#define INJECT_DEADLINE_NS UINT64_C(50000000)
 
 enum inject_kind {
 	INJECT_SETUP = 1,	/* recorder: config holds policy and ring size */

@@ -17,6 +17,9 @@ struct recorder {
 	struct json_object *command;	/* of the image that runs: an array */
 	struct domain *current;		/* the image that runs now */
 	sd_event_source *wake_source, *death_source, *timer, *more_source, *freeze_timer;
+	sd_event_source *injector_source;
+	pid_t injector_pid, attaching;	/* attaching: what it has been asked to, without an answer yet */
+	bool injector_works;		/* it has answered once */
 	bool freeze_asked;
 	unsigned n_incidents;
 };

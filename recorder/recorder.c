@@ -31,6 +31,7 @@
 
 static void work_soon(struct recorder *r);
 static int tell_injector(struct recorder *r, enum inject_kind kind, pid_t pid);
+static int start_injector(struct recorder *r);
 
 /* -- saying ------------------------------------------------------------------------------------ */
 
@@ -334,7 +335,9 @@ static int tell_injector(struct recorder *r, enum inject_kind kind, pid_t pid)
 void recorder_attach(struct recorder *r, pid_t pid)
 {
 	if (tell_injector(r, INJECT_ATTACH, pid) < 0)
-		tell_pid(r, "native", pid, "the injector is gone");
+		tell_pid(r, "native", pid, "there is no injector");
+	else
+		r->attaching = pid;
 }
 
 /* One packet, with the descriptor that may come along. */
@@ -356,6 +359,33 @@ static ssize_t receive_with_fd(int socket, void *data, size_t len, int *ret_fd)
 	return n;
 }
 
+static void drop_injector(struct recorder *r)
+{
+	r->injector_source = sd_event_source_disable_unref(r->injector_source);
+	closep(&r->injector);
+	r->injector = -1;
+	(void) waitpid(r->injector_pid, NULL, 0);
+}
+
+/*
+ * It was too slow, for which it kills itself, or somebody killed it. Who waits for it
+ * needn't any more; for the next exec there is another, if this one ever did anything.
+ */
+static void injector_died(struct recorder *r)
+{
+	drop_injector(r);
+	if (r->current) {
+		(void) domain_exec_ready(r->current, domain_take_exec(r->current), false);
+		domain_exec_over(r->current);
+	}
+	if (r->attaching)
+		tell_pid(r, "native", r->attaching, "the injector died");
+	r->attaching = 0;
+	if (r->injector_works && start_injector(r) < 0)
+		log_warning("no injector can be started: what the service executes next runs unrecorded");
+	r->injector_works = false;
+}
+
 static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct recorder *r = userdata;
@@ -363,16 +393,17 @@ static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *
 	int memfd;
 	ssize_t n = receive_with_fd(fd, &message, sizeof(message), &memfd);
 
+	(void) source;
 	(void) revents;
 	if (n == 0 || (n < 0 && errno != EAGAIN)) {
-		(void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-		closep(&r->injector);
-		r->injector = -1;
+		injector_died(r);
 		return 0;
 	}
 	if (n != sizeof(message))
 		return 0;
 	message.text[sizeof(message.text) - 1] = '\0';
+	r->injector_works = true;
+	r->attaching = 0;
 	switch (message.kind) {
 	case INJECT_ATTACHED:
 		if (r->current && !domain_exec_ready(r->current, message.pid, true))
@@ -419,6 +450,7 @@ static int start_injector(struct recorder *r)
 	}
 	(void) close(sockets[1]);
 	r->injector = sockets[0];
+	r->injector_pid = pid;
 	setup.config = (struct agent_config){
 		.ring_len = r->policy.log_buffer_bytes,
 		.tick_shift = 11,	/* 2048 cycles: a microsecond, more or less */
@@ -429,9 +461,12 @@ static int start_injector(struct recorder *r)
 		.slice_ns = UINT64_C(10000000),
 		.freeze_signals = r->policy.freeze_signals,
 	};
-	if (send(r->injector, &setup, sizeof(setup), MSG_NOSIGNAL) < 0)
-		return -errno;
-	return sd_event_add_io(r->event, NULL, r->injector, EPOLLIN, on_injector, r);
+	ret = send(r->injector, &setup, sizeof(setup), MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (ret == 0)
+		ret = sd_event_add_io(r->event, &r->injector_source, r->injector, EPOLLIN, on_injector, r);
+	if (ret < 0)
+		drop_injector(r);
+	return ret;
 }
 
 /* -- control --------------------------------------------------------------------------------------------- */
@@ -535,6 +570,7 @@ static void recorder_deinit(struct recorder *r)
 	r->more_source = sd_event_source_unref(r->more_source);
 	r->timer = sd_event_source_unref(r->timer);
 	r->freeze_timer = sd_event_source_unref(r->freeze_timer);
+	r->injector_source = sd_event_source_unref(r->injector_source);
 	closep(&r->injector);
 	r->env.store = store_close(r->env.store);
 	r->env.files = files_free(r->env.files);
