@@ -21,7 +21,10 @@ enum { BATCH = 256 };		/* pages handed to the sink at once */
 
 struct capture {
 	struct capture_sink sink;
+	pid_t pid;
 	int mem, pagemap;
+	int shared;			/* of mapping shared_map - 1, or -1 */
+	size_t shared_map;
 	uint64_t base, vdso;
 
 	struct image_map *maps;
@@ -47,6 +50,7 @@ struct capture *capture_close(struct capture *c)
 		return NULL;
 	closep(&c->mem);
 	closep(&c->pagemap);
+	closep(&c->shared);
 	free(c->maps);
 	free(c->text);
 	free(c->threads);
@@ -62,7 +66,7 @@ static void capture_closep(struct capture **c)
 
 static int open_proc(pid_t pid, const char *name, int *ret_fd)
 {
-	char path[64];
+	char path[96];
 	int fd;
 
 	(void) snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
@@ -234,7 +238,8 @@ int capture_open(pid_t pid, uint64_t base, uint64_t vdso, struct files *files,
 
 	if (!c)
 		return -ENOMEM;
-	c->mem = c->pagemap = -1;
+	c->mem = c->pagemap = c->shared = -1;
+	c->pid = pid;
 	c->sink = *sink;
 	c->base = base;
 	c->vdso = vdso;
@@ -265,7 +270,7 @@ int capture_open(pid_t pid, uint64_t base, uint64_t vdso, struct files *files,
 
 /*
  * A shared mapping of a file that has a name: what others wrote may not be mapped here
- * yet. (Of anonymous shared memory only what this process has touched is seen.)
+ * yet. The page tables say nothing of shared memory anyway: a fork copies none for it.
  */
 static bool shows_a_file(const struct capture *c, const struct image_map *map)
 {
@@ -281,9 +286,41 @@ static bool shows_a_file(const struct capture *c, const struct image_map *map)
 	return true;
 }
 
+/* Anonymous shared memory is a file, too, and that one knows its holes. */
+static void open_shared(struct capture *c, const struct image_map *map)
+{
+	char name[64];
+
+	if (c->shared_map == c->map + 1)
+		return;
+	c->shared_map = c->map + 1;
+	closep(&c->shared);
+	c->shared = -1;
+	(void) snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, le64_get(map->start),
+			le64_get(map->end));
+	(void) open_proc(c->pid, name, &c->shared);	/* not permitted: each page will be read */
+}
+
+/* The first page from @address on that isn't in a hole of the shared memory at @map. */
+static uint64_t skip_hole(struct capture *c, const struct image_map *map, uint64_t address)
+{
+	uint64_t start = le64_get(map->start), offset = le64_get(map->offset);
+	off_t data;
+
+	open_shared(c, map);
+	if (c->shared < 0)
+		return address;
+	data = lseek(c->shared, (off_t)(offset + address - start), SEEK_DATA);
+	if (data < 0)
+		return errno == ENXIO ? UINT64_MAX : address;
+	return start + ((uint64_t)data - offset) / IMAGE_PAGE * IMAGE_PAGE;
+}
+
 /* Does the page hold what the mapping alone wouldn't give? */
 static bool is_wanted(uint64_t entry, uint32_t kind)
 {
+	if (kind == IMAGE_SHARED)
+		return true;
 	if (!(entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
 		return false;
 	return kind != IMAGE_FILE || !(entry & PAGEMAP_FILE);
@@ -344,7 +381,7 @@ static int read_batch(struct capture *c, const struct image_map *map)
 	uint64_t entries[BATCH], end = le64_get(map->end);
 	size_t n = (end - c->at) / IMAGE_PAGE, i = 0;
 	uint32_t kind = le32_get(map->kind);
-	bool all = shows_a_file(c, map);
+	bool has_holes = kind == IMAGE_SHARED && !shows_a_file(c, map);
 	ssize_t got;
 	int r;
 
@@ -354,10 +391,16 @@ static int read_batch(struct capture *c, const struct image_map *map)
 	if (got != (ssize_t)(n * 8))
 		return got < 0 ? -errno : -ESRCH;
 	while (i < n) {
-		size_t run = i;
+		size_t run;
 
+		if (has_holes) {
+			uint64_t skipped = (skip_hole(c, map, c->at + i * IMAGE_PAGE) - c->at) / IMAGE_PAGE;
+
+			i = skipped < n ? skipped : n;
+		}
+		run = i;
 		/* Each page of a shared mapping for itself: one may be behind the file's end. */
-		while (run < n && (all || is_wanted(entries[run], kind)) &&
+		while (run < n && is_wanted(entries[run], kind) &&
 		       (kind != IMAGE_SHARED || run == i))
 			run++;
 		if (run > i) {
