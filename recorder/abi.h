@@ -154,7 +154,8 @@ struct agent_slot {
 enum snapshot_state {
 	SNAPSHOT_NONE = 0,
 	SNAPSHOT_BORN,		/* agent: the child exists, and has let go of descriptors */
-	SNAPSHOT_COPIED,	/* recorder: shared memory is copied, the baton may move */
+	SNAPSHOT_COPIED,	/* recorder: shared memory is copied, the child may let go of it */
+	SNAPSHOT_LET_GO,	/* agent: the child has, the baton may move */
 	SNAPSHOT_FAILED,	/* agent: no child; snapshot_error says why */
 	SNAPSHOT_DONE,		/* recorder: the child isn't needed any more */
 };

@@ -17,6 +17,7 @@ enum {
 	PR_SET_NAME_ = 15,
 	BIRTH_LOOKS_NS = 5000000,
 	CHILD_LOOKS_NS = 100000000,
+	LET_GO_WITHIN_NS = 100000000,	/* since the snapshot began; otherwise it stays attached */
 };
 #define WCLONE_ 0x80000000u
 #define CHILD_LIVES_NS UINT64_C(10000000000)	/* then the recorder has failed us */
@@ -61,8 +62,11 @@ __attribute__((noreturn)) static void child_main(void)
 		if (state == SNAPSHOT_COPIED && !let_go) {
 			let_go_of_mappings();
 			let_go = true;
+			if (compare_exchange(&s->snapshot_state, SNAPSHOT_COPIED, SNAPSHOT_LET_GO))
+				futex_wake(&s->snapshot_state, INT32_MAX);
+			continue;
 		}
-		if (state != SNAPSHOT_BORN && state != SNAPSHOT_COPIED)
+		if (state != SNAPSHOT_BORN && state != SNAPSHOT_LET_GO)
 			break;
 		futex_wait(&s->snapshot_state, state, CHILD_LOOKS_NS);
 	}
@@ -97,6 +101,22 @@ static bool child_is_born(uint64_t begin)
 		futex_wait(&s->snapshot_state, SNAPSHOT_NONE, BIRTH_LOOKS_NS);
 	}
 	return true;
+}
+
+/*
+ * What the child has mapped counts as attached, locked and busy: the program could see it
+ * (IPC_STAT). Baton.
+ */
+static void wait_for_let_go(uint64_t begin)
+{
+	struct agent_shared *s = shared();
+
+	while (load_acquire(&s->snapshot_state) == SNAPSHOT_COPIED &&
+	       monotonic_ns() - begin < LET_GO_WITHIN_NS)
+		futex_wait(&s->snapshot_state, SNAPSHOT_COPIED, BORN_WITHIN_NS / 10);
+	/* Told to end before it got there: it lets go by that. */
+	if (load_acquire(&s->snapshot_state) == SNAPSHOT_DONE)
+		reap(true);
 }
 
 static long fork_child(void)
@@ -134,7 +154,8 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	/* One at a time. An older one that is still being read makes room, or is given up. */
 	while (p->snapshot_child) {
 		uint32_t state = load_acquire(&s->snapshot_state);
-		bool waiting = state == SNAPSHOT_BORN || state == SNAPSHOT_COPIED;
+		bool waiting = state == SNAPSHOT_BORN || state == SNAPSHOT_COPIED ||
+			       state == SNAPSHOT_LET_GO;
 
 		if (waiting && wait_for_recorder(&s->snapshot_state, state, UINT64_MAX))
 			continue;
@@ -160,8 +181,10 @@ void snapshot_take(struct thread *thread, unsigned flags)
 		}
 	}
 	wake_recorder();
-	if (p->has_shared)
+	if (p->has_shared) {
 		(void) wait_for_recorder(&s->snapshot_state, SNAPSHOT_BORN, UINT64_MAX);
+		wait_for_let_go(begin);
+	}
 	s->snapshot_stall_ns = monotonic_ns() - begin;
 }
 
