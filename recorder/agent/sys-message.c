@@ -110,6 +110,10 @@ static void send_many(struct thread *thread, struct call *call)
 	uint64_t n = MIN((uint64_t)(uint32_t)call->args[2], MAX_MESSAGES);
 	uint64_t user = (uint64_t)call->args[1];
 
+	/* As many spans as messages; where there is no room, fewer messages are sent at once. */
+	call->spans = call_scratch(thread, n * sizeof(struct span));
+	call->max_spans = call->spans ? (uint32_t)n : 0;
+	call->n_spans = 0;
 	call->kernel_args[2] = (long)n;
 	for (uint64_t i = 0; i < n; i++) {
 		struct span *span = call_add_span(call, user + i * sizeof(struct mmsghdr64) +
