@@ -2,6 +2,7 @@
 #include "recorder/filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -187,6 +188,7 @@ static const struct agent_needs agent_list[] = {
 	{ SYS_kill, true, { 0, SIGKILL } },
 	{ SYS_wait4, true, { 0 } },
 	{ SYS_fstat, true, { 0 } },
+	{ SYS_fcntl, true, { 0, F_GETFL } },
 	{ SYS_faccessat, true, { 0 } },
 	{ SYS_readlink, true, { 0 } },
 	{ SYS_exit, false, { 0 } },

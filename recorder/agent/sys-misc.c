@@ -307,6 +307,22 @@ static void sys_rlimit(struct thread *thread, struct call *call)
 	(void) agent_syscall(NR_prlimit64, 0, RLIMIT_STACK_, now, NULL);
 }
 
+/* From the reading end of a pipe it fills the program's memory, to the writing end it reads it. */
+static void sys_vmsplice(struct thread *thread, struct call *call)
+{
+	enum { F_GETFL_ = 3, O_ACCMODE_ = 3 };
+	long flags = agent_replays() ? 0 : agent_syscall(NR_fcntl, call->args[0], F_GETFL_);
+
+	if (flags < 0 || (flags & O_ACCMODE_)) {
+		call->kernel_args[1] = call->args[1];
+		for (uint32_t i = 0; i < call->n_spans; i++) {
+			call->spans[i].where = NULL;
+			call->spans[i].message = UINT32_MAX;	/* no result is that large: unwritten */
+		}
+	}
+	call_perform(thread, call);
+}
+
 static void refuse_with(struct thread *thread, struct call *call, long error)
 {
 	note_refused(call->nr);
@@ -349,6 +365,9 @@ void sys_misc(struct thread *thread, struct call *call)
 		break;
 	case NR_setrlimit: case NR_prlimit64:
 		sys_rlimit(thread, call);
+		break;
+	case NR_vmsplice:
+		sys_vmsplice(thread, call);
 		break;
 	case NR_setsockopt:
 		sys_setsockopt(thread, call);
