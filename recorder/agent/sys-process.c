@@ -56,8 +56,11 @@ static void sys_fork(struct thread *thread, struct call *call, const struct clon
 		 * until process_detach() has put them back and sigreturn the mask.
 		 */
 		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, &mask, 8);
-		/* Memory must not change under the copy: the baton stays. */
-		pid = agent_call(NR_clone, (long)request->flags, (long)request->stack,
+		/*
+		 * Memory must not change under the copy: the baton stays. The program's stack
+		 * is for its own code: the child is on ours until it leaves.
+		 */
+		pid = agent_call(NR_clone, (long)request->flags, 0,
 				 (long)request->parent_tid, (long)request->child_tid,
 				 (long)request->tls, 0);
 		if (pid == 0) {
