@@ -15,7 +15,7 @@ enum {
 	SIG_SETMASK_ = 2,
 	CLOSE_RANGE_UNSHARE_ = 2,
 	PR_SET_NAME_ = 15,
-	BIRTH_LOOKS_NS = 5000000,
+	CHILD_MOVES_NS = 5000000,	/* between two looks at a child that is about to do something */
 	CHILD_LOOKS_NS = 100000000,
 	LET_GO_WITHIN_NS = 100000000,	/* since the snapshot began; otherwise it stays attached */
 };
@@ -98,7 +98,7 @@ static bool child_is_born(uint64_t begin)
 	while (load_acquire(&s->snapshot_state) == SNAPSHOT_NONE) {
 		if (monotonic_ns() - begin > agent_config.stall_ns)
 			return false;
-		futex_wait(&s->snapshot_state, SNAPSHOT_NONE, BIRTH_LOOKS_NS);
+		futex_wait(&s->snapshot_state, SNAPSHOT_NONE, CHILD_MOVES_NS);
 	}
 	return true;
 }
@@ -113,7 +113,7 @@ static void wait_for_let_go(uint64_t begin)
 
 	while (load_acquire(&s->snapshot_state) == SNAPSHOT_COPIED &&
 	       monotonic_ns() - begin < LET_GO_WITHIN_NS)
-		futex_wait(&s->snapshot_state, SNAPSHOT_COPIED, BORN_WITHIN_NS / 10);
+		futex_wait(&s->snapshot_state, SNAPSHOT_COPIED, CHILD_MOVES_NS);
 	/* Told to end before it got there: it lets go by that. */
 	if (load_acquire(&s->snapshot_state) == SNAPSHOT_DONE)
 		reap(true);
