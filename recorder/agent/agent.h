@@ -413,6 +413,7 @@ struct call {
 	uint32_t check;
 	uint32_t n_spans, max_spans;
 	bool yields;
+	bool is_done;		/* made at its entry: result says */
 	struct span *spans;	/* in the thread's scratch */
 };
 
@@ -471,6 +472,9 @@ void sys_ioctl(struct thread *thread, struct call *call);
 void sys_misc(struct thread *thread, struct call *call);
 /* Remembers that the service asked for what we refuse, for the incident's notes. */
 void note_refused(long nr);
+
+/* What of a call must happen where it is entered, before anything else. Baton. */
+void futex_at_entry(struct call *call);
 
 /* -- signal.c ----------------------------------------------------------------------------- */
 

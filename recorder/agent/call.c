@@ -231,6 +231,7 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->nr = (long)(int32_t)context->regs[REG_RAX_];
 	call->result = 0;
 	call->n_spans = 0;
+	call->is_done = false;
 	for (int i = 0; i < 6; i++)
 		call->args[i] = call->kernel_args[i] = (long)context->regs[order[i]];
 	desc = syscall_desc(call->nr);

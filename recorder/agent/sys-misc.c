@@ -132,6 +132,39 @@ static void sys_fcntl(struct thread *thread, struct call *call)
 	call_perform(thread, call);
 }
 
+/* An ordinary request to lock: what else the kernel refuses it refuses by itself. */
+static bool locks_pi(const struct call *call)
+{
+	enum { LOCK_PI = 6, LOCK_PI2 = 13, PRIVATE = 128, REALTIME = 256 };
+	uint32_t op = (uint32_t)call->args[1] & ~(uint32_t)PRIVATE;
+
+	return call->nr == NR_futex && (op == LOCK_PI || op == LOCK_PI2 || op == (LOCK_PI2 | REALTIME));
+}
+
+/*
+ * A thread that is to wait for a PI futex says so in the word, which its owner reads when it
+ * unlocks. The kernel would write that while the baton is elsewhere, at no place that a
+ * replay can find; so the lock is tried first, with the baton, which writes it, too.
+ */
+void futex_at_entry(struct call *call)
+{
+	enum { TRYLOCK_PI = 8, PRIVATE = 128 };
+	const uint32_t waiters = 1u << 31, owner = (1u << 30) - 1;
+	uint64_t user = (uint64_t)call->args[0];
+	uint32_t word;
+
+	if (!locks_pi(call))
+		return;
+	if (!agent_replays()) {
+		call->result = agent_syscall(NR_futex, user, (call->args[1] & PRIVATE) | TRYLOCK_PI, 0, 0, 0,
+					     0);
+		call->is_done = call->result != -EAGAIN_;
+	} else if (copy_from_user(&word, user, sizeof(word)) && (word & owner)) {
+		word |= waiters;
+		(void) copy_to_user(user, &word, sizeof(word));
+	}
+}
+
 static void sys_futex(struct thread *thread, struct call *call)
 {
 	enum { COMMAND = 0x7f, WAIT = 0, WAKE_OP = 5, LOCK_PI = 6, UNLOCK_PI = 7, TRYLOCK_PI = 8,
@@ -149,7 +182,10 @@ static void sys_futex(struct thread *thread, struct call *call)
 		(void) call_add_span(call, (uint64_t)call->args[4], 4, SPAN_ALWAYS, NULL);
 		break;
 	}
-	call_perform(thread, call);
+	if (call->is_done)
+		call_finish(thread, call);
+	else
+		call_perform(thread, call);
 }
 
 /* -- System V IPC ------------------------------------------------------------------------------- */

@@ -136,6 +136,7 @@ static void attend_at_entry(struct thread *thread)
 
 void syscall_dispatch(struct thread *thread)
 {
+	bool resumed = thread->resumed;
 	struct call call;
 
 	if (context_of(thread)->regs[REG_RAX_] == BEGIN_SYSCALL && !process()->begun) {
@@ -143,6 +144,8 @@ void syscall_dispatch(struct thread *thread)
 		program_begins(thread);
 	}
 	call_prepare(thread, &call);
+	if (!resumed)
+		futex_at_entry(&call);
 	if (agent_replays()) {
 		const struct event *event = replay_next(thread);
 
@@ -151,7 +154,7 @@ void syscall_dispatch(struct thread *thread)
 			signal_replay(thread);
 			leave(thread);
 		}
-	} else {
+	} else if (!call.is_done) {
 		attend_at_entry(thread);
 	}
 	make(thread, &call);
