@@ -41,6 +41,8 @@ static const struct ioctl_row ioctl_rows[] = {
 	{ 0x402c542b, 0 }, { 0x402c542c, 0 }, { 0x402c542d, 0 },	/* TCSETS2... */
 	{ 0x80045430, 4 },	/* TIOCGPTN */
 	{ 0x40045431, 0 },	/* TIOCSPTLCK */
+	{ 0x80045432, 4 }, { 0x80045438, 4 }, { 0x80045439, 4 },	/* TIOCGDEV TIOCGPKT TIOCGPTLCK */
+	{ 0x80045440, 4 },	/* TIOCGEXCL */
 	{ 0x5441, 0 },		/* TIOCGPTPEER */
 	{ 0x5450, 0 }, { 0x5451, 0 }, { 0x5452, 0 },	/* FIONCLEX FIOCLEX FIOASYNC */
 	{ 0x5460, 4 },		/* FIOQSIZE */
