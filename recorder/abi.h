@@ -414,6 +414,7 @@ struct thread {
 	uint32_t turn;		/* futex: replay */
 	uint32_t stepping;	/* replay: the system call under way is a debugger's step */
 	uint32_t watch_hit;	/* replay: the agent itself has touched what is watched */
+	uint32_t is_leader;	/* replay: the process's first */
 };
 
 #define THREAD_CANARY UINT64_C(0x7972616e61634242)

@@ -102,6 +102,7 @@ static void forget_kernel_state(struct thread *thread)
 	thread->timer_armed = 0;
 	thread->big_scratch_len = 0;
 	thread->native = 0;
+	thread->is_leader = 0;
 	slot_of(thread)->tid = thread->tid;
 	slot_of(thread)->status = SLOT_AGENT;
 	slot_of(thread)->kernel_tid = UINT32_MAX;
@@ -160,6 +161,7 @@ void rebuild_main(void)
 	}
 	if (p->tsc_trapped)
 		(void) agent_syscall(NR_prctl, PR_SET_TSC_, PR_TSC_SIGSEGV);
+	first->is_leader = 1;
 	write_gs_base(first);
 	signals_init(first);
 	replay_first_turn(first);

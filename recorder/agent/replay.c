@@ -356,6 +356,9 @@ void replay_give_turn_and_end(struct thread *thread)
 
 	slot_of(thread)->status = SLOT_FREE;
 	give_turn(thread, event);
+	/* Without its first thread, /proc has nothing of a process. */
+	while (thread->is_leader)
+		futex_wait(&thread->is_leader, 1, 0);
 	for (;;)
 		(void) agent_syscall(NR_exit, 0);
 }
