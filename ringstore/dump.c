@@ -270,15 +270,42 @@ static int open_parent(const char *path, int *ret_fd, const char **ret_base)
 	return 0;
 }
 
+/*
+ * The file behind @path's links, which is the one that is replaced. Never a device: to
+ * root, /dev/null is a name like any other.
+ */
+static int resolve_output(const char *path, char **ret_path)
+{
+	autoclean(freep) char *real = realpath(path, NULL);
+	struct stat st;
+
+	if (!real && errno != ENOENT)
+		return -errno;
+	if (real && lstat(real, &st) < 0)
+		return -errno;
+	if (real && !S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EOPNOTSUPP;
+	if (!real)
+		real = strdup(path);
+	if (!real)
+		return -ENOMEM;
+	*ret_path = MOVE(real);
+	return 0;
+}
+
 int incident_dump(struct incident *incident, const char *path, incident_progress progress,
 		  void *userdata)
 {
 	autoclean(closep) int dir_fd = -1, fd = -1;
+	autoclean(freep) char *output = NULL;
 	char name[NAME_MAX + 1];
 	const char *base;
 	int r;
 
-	r = open_parent(path, &dir_fd, &base);
+	r = resolve_output(path, &output);
+	if (r < 0)
+		return r;
+	r = open_parent(output, &dir_fd, &base);
 	if (r < 0)
 		return r;
 	fd = create_beside(dir_fd, base, name);

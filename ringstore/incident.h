@@ -103,7 +103,9 @@ typedef void (*incident_progress)(uint64_t done, uint64_t total, void *userdata)
  * Writes the incident as one portable file: a tar archive (pax), compressed with
  * zstd, whose first member is "blackbox-incident" with the format's version and
  * id. It is written beside @path under a temporary name, mode 0600, synced, and
- * renamed; on failure nothing is left. @progress may be NULL.
+ * renamed; on failure nothing is left. A file that is there already is replaced,
+ * the one behind a link; -EOPNOTSUPP if it is a device, a pipe or a socket.
+ * @progress may be NULL.
  */
 int incident_dump(struct incident *incident, const char *path, incident_progress progress,
 		  void *userdata);

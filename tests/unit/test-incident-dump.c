@@ -104,6 +104,31 @@ static unsigned n_in_tmp(const struct fixture *f)
 	return count_files(f->tmp) + (unsigned)st.st_nlink - 2;
 }
 
+/* The name of a device or a pipe is not for a dump to have; a link's file is. */
+static void dump_over_others(void **state)
+{
+	struct fixture *f = *state;
+	struct incident *incident = open_incident(f->store, "an-incident");
+	char path[PATH_SIZE];
+	struct stat st;
+
+	assert_int_equal(mkfifo(path_of(path, "%s/pipe", f->dir), 0600), 0);
+	assert_int_equal(incident_dump(incident, path, NULL, NULL), -EOPNOTSUPP);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(incident_dump(incident, f->tmp, NULL, NULL), -EISDIR);
+
+	dump_it(f);
+	assert_int_equal(symlink("dump", path_of(path, "%s/link", f->dir)), 0);
+	assert_int_equal(truncate(f->dump, 0), 0);
+	assert_int_equal(incident_dump(incident, path, NULL, NULL), 0);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(stat(f->dump, &st), 0);
+	assert_true(st.st_size > 0);
+	assert_null(incident_close(incident));
+}
+
 static void dump_and_reopen(void **state)
 {
 	struct fixture *f = *state;
@@ -489,6 +514,7 @@ int main(void)
 
 	const struct CMUnitTest tests[] = {
 		DUMPED(dump_and_reopen),
+		DUMPED(dump_over_others),
 		unless(no_tar, DUMPED(tar_lists_it)),
 		DUMPED(dumps_that_fail),
 		unless(no_mount, DUMPED(full_disk)),
