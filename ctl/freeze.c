@@ -54,11 +54,11 @@ int verb_freeze(int argc, char **argv)
 	status = source_ask(&f.source, "freeze", f.service, &rows);
 	if (status != EXIT_DONE)
 		return status;
-	for (size_t i = 0; i < json_object_array_length(rows) && status == EXIT_DONE; i++) {
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
 
 		if (f.source.json)
-			status = show_json(row);
+			show_json(row);
 		else
 			(void) printf("%s\n", json_text(row, "id"));
 	}

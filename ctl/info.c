@@ -175,7 +175,7 @@ static int show(struct window *window, const char *path, bool as_json)
 {
 	struct counts counts = { 0 };
 	struct json_object *json;
-	int r = count(window, path, &counts), status = EXIT_DONE;
+	int r = count(window, path, &counts);
 
 	if (r < 0) {
 		log_error("can't read the window of %s: %s", path, strerror(-r));
@@ -183,11 +183,11 @@ static int show(struct window *window, const char *path, bool as_json)
 	}
 	json = info_json(window, &counts);
 	if (as_json)
-		status = show_json(json);
+		show_json(json);
 	else
 		show_text(json, &counts);
 	(void) json_object_put(json);
-	return status;
+	return EXIT_DONE;
 }
 
 int verb_info(int argc, char **argv)

@@ -51,8 +51,8 @@ int verb_list(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &source))
 		return EXIT_BAD_INPUT;
 	status = source_list(&source, &rows);
-	if (source.json && status == EXIT_DONE) {
-		status = show_json(rows);
+	if (source.json) {
+		show_json(rows);
 	} else if (json_object_array_length(rows) > 0) {
 		(void) printf("%-48s %-20s %-20s %-22s %8s\n", "INCIDENT", "SERVICE", "TIME", "TRIGGER",
 			      "SIZE");

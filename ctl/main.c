@@ -38,6 +38,17 @@ static void usage(FILE *to)
 	(void) fprintf(to, "\n`blackboxctl VERB --help' says more, and blackboxctl(1).\n");
 }
 
+/* What was printed must have arrived: on a full disk nothing is done. */
+static int run(const struct verb *verb, int argc, char **argv)
+{
+	int status = verb->run(argc, argv);
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	log_error("not all of the output could be written; is the disk full?");
+	return status == EXIT_DONE ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv)
 {
 	log_setup("blackboxctl");
@@ -55,7 +66,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
+			return run(&verbs[i], argc - 1, argv + 1);
 	log_error("\"%s\" is not a verb; `blackboxctl --help' lists them", argv[1]);
 	return EXIT_BAD_INPUT;
 }

@@ -158,11 +158,10 @@ int source_ask(const struct source *source, const char *verb, const char *servic
 
 /* -- showing --------------------------------------------------------------------------------------- */
 
-int show_json(struct json_object *json)
+void show_json(struct json_object *json)
 {
 	(void) printf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY |
 							     JSON_C_TO_STRING_NOSLASHESCAPE));
-	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
 const char *trigger_text(struct json_object *trigger, char *text, size_t size)

@@ -30,8 +30,8 @@ int source_find(const struct source *source, const char *name, char *path, size_
 int source_ask(const struct source *source, const char *verb, const char *service,
 	       struct json_object **ret_rows);
 
-/* Writes JSON to standard output, as a line of its own or several. 0 or EXIT_FAILED. */
-int show_json(struct json_object *json);
+/* Writes JSON to standard output, as a line of its own or several. */
+void show_json(struct json_object *json);
 
 /* "crash SIGSEGV"; for tables and sentences. */
 const char *trigger_text(struct json_object *trigger, char *text, size_t size);

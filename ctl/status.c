@@ -79,7 +79,7 @@ int verb_status(int argc, char **argv)
 	if (status != EXIT_DONE)
 		return status;
 	if (s.source.json) {
-		status = show_json(rows);
+		show_json(rows);
 	} else {
 		(void) printf("%-24s %-10s %8s %8s %-18s %9s\n", "SERVICE", "STATE", "PID", "WINDOW", "DISK",
 			      "INCIDENTS");
