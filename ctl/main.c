@@ -41,8 +41,13 @@ static void usage(FILE *to)
 /* What was printed must have arrived: on a full disk nothing is done. */
 static int run(const struct verb *verb, int argc, char **argv)
 {
-	int status = verb->run(argc, argv);
+	char name[32];
+	int status;
 
+	/* argp begins its messages and its usage with it. */
+	(void) snprintf(name, sizeof(name), "blackboxctl %s", verb->name);
+	argv[0] = name;
+	status = verb->run(argc, argv);
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	log_error("not all of the output could be written; is the disk full?");

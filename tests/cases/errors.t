@@ -22,6 +22,7 @@ size=$(stat -c %s "$work/good")
 
 refuses "no such verb" frobnicate frobnicate
 refuses "no such option" "--frob" replay --frob
+refuses "no such option: whose" "blackboxctl replay --help" replay --frob
 refuses "no file" "which file" replay --check
 refuses "two files" "one file" replay --check a b
 refuses "a file that isn't there" nowhere replay --check "$work/nowhere"
@@ -58,6 +59,15 @@ refuses "a bad signal" NOSUCH record --freeze-signal NOSUCH -- /bin/true
 refuses "a policy that isn't there" nowhere record --policy "$work/nowhere" -- /bin/true
 echo 'window: [' >"$work/bad.yaml"
 refuses "a bad policy" "bad.yaml:" record --policy "$work/bad.yaml" -- /bin/true
+
+# Half an output is none.
+for verb in trace events info "info --json" "list --json --dir"; do
+	what=$work/good
+	[ "$verb" = "${verb#list}" ] || what=$work/store
+	# shellcheck disable=SC2086
+	"$BLACKBOXCTL" $verb "$what" >/dev/full 2>"$work/err"
+	is "$verb to a full disk: status" $? 1
+done
 
 # What can't be kept doesn't keep the command from being right.
 "$BLACKBOXCTL" record --dir "$work/good/store" -- /bin/true 2>"$work/err"
