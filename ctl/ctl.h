@@ -42,6 +42,12 @@ int find_incident_at(const char *dir, const char *socket, const char *name, char
 /* Where `record` puts its stores by default; made if it isn't there. 0 or -errno. */
 int user_state_dir(char *path, size_t size);
 
+/* Makes the directory @path and those above it; @path is as before when it returns. */
+int make_dirs(char *path);
+
+/* Writes the dump of the incident at @path to @output, with progress. An exit status. */
+int write_dump(const char *path, const char *output);
+
 /* A line on a terminal that is overwritten by the next; nothing where nobody looks. */
 void show_progress(const char *what, unsigned long long done, unsigned long long total);
 void end_progress(void);

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* blackboxctl dump: an incident as one portable file. */
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 
-#include "common/log.h"
 #include "ctl/ctl.h"
 #include "ctl/source.h"
-#include "ringstore/incident.h"
 
 struct dump {
 	struct source source;
@@ -49,12 +43,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static void on_progress(uint64_t done, uint64_t total, void *userdata)
-{
-	(void) userdata;
-	show_progress("writing the dump", done, total);
-}
-
 int verb_dump(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &source_dir_argp, 0, NULL, 0 },
@@ -67,26 +55,13 @@ int verb_dump(int argc, char **argv)
 		       "A dump holds what passed through the service's memory: keys, passwords, data.",
 		.children = children,
 	};
-	struct incident *incident;
 	struct dump dump = { 0 };
 	char path[PATH_MAX];
-	int r;
 
 	argp_err_exit_status = EXIT_BAD_INPUT;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &dump))
 		return EXIT_BAD_INPUT;
 	if (source_find(&dump.source, dump.name, path, sizeof(path)) < 0)
 		return EXIT_BAD_INPUT;
-	r = incident_open(path, &incident);
-	if (r < 0) {
-		log_error("can't open the incident %s: %s", path, r == -EBADMSG ?
-			  "it isn't one, or is damaged" : strerror(-r));
-		return EXIT_BAD_INPUT;
-	}
-	r = incident_dump(incident, dump.output, on_progress, NULL);
-	end_progress();
-	(void) incident_close(incident);
-	if (r < 0)
-		log_error("can't write %s: %s", dump.output, strerror(-r));
-	return r < 0 ? EXIT_FAILED : EXIT_DONE;
+	return write_dump(path, dump.output);
 }

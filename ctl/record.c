@@ -23,7 +23,6 @@
 #include "ctl/ctl.h"
 #include "policies/policy.h"
 #include "recorder/recorder.h"
-#include "ringstore/incident.h"
 
 /* A recorder that doesn't answer must not keep the command from running. */
 enum { ANSWER_MS = 3000, FINISH_MS = 120000 };
@@ -368,32 +367,19 @@ static int run(struct record *r)
 	return status;
 }
 
-static void on_dump_progress(uint64_t done, uint64_t total, void *userdata)
+/* What can't be written now can be later: the incident stays. */
+static void write_output(const struct record *r)
 {
-	(void) userdata;
-	show_progress("writing the dump", done, total);
-}
-
-static int write_dump(struct record *r)
-{
-	struct incident *incident;
 	char path[PATH_MAX + 300];
-	int ret;
 
 	if (!r->n_incidents) {
 		log_error("nothing was recorded: %s is not written", r->output);
-		return -ENODATA;
+		return;
 	}
 	(void) snprintf(path, sizeof(path), "%s/incidents/%s", r->store, r->incident);
-	ret = incident_open(path, &incident);
-	if (ret == 0) {
-		ret = incident_dump(incident, r->output, on_dump_progress, NULL);
-		end_progress();
-		(void) incident_close(incident);
-	}
-	if (ret < 0)
-		log_error("can't write %s: %s", r->output, strerror(-ret));
-	return ret;
+	if (write_dump(path, r->output) != EXIT_DONE)
+		log_notice("the incident is kept: `blackboxctl dump --dir %s %s -o FILE' writes it",
+			   r->store, r->incident);
 }
 
 /* The recorder has its last words; then it is over. */
@@ -444,7 +430,7 @@ static int record(struct record *r)
 	if (ret)
 		return ret;
 	if (r->output)
-		(void) write_dump(r);
+		write_output(r);
 	return exit_status(status);
 }
 

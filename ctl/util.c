@@ -15,7 +15,7 @@
 
 /* -- places --------------------------------------------------------------------------------------- */
 
-static int make_dirs(char *path)
+int make_dirs(char *path)
 {
 	for (char *p = path + 1; (p = strchr(p, '/')); p++) {
 		*p = '\0';
@@ -132,4 +132,31 @@ void end_progress(void)
 {
 	if (isatty(STDERR_FILENO))
 		(void) fprintf(stderr, "\r\033[K");
+}
+
+/* -- dumps ------------------------------------------------------------------------------------------ */
+
+static void on_dump_progress(uint64_t done, uint64_t total, void *userdata)
+{
+	(void) userdata;
+	show_progress("writing the dump", done, total);
+}
+
+int write_dump(const char *path, const char *output)
+{
+	struct incident *incident;
+	int r = incident_open(path, &incident);
+
+	if (r < 0) {
+		log_error("can't open the incident %s: %s", path, r == -EBADMSG ?
+			  "it isn't one, or is damaged" : strerror(-r));
+		return EXIT_BAD_INPUT;
+	}
+	r = incident_dump(incident, output, on_dump_progress, NULL);
+	end_progress();
+	(void) incident_close(incident);
+	if (r < 0)
+		log_error("can't write %s: %s", output, r == -EOPNOTSUPP ?
+			  "a dump takes the place of a file, not of a device or a pipe" : strerror(-r));
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
