@@ -180,9 +180,12 @@ static int set_store(struct record *r)
 	int ret;
 
 	if (r->dir) {
+		if (!*r->dir || snprintf(parent, sizeof(parent), "%s", r->dir) >= (int)sizeof(parent))
+			return -EINVAL;
+		ret = make_dirs(parent);
+		if (ret < 0)
+			return ret;
 		/* The recorder's working directory isn't ours for ever. */
-		if (mkdir(r->dir, 0700) < 0 && errno != EEXIST)
-			return -errno;
 		return realpath(r->dir, r->store) ? 0 : -errno;
 	}
 	ret = user_state_dir(parent, sizeof(parent));
@@ -407,11 +410,13 @@ static int record(struct record *r)
 	autoclean(closep) int failed = -1;
 	int ret, status;
 
-	ret = set_name(r);
-	if (ret == 0)
-		ret = set_store(r);
-	if (ret == 0)
-		ret = recorder_start(r->store, &r->policy, &r->link);
+	ret = set_store(r);
+	if (ret < 0) {
+		log_error("can't use the directory %s: %s", r->dir ? r->dir : "of recordings (see FILES in "
+			  "blackboxctl(1); --dir names another)", strerror(-ret));
+		return EXIT_FAILED;
+	}
+	ret = recorder_start(r->store, &r->policy, &r->link);
 	if (ret < 0) {
 		log_error("can't start a recorder: %s", strerror(-ret));
 		return EXIT_FAILED;
@@ -444,6 +449,8 @@ int verb_record(int argc, char **argv)
 	r.policy.crash_hold_ns = UINT64_MAX;
 	r.policy.stall_ns = STALL_NS;
 	ret = parse_options(&r, argc, argv);
+	if (ret == 0)
+		ret = set_name(&r);
 	ret = ret < 0 ? EXIT_BAD_INPUT : record(&r);
 	policy_deinit(&r.policy);
 	return ret;
