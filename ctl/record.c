@@ -36,6 +36,8 @@ struct record {
 	struct recorder_link link;
 	pid_t pid;
 	int go;			/* the child waits for an end of file here */
+	int failed;		/* and says here why it can't exec */
+	int exec_error;		/* that; 0: it could, as far as is known */
 	char incident[256];	/* the newest */
 	unsigned n_incidents;
 	bool recorder_gone, ended;
@@ -224,11 +226,11 @@ __attribute__((noreturn)) static void child(const struct record *r, int go, int 
 	_exit(127);
 }
 
-static int start_command(struct record *r, int *ret_failed)
+static int start_command(struct record *r)
 {
 	int go[2], failed[2];
 
-	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(failed, O_CLOEXEC) < 0)
+	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(failed, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	r->pid = fork();
 	if (r->pid < 0)
@@ -240,7 +242,7 @@ static int start_command(struct record *r, int *ret_failed)
 	(void) close(go[0]);
 	(void) close(failed[1]);
 	r->go = go[1];
-	*ret_failed = failed[0];
+	r->failed = failed[0];
 	return 0;
 }
 
@@ -250,15 +252,13 @@ static void let_go(struct record *r)
 	r->go = -1;
 }
 
-/* The command's own exec failed: says so, as a shell would. */
-static int exec_failed(const struct record *r, int failed)
+static bool exec_failed(struct record *r)
 {
 	int error;
 
-	if (read(failed, &error, sizeof(error)) != sizeof(error))
-		return 0;
-	log_error("can't run %s: %s", r->command[0], strerror(error));
-	return error == ENOENT ? 127 : 126;
+	if (!r->exec_error && read(r->failed, &error, sizeof(error)) == sizeof(error))
+		r->exec_error = error;
+	return r->exec_error != 0;
 }
 
 /* -- news from the recorder ---------------------------------------------------------------------------- */
@@ -315,7 +315,8 @@ static bool hear_news(struct record *r, int timeout_ms)
 		hear(r, message);
 		(void) json_object_put(message);
 	} else if (ret != -ETIMEDOUT && ret != -EINTR && ret != -EBADMSG) {
-		if (!r->ended)
+		/* A recorder whose process never became the command ends by itself. */
+		if (!r->ended && !exec_failed(r))
 			log_warning("the recorder is gone; %s runs on unrecorded", r->command[0]);
 		r->recorder_gone = true;
 		let_go(r);
@@ -407,7 +408,6 @@ static int exit_status(int status)
 
 static int record(struct record *r)
 {
-	autoclean(closep) int failed = -1;
 	int ret, status;
 
 	ret = set_store(r);
@@ -421,7 +421,7 @@ static int record(struct record *r)
 		log_error("can't start a recorder: %s", strerror(-ret));
 		return EXIT_FAILED;
 	}
-	ret = start_command(r, &failed);
+	ret = start_command(r);
 	if (ret < 0) {
 		log_error("can't run %s: %s", r->command[0], strerror(-ret));
 		return EXIT_FAILED;
@@ -431,9 +431,10 @@ static int record(struct record *r)
 		let_go(r);
 	status = run(r);
 	finish(r, status);
-	ret = exec_failed(r, failed);
-	if (ret)
-		return ret;
+	if (exec_failed(r)) {
+		log_error("can't run %s: %s", r->command[0], strerror(r->exec_error));
+		return r->exec_error == ENOENT ? 127 : 126;	/* as a shell has it */
+	}
 	if (r->output)
 		write_output(r);
 	return exit_status(status);
@@ -441,7 +442,7 @@ static int record(struct record *r)
 
 int verb_record(int argc, char **argv)
 {
-	struct record r = { .go = -1 };
+	struct record r = { .go = -1, .failed = -1 };
 	int ret;
 
 	policy_init(&r.policy);

@@ -69,6 +69,12 @@ for verb in trace events info "info --json" "list --json --dir"; do
 	is "$verb to a full disk: status" $? 1
 done
 
+"$BLACKBOXCTL" record --dir "$work/store" -- "$work/nowhere" 2>"$work/err"
+is "a command that isn't there: status" $? 127
+is "a command that isn't there: one message" "$(wc -l <"$work/err")" 1
+"$BLACKBOXCTL" record --dir "$work/deep/store" -- /bin/true
+is "a store in no directory yet" $? 0
+
 # What can't be kept doesn't keep the command from being right.
 "$BLACKBOXCTL" record --dir "$work/good/store" -- /bin/true 2>"$work/err"
 check "a store below a file: no success" [ $? -ne 0 ]
