@@ -519,8 +519,8 @@ uint64_t hash_bytes(const void *data, size_t len);
 /* Attention bits that concern snapshots. Baton, context saved. */
 void snapshot_attend(struct thread *thread);
 void snapshot_take(struct thread *thread, unsigned flags);
-/* No snapshot any more: the process is about to become another. */
-void snapshot_give_up(void);
+/* No child of a snapshot any more, when this returns. Baton. */
+void snapshot_end(void);
 /* Writes the obituary and waits, within bounds, for what the recorder wants to read. */
 void obituary_write(struct thread *thread, int signal, int status, unsigned at,
 		    const void *info, bool quiescent);

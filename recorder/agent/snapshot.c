@@ -141,6 +141,21 @@ static void fail(int error)
 	futex_wake(&s->snapshot_state, INT32_MAX);
 }
 
+/* One that is still being read is waited for, or given up. */
+void snapshot_end(void)
+{
+	struct agent_shared *s = shared();
+
+	while (process()->snapshot_child) {
+		uint32_t state = load_acquire(&s->snapshot_state);
+		bool waiting = state == SNAPSHOT_BORN || state == SNAPSHOT_COPIED ||
+			       state == SNAPSHOT_LET_GO;
+
+		if (!waiting || !wait_for_recorder(&s->snapshot_state, state, UINT64_MAX))
+			reap(true);
+	}
+}
+
 void snapshot_take(struct thread *thread, unsigned flags)
 {
 	struct agent_shared *s = shared();
@@ -151,16 +166,7 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_SNAPSHOT);
 	if (passing() || thread->is_vfork_child)
 		return;
-	/* One at a time. An older one that is still being read makes room, or is given up. */
-	while (p->snapshot_child) {
-		uint32_t state = load_acquire(&s->snapshot_state);
-		bool waiting = state == SNAPSHOT_BORN || state == SNAPSHOT_COPIED ||
-			       state == SNAPSHOT_LET_GO;
-
-		if (waiting && wait_for_recorder(&s->snapshot_state, state, UINT64_MAX))
-			continue;
-		reap(true);
-	}
+	snapshot_end();	/* one at a time */
 	/* The recorder may look as soon as it sees the event: all else is said before. */
 	s->snapshot_flags = flags;
 	s->freeze_signal = thread->pending && (flags & EVENT_FREEZE) ? thread->pending : 0;
@@ -186,11 +192,6 @@ void snapshot_take(struct thread *thread, unsigned flags)
 		wait_for_let_go(begin);
 	}
 	s->snapshot_stall_ns = monotonic_ns() - begin;
-}
-
-void snapshot_give_up(void)
-{
-	reap(true);
 }
 
 void snapshot_attend(struct thread *thread)

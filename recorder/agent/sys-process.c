@@ -433,7 +433,7 @@ static bool file_is_there(const struct call *call)
 	bool at = call->nr == NR_execveat;
 	long found = agent_syscall(NR_faccessat, at ? call->args[0] : AT_FDCWD_, call->args[at], F_OK);
 
-	return found != -ENOENT_ && found != -ENOTDIR_;
+	return found != -ENOENT_ && found != -ENOTDIR_ && found != -EFAULT_;
 }
 
 /* The injector goes again: nobody is traced who isn't about to exec. */
@@ -474,7 +474,7 @@ void sys_execve(struct thread *thread, struct call *call)
 	if (!agent_replays()) {
 		if (!thread->is_vfork_child && file_is_there(call)) {
 			/* The new image would get its SIGCHLD, and a child that it doesn't know. */
-			snapshot_give_up();
+			snapshot_end();
 			await_injector(thread);
 		}
 		/* What exec inherits must be the program's, not ours (hazard 4). */
