@@ -22,7 +22,7 @@ enum {
 	MAX_DISPLACED = 16,
 	MAX_CONDITIONS = 6,
 	PAD_LEN = 8192,
-	PAD_SAVED_RAX = PAD_LEN - 16, PAD_SAVED_FLAGS = PAD_LEN - 8,
+	PAD_SAVED_RAX = PAD_LEN - 16, PAD_SAVED_FLAGS = PAD_LEN - 8, PAD_CALL_TARGET = PAD_LEN - 24,
 	PAD_CONSTANTS = PAD_LEN - 1024,
 	FAR = 0x70000000,	/* a 32-bit displacement reaches it, with room to spare */
 };
@@ -175,6 +175,15 @@ static int read_code(struct session *s, struct search *f, uint64_t x)
 
 /* -- what can be displaced ------------------------------------------------------------------------- */
 
+/* FF /2, with no prefix but REX and the one that says that CET needn't track it. */
+static bool is_near_indirect_call(const struct instruction *in)
+{
+	return in->decoded.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && in->decoded.opcode == 0xff &&
+	       in->decoded.raw.modrm.reg == 2 &&
+	       !(in->decoded.attributes & (ZYDIS_ATTRIB_HAS_OPERANDSIZE | ZYDIS_ATTRIB_HAS_ADDRESSSIZE |
+					   ZYDIS_ATTRIB_HAS_SEGMENT_FS | ZYDIS_ATTRIB_HAS_SEGMENT_GS));
+}
+
 static bool is_displaceable(const struct instruction *in)
 {
 	switch (in->decoded.mnemonic) {
@@ -183,8 +192,8 @@ static bool is_displaceable(const struct instruction *in)
 	case ZYDIS_MNEMONIC_JRCXZ: case ZYDIS_MNEMONIC_JECXZ: case ZYDIS_MNEMONIC_XBEGIN:
 		return false;
 	default:
-		/* An indirect call would leave the copy's address on the stack. */
-		return !is_call(in) || branch_target(in);
+		/* A far call would leave the copy's address on the stack. */
+		return !is_call(in) || branch_target(in) || is_near_indirect_call(in);
 	}
 }
 
@@ -284,15 +293,55 @@ static void emit_call(struct search *f, uint64_t to, uint64_t return_to)
 	emit_jump(f, to);
 }
 
+/* @bytes are @in's, or differ from them in what doesn't concern its operands. */
+static void emit_moved(struct search *f, const struct instruction *in, const uint8_t *bytes)
+{
+	size_t at = in->decoded.raw.disp.offset;
+	uint64_t moved = f->pad + f->len - in->address;
+	int32_t displacement;
+
+	if (!(in->decoded.attributes & ZYDIS_ATTRIB_IS_RELATIVE)) {
+		emit(f, bytes, in->decoded.length);
+		return;
+	}
+	/* A RIP-relative operand: the displacement is adjusted for the distance moved. */
+	emit(f, bytes, at);
+	memcpy(&displacement, bytes + at, sizeof(displacement));
+	emit32(f, (uint64_t)((int64_t)displacement - (int64_t)moved));
+	emit(f, bytes + at + 4, in->decoded.length - at - 4);
+}
+
+/*
+ * call *operand, by way of a word of the pad: what is written to the stack is what the
+ * call itself writes, and the flags stay as they are.
+ */
+static void emit_indirect_call(struct search *f, const struct instruction *in, uint64_t return_to)
+{
+	uint8_t push[ZYDIS_MAX_INSTRUCTION_LENGTH];
+
+	memcpy(push, in->bytes, in->decoded.length);
+	push[in->decoded.raw.modrm.offset] ^= 0x20;	/* FF /2, call, becomes FF /6, push */
+	emit_moved(f, in, push);
+	EMIT(f, 0x8f, 0x05);				/* pop target(%rip) */
+	emit_relative(f, f->pad + PAD_CALL_TARGET);
+	EMIT(f, 0x68);
+	emit32(f, return_to);
+	EMIT(f, 0xc7, 0x44, 0x24, 0x04);
+	emit32(f, return_to >> 32);
+	EMIT(f, 0xff, 0x25);				/* jmp *target(%rip) */
+	emit_relative(f, f->pad + PAD_CALL_TARGET);
+}
+
 static void emit_displaced(struct search *f, const struct instruction *in)
 {
-	const uint8_t *original = in->bytes;
 	uint64_t target = branch_target(in), next = in->address + in->decoded.length;
-	int32_t displacement;
-	uint64_t moved;
 
 	if (target && is_call(in)) {
 		emit_call(f, target, next);
+		return;
+	}
+	if (is_call(in)) {
+		emit_indirect_call(f, in, next);
 		return;
 	}
 	if (target && in->decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR) {
@@ -304,17 +353,7 @@ static void emit_displaced(struct search *f, const struct instruction *in)
 		emit_relative(f, target);
 		return;
 	}
-	if (!(in->decoded.attributes & ZYDIS_ATTRIB_IS_RELATIVE)) {
-		emit(f, original, in->decoded.length);
-		return;
-	}
-	/* A RIP-relative operand: the displacement is adjusted for the distance moved. */
-	moved = f->pad + f->len - in->address;
-	emit(f, original, in->decoded.raw.disp.offset);
-	memcpy(&displacement, original + in->decoded.raw.disp.offset, sizeof(displacement));
-	emit32(f, (uint64_t)((int64_t)displacement - (int64_t)moved));
-	emit(f, original + in->decoded.raw.disp.offset + 4,
-	     in->decoded.length - in->decoded.raw.disp.offset - 4u);
+	emit_moved(f, in, in->bytes);
 }
 
 /* event_async's order to the processor's numbers. */
