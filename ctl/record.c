@@ -25,7 +25,7 @@
 #include "recorder/recorder.h"
 
 /* A recorder that doesn't answer must not keep the command from running. */
-enum { ANSWER_MS = 3000, FINISH_MS = 120000 };
+enum { ANSWER_MS = 3000, QUIET_MS = 1000, FINISH_MS = 120000 };
 #define STALL_NS UINT64_C(1000000000)
 
 struct record {
@@ -386,6 +386,16 @@ static void write_output(const struct record *r)
 			   r->store, r->incident);
 }
 
+/* False: nothing came in time. Who looks on learns what is waited for. */
+static bool hear_last_news(struct record *r)
+{
+	if (hear_news(r, QUIET_MS))
+		return true;
+	if (isatty(STDERR_FILENO))
+		log_notice("waiting for the recorder, which still writes the window");
+	return hear_news(r, FINISH_MS - QUIET_MS);
+}
+
 /* The recorder has its last words; then it is over. */
 static void finish(struct record *r, int status)
 {
@@ -393,7 +403,7 @@ static void finish(struct record *r, int status)
 
 	(void) recorder_say(&r->link, "exited", r->pid, status);
 	while (!r->recorder_gone && !r->ended && in_time)
-		in_time = hear_news(r, FINISH_MS);
+		in_time = hear_last_news(r);
 	if (!in_time)
 		log_error("the recorder (process %d) has not finished after %d s: what it still writes "
 			  "is left out", r->link.pid, FINISH_MS / 1000);
