@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -47,6 +48,9 @@ int make_dirs(char *path);
 
 /* Writes the dump of the incident at @path to @output, with progress. An exit status. */
 int write_dump(const char *path, const char *output);
+
+/* The number that @text is: of processes, of lines. Else it says so and exits. */
+unsigned long positive_number(const struct argp_state *state, const char *text);
 
 /* A line on a terminal that is overwritten by the next; nothing where nobody looks. */
 void show_progress(const char *what, unsigned long long done, unsigned long long total);

@@ -50,9 +50,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--from is start or end, not \"%s\"", arg);
 		break;
 	case OPT_PID:
-		r->pid = atoi(arg);
-		if (r->pid <= 0)
-			argp_error(state, "\"%s\" is not a process id", arg);
+		r->pid = (int)positive_number(state, arg);
 		break;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0)
@@ -80,7 +78,7 @@ static void on_progress(uint64_t event, uint64_t end, void *userdata)
 	show_progress("replaying", event, end);
 }
 
-static int check(struct window *window)
+static int check(struct window *window, int pid)
 {
 	const struct check_options check_options = { .repeat_output = true, .progress = on_progress };
 	struct check_result all = { 0 }, result;
@@ -88,8 +86,11 @@ static int check(struct window *window)
 	const char *end = "";
 
 	for (size_t i = 0; i < window->n_domains; i++) {
-		int r = check_domain(window, &window->domains[i], &check_options, &result, &error);
+		int r;
 
+		if (pid && window->domains[i].pid != pid)
+			continue;
+		r = check_domain(window, &window->domains[i], &check_options, &result, &error);
 		end_progress();
 		if (r < 0) {
 			log_error("%s", error.text);
@@ -114,25 +115,13 @@ static int check(struct window *window)
 
 /* -- under gdb -------------------------------------------------------------------------------- */
 
-static struct window_domain *choose_domain(const struct replay *replay, struct window *window)
-{
-	if (!replay->pid)
-		return window_main_domain(window);
-	for (size_t i = 0; i < window->n_domains; i++)
-		if (window->domains[i].pid == replay->pid)
-			return &window->domains[i];
-	log_error("process %d isn't in this window", replay->pid);
-	return NULL;
-}
-
 static int debug(const struct replay *replay, struct window *window)
 {
-	const struct window_domain *domain = choose_domain(replay, window);
+	const struct window_domain *domain = replay->pid ? window_domain_of(window, replay->pid) :
+							   window_main_domain(window);
 	struct replay_error error = { "" };
 	int status = EXIT_FAILED, r;
 
-	if (!domain)
-		return EXIT_BAD_INPUT;
 	r = gdb_run(window, domain, replay->from_start, replay->gdb_args, &status, &error);
 	end_progress();
 	if (r >= 0)
@@ -172,5 +161,9 @@ int verb_replay(int argc, char **argv)
 		log_error("%s", error.text);
 		return EXIT_BAD_INPUT;
 	}
-	return replay.check ? check(&window) : debug(&replay, &window);
+	if (replay.pid && !window_domain_of(&window, replay.pid)) {
+		log_error("process %d isn't in this window", replay.pid);
+		return EXIT_BAD_INPUT;
+	}
+	return replay.check ? check(&window, replay.pid) : debug(&replay, &window);
 }

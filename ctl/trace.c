@@ -55,29 +55,19 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static unsigned long positive(struct argp_state *state, const char *text)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*end || end == text || value == 0 || value > INT_MAX)
-		argp_error(state, "\"%s\" is not a positive number", text);
-	return value;
-}
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct trace *t = state->input;
 
 	switch (key) {
 	case 'n':
-		t->last = positive(state, arg);
+		t->last = positive_number(state, arg);
 		break;
 	case OPT_PID:
-		t->pid = (int)positive(state, arg);
+		t->pid = (int)positive_number(state, arg);
 		break;
 	case OPT_TID:
-		t->tid = (uint32_t)positive(state, arg);
+		t->tid = (uint32_t)positive_number(state, arg);
 		break;
 	case OPT_JSON:
 		t->json = true;
@@ -515,6 +505,11 @@ int verb_trace(int argc, char **argv)
 	r = window_open(path, &t->window, &error);
 	if (r < 0) {
 		log_error("%s", error.text);
+		return EXIT_BAD_INPUT;
+	}
+	if (t->pid && !window_domain_of(&t->window, t->pid)) {
+		log_error("process %d isn't in this window", t->pid);
+		window_deinit(&t->window);
 		return EXIT_BAD_INPUT;
 	}
 	t->since = time(NULL);

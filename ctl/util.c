@@ -13,6 +13,18 @@
 #include "daemon/protocol.h"
 #include "ringstore/incident.h"
 
+/* -- options -------------------------------------------------------------------------------------- */
+
+unsigned long positive_number(const struct argp_state *state, const char *text)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || end == text || value == 0 || value > INT_MAX)
+		argp_error(state, "\"%s\" is not a positive number", text);
+	return value;
+}
+
 /* -- places --------------------------------------------------------------------------------------- */
 
 int make_dirs(char *path)

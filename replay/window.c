@@ -214,6 +214,14 @@ struct window_domain *window_main_domain(struct window *w)
 	return w->n_domains ? &w->domains[w->n_domains - 1] : NULL;
 }
 
+struct window_domain *window_domain_of(struct window *w, int pid)
+{
+	for (size_t i = 0; i < w->n_domains; i++)
+		if (w->domains[i].pid == pid)
+			return &w->domains[i];
+	return NULL;
+}
+
 /* -- events --------------------------------------------------------------------------------------- */
 
 struct event_reader {

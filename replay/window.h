@@ -53,6 +53,9 @@ void window_deinit(struct window *window);
 /* The domain that the window's trigger belongs to: the last. NULL if there is none. */
 struct window_domain *window_main_domain(struct window *window);
 
+/* The domain of the process @pid; NULL: it isn't in this window. */
+struct window_domain *window_domain_of(struct window *window, int pid);
+
 /* Was it frozen while all its threads slept in calls? */
 bool window_ends_asleep(const struct window_domain *domain);
 

@@ -25,6 +25,12 @@ refuses "no such option" "--frob" replay --frob
 refuses "no such option: whose" "blackboxctl replay --help" replay --frob
 refuses "no file" "which file" replay --check
 refuses "two files" "one file" replay --check a b
+for verb in "replay" "replay --check" trace; do
+	# shellcheck disable=SC2086
+	refuses "$verb: a process of another window" "process 1 " $verb --pid 1 "$work/good"
+	# shellcheck disable=SC2086
+	refuses "$verb: no process id" 1x $verb --pid 1x "$work/good"
+done
 refuses "a file that isn't there" nowhere replay --check "$work/nowhere"
 refuses "a directory" "$work" replay --check "$work"
 : >"$work/empty"
