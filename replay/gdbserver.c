@@ -682,17 +682,20 @@ static void packet_end(struct gdbserver *g, const char *at)
 	answer(g, "OK");
 }
 
-/* monitor: where this is in the log. */
+/* `monitor where': the place in the log. */
 static void packet_monitor(struct gdbserver *g, const char *at)
 {
-	char text[160];
+	char text[160], what[32];
 	uint64_t ns = session_ns(g->session) - g->domain->begin_ns;
 
-	(void) at;
-	(void) snprintf(text, sizeof(text), "before event %" PRIu64 " of %" PRIu64 " to %" PRIu64
-			", %" PRIu64 ".%06" PRIu64 " s into the window\n",
-			session_position(g->session), g->domain->begin_event, g->domain->end_event,
-			ns / 1000000000, ns / 1000 % 1000000);
+	what[rsp_bytes(&at, what, sizeof(what) - 1)] = '\0';
+	if (strcmp(what, "where") == 0)
+		(void) snprintf(text, sizeof(text), "before event %" PRIu64 " of %" PRIu64 " to %" PRIu64
+				", %" PRIu64 ".%06" PRIu64 " s into the window\n",
+				session_position(g->session), g->domain->begin_event,
+				g->domain->end_event, ns / 1000000000, ns / 1000 % 1000000);
+	else
+		(void) snprintf(text, sizeof(text), "\"%s\" isn't known here, only `monitor where'\n", what);
 	rsp_add_hex(&g->reply, text, strlen(text));
 }
 

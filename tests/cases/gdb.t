@@ -149,11 +149,12 @@ replay_in_gdb -- 'print $rax = 5'
 check "nor registers" grep -q 'ould not write' "$work/gdb.err"
 replay_in_gdb -- 'x/4x 0x300000000000'
 check "the agent's memory isn't there" grep -q 'annot access memory' "$work/gdb.err"
-replay_in_gdb -- 'print counter' 'info sharedlibrary' 'info proc mappings' 'monitor where'
+replay_in_gdb -- 'print counter' 'info sharedlibrary' 'info proc mappings' 'monitor where' 'monitor when'
 says "the libraries' symbols are there" 'Yes .*libc.so.6'
 says "the mappings have the recorded names" 'libc.so.6'
 check "but not the agent" test "$(grep -c '0x3[0-9a-f]\{11\} ' "$work/gdb.out")" -eq 0
 check "it says where it is" grep -q 'before event' "$work/gdb.err" "$work/gdb.out"
+check "it says what it can't say" grep -q 'only .monitor where' "$work/gdb.err" "$work/gdb.out"
 
 # The executable of the recording has gone: the dump has it.
 cp "$DEBUGGEE" "$work/gone"
