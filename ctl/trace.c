@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/autoclean.h"
 #include "common/log.h"
@@ -38,6 +40,7 @@ struct trace {
 	const struct event *event;	/* read, and not yet printed */
 	uint64_t number;
 	time_t since;
+	bool unseen;		/* what is printed is no sign of progress */
 	uint32_t tids[MAX_THREADS];	/* by slot, as far as known */
 
 	char **lines;			/* a circle of `last` */
@@ -373,9 +376,17 @@ static void put_exit(struct trace *t)
 	put_call(t, event->thread, session_position(t->session), session_ns(t->session), &call);
 }
 
+/* Lines that are seen come by themselves, and nothing is to stand between them. */
+static bool prints_unseen(const struct trace *t)
+{
+	struct stat st;
+
+	return t->last || (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode));
+}
+
 static void progress(const struct trace *t)
 {
-	if (time(NULL) - t->since > 1)
+	if (t->unseen && time(NULL) - t->since >= 1)
 		show_progress("replaying", session_position(t->session), t->domain->end_event);
 }
 
@@ -391,8 +402,7 @@ static int replay(struct trace *t, struct replay_error *ret_error)
 		r = catch_up(t, session_position(t->session), (int)session_stopped_slot(t->session));
 		if (r < 0)
 			return r;
-		if (t->last)
-			progress(t);
+		progress(t);
 		if (stop == SESSION_SNAPSHOT)
 			put_exit(t);
 		if (stop != SESSION_END)
@@ -513,6 +523,7 @@ int verb_trace(int argc, char **argv)
 		return EXIT_BAD_INPUT;
 	}
 	t->since = time(NULL);
+	t->unseen = prints_unseen(t);
 	t->lines = calloc(t->last + 1, sizeof(*t->lines));
 	r = t->lines ? 0 : -ENOMEM;
 	for (size_t i = 0; i < t->window.n_domains && r == 0; i++) {
