@@ -95,6 +95,13 @@ static uint32_t copy_handlers(const struct thread *from)
 	return MAX_HANDLER_TABLES;
 }
 
+/* At its end, however it ends, and in a replay as in the recording: there are few. */
+static void free_handlers(const struct thread *thread)
+{
+	if (thread->handlers)
+		process()->handler_tables_used &= ~(1u << thread->handlers);
+}
+
 /*
  * The child's saved context, near the top of its agent stack: what the kernel would
  * have saved had it entered by itself. Returns where the child's own stack may begin.
@@ -172,8 +179,7 @@ static void forget_child(struct thread *child)
 {
 	(void) add_fetch(&shared()->n_threads, (uint32_t)-1);
 	slot_of(child)->kernel_tid = 0;
-	if (child->handlers)
-		process()->handler_tables_used &= ~(1u << child->handlers);
+	free_handlers(child);
 	thread_free(child);
 }
 
@@ -244,10 +250,12 @@ static void sys_new_thread(struct thread *thread, struct call *call,
 		}
 		call->result = replay_expect(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check)->result;
 		replay_done(thread);
-		if (call->result < 0 && child)
+		if (call->result < 0 && child) {
+			free_handlers(child);
 			child->state = THREAD_ENDED;
-		else if (child)
+		} else if (child) {
 			child->tid = (uint32_t)call->result;
+		}
 	} else {
 		child = (request->flags & CLONE_PIDFD_) ? NULL : prepare_child(thread, request, -1, &sp);
 		if (child) {
@@ -367,8 +375,7 @@ static void thread_is_over(struct thread *thread)
 	    !agent_replays())
 		futex_wake((uint32_t *)thread->clear_tid, 1);
 	thread->state = THREAD_ENDED;
-	if (thread->handlers)
-		process()->handler_tables_used &= ~(1u << thread->handlers);
+	free_handlers(thread);
 }
 
 /* Replay: EVENT_GONE is the thread's next. An exec leaves no traces in our memory. */
@@ -376,7 +383,9 @@ __attribute__((noreturn)) static void replay_leave_domain(struct thread *thread,
 {
 	(void) replay_expect(thread, EVENT_GONE, 0, 0);
 	replay_done(thread);
-	if (!by_exec)
+	if (by_exec)
+		free_handlers(thread);
+	else
 		thread_is_over(thread);
 	thread->state = THREAD_ENDED;
 	replay_give_turn_and_end(thread);

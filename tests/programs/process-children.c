@@ -50,6 +50,21 @@ static void by_vfork(void)
 	CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 5);
 }
 
+/* More than a replay has room for at a time. */
+static void one_after_the_other(void)
+{
+	for (int i = 0; i < 40; i++) {
+		int status;
+		pid_t pid = vfork();
+
+		if (pid == 0) {
+			(void) execl("/bin/true", "true", (char *)NULL);
+			_exit(1);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	}
+}
+
 static int in_clone(void *argument)
 {
 	return *(int *)argument;
@@ -93,6 +108,7 @@ int main(void)
 {
 	by_fork();
 	by_vfork();
+	one_after_the_other();
 	by_clone();
 	by_library();
 	FAILS(execl("/nothing", "nothing", (char *)NULL), ENOENT);
