@@ -62,9 +62,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static int make_dir(const char *path, mode_t mode)
 {
+	struct stat st;
+
 	if (mkdir(path, mode) < 0 && errno != EEXIST) {
-		log_error("can't make the directory %s: %s", path, strerror(errno));
-		return -errno;
+		int r = -errno;
+
+		log_error("can't make the directory %s: %s", path, strerror(-r));
+		return r;
+	}
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		log_error("%s is to be a directory, and isn't one", path);
+		return -ENOTDIR;
 	}
 	return 0;
 }
