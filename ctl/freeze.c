@@ -2,6 +2,7 @@
 /* blackboxctl freeze: an incident of the window as it is now; the service goes on. */
 #include <stdio.h>
 
+#include "common/json.h"
 #include "ctl/ctl.h"
 #include "ctl/source.h"
 #include "daemon/protocol.h"

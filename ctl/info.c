@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "ctl/ctl.h"
@@ -95,14 +96,6 @@ static int count(struct window *window, const char *path, struct counts *counts)
 
 /* -- as JSON ---------------------------------------------------------------------------------------- */
 
-static void copy_member(struct json_object *from, const char *key, struct json_object *to)
-{
-	struct json_object *value = NULL;
-
-	(void) json_object_object_get_ex(from, key, &value);
-	(void) json_object_object_add(to, key, json_object_get(value));
-}
-
 static void add_count(struct json_object *to, const char *key, uint64_t value)
 {
 	(void) json_object_object_add(to, key, json_object_new_uint64(value));
@@ -114,7 +107,7 @@ static struct json_object *info_json(const struct window *window, const struct c
 	struct json_object *json = json_object_new_object(), *notes = NULL;
 
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
-		copy_member(window->manifest, copied[i], json);
+		json_copy_member(window->manifest, copied[i], json);
 	(void) json_object_object_add(json, "window_seconds",
 				      json_object_new_double((double)counts->covered_ns / 1e9));
 	add_count(json, "events", counts->events);
@@ -122,12 +115,12 @@ static struct json_object *info_json(const struct window *window, const struct c
 	add_count(json, "processes", window->n_domains);
 	add_count(json, "threads", counts->threads);
 	add_count(json, "bytes", counts->bytes);
-	copy_member(window->manifest, "notes", json);
+	json_copy_member(window->manifest, "notes", json);
 	if (counts->cut && json_object_object_get_ex(json, "notes", &notes))
 		(void) json_object_array_add(notes, json_object_new_string(
 			"the log is damaged: what is behind the damage can't be replayed"));
-	copy_member(window->manifest, "policy", json);
-	copy_member(window->manifest, "host", json);
+	json_copy_member(window->manifest, "policy", json);
+	json_copy_member(window->manifest, "host", json);
 	return json;
 }
 

@@ -2,6 +2,7 @@
 /* blackboxctl list: incidents. */
 #include <stdio.h>
 
+#include "common/json.h"
 #include "common/parse.h"
 #include "ctl/ctl.h"
 #include "ctl/source.h"

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "ctl/ctl.h"
@@ -263,21 +264,14 @@ static bool exec_failed(struct record *r)
 
 /* -- news from the recorder ---------------------------------------------------------------------------- */
 
-static const char *string_of(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) && value ? json_object_get_string(value) : "";
-}
-
 static void incident_frozen(struct record *r, struct json_object *news)
 {
 	struct json_object *trigger;
 	const char *kind = "";
 
 	if (json_object_object_get_ex(news, "trigger", &trigger))
-		kind = string_of(trigger, "kind");
-	(void) snprintf(r->incident, sizeof(r->incident), "%s", string_of(news, "id"));
+		kind = json_text(trigger, "kind");
+	(void) snprintf(r->incident, sizeof(r->incident), "%s", json_text(news, "id"));
 	r->n_incidents++;
 	/* An end that was only awaited for -o needs no words. */
 	if (strcmp(kind, "exit") != 0 || !r->output)
@@ -286,17 +280,17 @@ static void incident_frozen(struct record *r, struct json_object *news)
 
 static void hear(struct record *r, struct json_object *message)
 {
-	const char *news = string_of(message, "news");
+	const char *news = json_text(message, "news");
 
 	if (strcmp(news, "attached") == 0) {
 		let_go(r);
 	} else if (strcmp(news, "native") == 0) {
-		log_warning("%s runs unrecorded: %s", r->command[0], string_of(message, "why"));
+		log_warning("%s runs unrecorded: %s", r->command[0], json_text(message, "why"));
 		let_go(r);
 	} else if (strcmp(news, "incident") == 0) {
 		incident_frozen(r, message);
 	} else if (strcmp(news, "not-frozen") == 0) {
-		log_warning("the window could not be frozen: %s", string_of(message, "why"));
+		log_warning("the window could not be frozen: %s", json_text(message, "why"));
 	} else if (strcmp(news, "ended") == 0) {
 		r->ended = true;
 	}

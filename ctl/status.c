@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/json.h"
 #include "common/parse.h"
 #include "ctl/ctl.h"
 #include "ctl/source.h"

@@ -13,29 +13,16 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 
 #define INTERPRETER "ld-linux-x86-64.so.2"
 
 /* -- the manifest's files ---------------------------------------------------------------------- */
 
 struct file {
-	const char *path, *hash;	/* hash: of the incident's copy, or NULL */
+	const char *path, *hash;	/* hash: of the incident's copy, or "" */
 	uint64_t dev, ino, size, mtime_ns;
 };
-
-static uint64_t number(struct json_object *row, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(row, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
-static const char *string(struct json_object *row, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(row, key, &value) ? json_object_get_string(value) : NULL;
-}
 
 static struct json_object *files_of(struct window *window, size_t *ret_n)
 {
@@ -55,11 +42,11 @@ static bool get_file(struct json_object *list, size_t i, struct file *ret)
 	struct json_object *row = json_object_array_get_idx(list, i);
 
 	*ret = (struct file){
-		.path = string(row, "path"), .hash = string(row, "hash"),
-		.dev = number(row, "dev"), .ino = number(row, "ino"), .size = number(row, "size"),
-		.mtime_ns = number(row, "mtime_ns"),
+		.path = json_text(row, "path"), .hash = json_text(row, "hash"),
+		.dev = json_count(row, "dev"), .ino = json_count(row, "ino"),
+		.size = json_count(row, "size"), .mtime_ns = json_count(row, "mtime_ns"),
 	};
-	return ret->path && ret->path[0] == '/' && !strstr(ret->path, "/..") && !strstr(ret->path, "//");
+	return ret->path[0] == '/' && !strstr(ret->path, "/..") && !strstr(ret->path, "//");
 }
 
 static bool is_here(const struct file *file)
@@ -76,7 +63,7 @@ static bool all_are_here(struct json_object *list, size_t n)
 	struct file file;
 
 	for (size_t i = 0; i < n; i++)
-		if (get_file(list, i, &file) && file.hash && !is_here(&file))
+		if (get_file(list, i, &file) && *file.hash && !is_here(&file))
 			return false;
 	return true;
 }
@@ -123,7 +110,7 @@ static int put_file(struct window *window, const struct file *file, const char *
 		return r;
 	if (is_here(file))
 		return symlink(file->path, path) < 0 && errno != EEXIST ? -errno : 0;
-	return file->hash ? copy_file(window, file, path) : 0;
+	return *file->hash ? copy_file(window, file, path) : 0;
 }
 
 /* A link at @name below @root; what is there already stays. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "ctl/ctl.h"
 #include "daemon/protocol.h"

@@ -13,29 +13,11 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "daemon/protocol.h"
 
 /* blackboxd bounds its own waiting; this is for one that hangs. */
 enum { PATIENCE_MS = 90000 };
-
-const char *json_text(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-	const char *text = NULL;
-
-	if (json_object_is_type(object, json_type_object) &&
-	    json_object_object_get_ex(object, key, &value) && value)
-		text = json_object_get_string(value);
-	return text ? text : "";
-}
-
-int64_t json_number(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_is_type(object, json_type_object) &&
-	       json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
-}
 
 __attribute__((format(printf, 3, 4)))
 static int fail(struct control_error *ret_error, int error, const char *format, ...)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "daemon/blackboxd.h"
 #include "daemon/protocol.h"

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/json.h"
 #include "common/log.h"
 #include "daemon/blackboxd.h"
 #include "daemon/protocol.h"

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "daemon/protocol.h"
 #include "ringstore/incident.h"
 
@@ -20,14 +21,6 @@ static struct json_object *time_json(int64_t real_ns)
 	if (real_ns > 0 && gmtime_r(&seconds, &utc))
 		(void) strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
 	return json_object_new_string(text);
-}
-
-static void copy_member(struct json_object *from, const char *key, struct json_object *to)
-{
-	struct json_object *value = NULL;
-
-	(void) json_object_object_get_ex(from, key, &value);
-	(void) json_object_object_add(to, key, json_object_get(value));
 }
 
 int incident_row(const char *store, const char *id, struct json_object **ret_row)
@@ -45,8 +38,8 @@ int incident_row(const char *store, const char *id, struct json_object **ret_row
 	manifest = json_tokener_parse(incident_manifest(incident));
 	row = json_object_new_object();
 	(void) json_object_object_add(row, "id", json_object_new_string(id));
-	copy_member(manifest, "service", row);
-	copy_member(manifest, "trigger", row);
+	json_copy_member(manifest, "service", row);
+	json_copy_member(manifest, "trigger", row);
 	(void) json_object_object_add(row, "time", time_json(json_number(manifest, "real_ns")));
 	(void) json_object_object_add(row, "bytes", json_object_new_uint64(incident_bytes(incident)));
 	(void) json_object_object_add(row, "path", json_object_new_string(path));

@@ -56,7 +56,3 @@ int incident_row(const char *store, const char *id, struct json_object **ret_row
 
 /* Appends the rows of all incidents of @store to @rows. A store without any is no error. */
 int incident_rows(const char *store, struct json_object *rows);
-
-/* A member of a JSON object; "" or 0 if it isn't there. */
-const char *json_text(struct json_object *object, const char *key);
-int64_t json_number(struct json_object *object, const char *key);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "daemon/blackboxd.h"

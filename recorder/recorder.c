@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "recorder/domain.h"
@@ -471,26 +472,12 @@ static int start_injector(struct recorder *r)
 
 /* -- control --------------------------------------------------------------------------------------------- */
 
-static const char *string_of(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
-}
-
-static int int_of(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) ? json_object_get_int(value) : 0;
-}
-
 static void obey(struct recorder *r, struct json_object *message)
 {
-	const char *verb = string_of(message, "do");
+	const char *verb = json_text(message, "do");
 
 	if (strcmp(verb, "attach") == 0)
-		recorder_attach(r, int_of(message, "pid"));
+		recorder_attach(r, (int)json_number(message, "pid"));
 	else if (strcmp(verb, "freeze") == 0)
 		ask_freeze(r);
 	else if (strcmp(verb, "status") == 0)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "recorder/inject.h"
 #include "recorder/rebuild.h"
 #include "replay/internal.h"
@@ -100,20 +101,6 @@ static int read_layout(struct session *s, struct chunk_reader **ret_reader,
 
 /* -- mapped files ---------------------------------------------------------------------------------- */
 
-static uint64_t number_of(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
-static const char *string_of(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : NULL;
-}
-
 /* The file itself, if the incident has no copy: only if it is the very one. */
 static int open_original(const char *path, const struct replay_file *file)
 {
@@ -130,13 +117,13 @@ static int open_original(const char *path, const struct replay_file *file)
 static int open_file(struct session *s, struct json_object *row)
 {
 	struct replay_file *file = &s->files[s->n_files];
-	const char *hash = string_of(row, "hash"), *path = string_of(row, "path");
+	const char *hash = json_text(row, "hash"), *path = json_text(row, "path");
 	int fd = -1;
 
-	*file = (struct replay_file){ number_of(row, "dev"), number_of(row, "ino"), number_of(row, "size"),
-				      number_of(row, "mtime_ns"), -1, 0 };
-	if (!hash || incident_open_file(s->window->incident, hash, &fd) < 0)
-		fd = path ? open_original(path, file) : -1;
+	*file = (struct replay_file){ json_count(row, "dev"), json_count(row, "ino"), json_count(row, "size"),
+				      json_count(row, "mtime_ns"), -1, 0 };
+	if (!*hash || incident_open_file(s->window->incident, hash, &fd) < 0)
+		fd = open_original(path, file);
 	if (fd < 0)
 		return 0;	/* missed only if something maps it */
 	file->fd = fd;
