@@ -29,6 +29,13 @@ uint64_t json_count(struct json_object *object, const char *key)
 	return json_object_get_uint64(member(object, key));
 }
 
+struct json_object *json_list(struct json_object *object, const char *key)
+{
+	struct json_object *value = member(object, key);
+
+	return json_object_is_type(value, json_type_array) ? value : NULL;
+}
+
 void json_copy_member(struct json_object *from, const char *key, struct json_object *to)
 {
 	(void) json_object_object_add(to, key, json_object_get(member(from, key)));

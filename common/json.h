@@ -19,5 +19,8 @@ int64_t json_number(struct json_object *object, const char *key);
 /* The same for what is beyond INT64_MAX, too; 0 for what is negative. */
 uint64_t json_count(struct json_object *object, const char *key);
 
+/* The member if it is an array, else NULL. */
+struct json_object *json_list(struct json_object *object, const char *key);
+
 /* Gives @to the member of @from, null if there is none. */
 void json_copy_member(struct json_object *from, const char *key, struct json_object *to);

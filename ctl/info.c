@@ -77,7 +77,7 @@ static int count_domain(struct window *window, const struct window_domain *d, st
 
 static int count(struct window *window, const char *path, struct counts *counts)
 {
-	struct json_object *domains;
+	struct json_object *domains = json_list(window->manifest, "domains");
 	struct stat st;
 
 	for (size_t i = 0; i < window->n_domains; i++) {
@@ -86,9 +86,8 @@ static int count(struct window *window, const char *path, struct counts *counts)
 		if (r < 0)
 			return r;
 	}
-	if (json_object_object_get_ex(window->manifest, "domains", &domains))
-		for (size_t i = 0; i < json_object_array_length(domains); i++)
-			counts->threads += (uint64_t)json_number(json_object_array_get_idx(domains, i), "threads");
+	for (size_t i = 0; domains && i < json_object_array_length(domains); i++)
+		counts->threads += (uint64_t)json_number(json_object_array_get_idx(domains, i), "threads");
 	counts->bytes = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size :
 								      incident_bytes(window->incident);
 	return 0;
@@ -104,7 +103,7 @@ static void add_count(struct json_object *to, const char *key, uint64_t value)
 static struct json_object *info_json(const struct window *window, const struct counts *counts)
 {
 	static const char *const copied[] = { "id", "service", "command", "trigger", "real_ns" };
-	struct json_object *json = json_object_new_object(), *notes = NULL;
+	struct json_object *json = json_object_new_object(), *notes;
 
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
 		json_copy_member(window->manifest, copied[i], json);
@@ -116,7 +115,8 @@ static struct json_object *info_json(const struct window *window, const struct c
 	add_count(json, "threads", counts->threads);
 	add_count(json, "bytes", counts->bytes);
 	json_copy_member(window->manifest, "notes", json);
-	if (counts->cut && json_object_object_get_ex(json, "notes", &notes))
+	notes = json_list(json, "notes");
+	if (counts->cut && notes)
 		(void) json_object_array_add(notes, json_object_new_string(
 			"the log is damaged: what is behind the damage can't be replayed"));
 	json_copy_member(window->manifest, "policy", json);
@@ -133,6 +133,7 @@ static void show_command(struct json_object *command)
 	for (size_t i = 0; command && i < json_object_array_length(command); i++) {
 		const char *word = json_object_get_string(json_object_array_get_idx(command, i));
 
+		word = word ? word : "";
 		(void) printf(!*word || strpbrk(word, " \t\n'\"$`\\") ? " '%s'" : " %s", word);
 	}
 	(void) printf("\n");
@@ -140,16 +141,14 @@ static void show_command(struct json_object *command)
 
 static void show_text(struct json_object *json, const struct counts *counts)
 {
-	struct json_object *trigger = NULL, *notes = NULL, *host = NULL, *command = NULL;
+	struct json_object *trigger = NULL, *host = NULL, *notes = json_list(json, "notes");
 	char kind[64], size[16], seconds[32];
 
 	(void) json_object_object_get_ex(json, "trigger", &trigger);
-	(void) json_object_object_get_ex(json, "notes", &notes);
 	(void) json_object_object_get_ex(json, "host", &host);
-	(void) json_object_object_get_ex(json, "command", &command);
 	(void) printf("incident   %s\n", json_text(json, "id"));
 	(void) printf("service    %s\n", json_text(json, "service"));
-	show_command(command);
+	show_command(json_list(json, "command"));
 	(void) printf("trigger    %s, process %" PRId64 ", thread %" PRId64 "\n",
 		      trigger_text(trigger, kind, sizeof(kind)), json_number(trigger, "pid"),
 		      json_number(trigger, "tid"));

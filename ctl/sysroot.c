@@ -26,13 +26,9 @@ struct file {
 
 static struct json_object *files_of(struct window *window, size_t *ret_n)
 {
-	struct json_object *list;
+	struct json_object *list = json_list(window->manifest, "files");
 
-	*ret_n = 0;
-	if (!json_object_object_get_ex(window->manifest, "files", &list) ||
-	    !json_object_is_type(list, json_type_array))
-		return NULL;
-	*ret_n = json_object_array_length(list);
+	*ret_n = list ? json_object_array_length(list) : 0;
 	return list;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "replay/internal.h"
 #include "replay/session-internal.h"
 
@@ -224,17 +225,13 @@ int gdb_libraries(const struct session *s, char **ret_xml, size_t *ret_len)
 
 static const char *recorded_path(const struct session *s, uint64_t dev, uint64_t ino)
 {
-	struct json_object *list;
+	struct json_object *list = json_list(s->window->manifest, "files");
 
-	if (!json_object_object_get_ex(s->window->manifest, "files", &list))
-		return "";
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *row = json_object_array_get_idx(list, i), *value;
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *row = json_object_array_get_idx(list, i);
 
-		if (json_object_object_get_ex(row, "dev", &value) && json_object_get_uint64(value) == dev &&
-		    json_object_object_get_ex(row, "ino", &value) && json_object_get_uint64(value) == ino &&
-		    json_object_object_get_ex(row, "path", &value))
-			return json_object_get_string(value);
+		if (json_count(row, "dev") == dev && json_count(row, "ino") == ino)
+			return json_text(row, "path");
 	}
 	return "";
 }

@@ -133,11 +133,10 @@ static int open_file(struct session *s, struct json_object *row)
 
 static int open_files(struct session *s)
 {
-	struct json_object *list;
+	struct json_object *list = json_list(s->window->manifest, "files");
 	size_t n;
 
-	if (!json_object_object_get_ex(s->window->manifest, "files", &list) ||
-	    !json_object_is_type(list, json_type_array))
+	if (!list)
 		return 0;
 	n = json_object_array_length(list);
 	s->files = calloc(n + 1, sizeof(*s->files));
