@@ -4,6 +4,7 @@
 # Bad input of every kind: status 2, one clear message, no crash, nothing left behind.
 
 . "$(dirname "$0")/lib.sh"
+need jq
 
 # refuses NAME WORD COMMAND-LINE...: with a message that has WORD in it
 refuses()
@@ -65,6 +66,16 @@ refuses "a bad signal" NOSUCH record --freeze-signal NOSUCH -- /bin/true
 refuses "a policy that isn't there" nowhere record --policy "$work/nowhere" -- /bin/true
 echo 'window: [' >"$work/bad.yaml"
 refuses "a bad policy" "bad.yaml:" record --policy "$work/bad.yaml" -- /bin/true
+
+# A manifest is foreign, too, and its members may be anything.
+whole=$(ls -d "$work"/store/incidents/*/ | head -n 1)
+cp -r "$whole" "$work/foreign"
+for member in command notes trigger host domains files; do
+	jq ".$member = 5" "$whole/incident.json" >"$work/foreign/incident.json"
+	"$BLACKBOXCTL" info "$work/foreign" >"$work/out" 2>&1
+	status=$?
+	check "a manifest whose $member is a number: harmless" [ $status -eq 0 -o $status -eq 2 ]
+done
 
 # Half an output is none.
 for verb in trace events info "info --json" "list --json --dir"; do
