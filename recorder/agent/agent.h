@@ -116,7 +116,7 @@ static inline uint64_t signal_bit(int signal)
 
 /* errno values that the agent itself gives. */
 enum { EPERM_ = 1, ENOENT_ = 2, EINTR_ = 4, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12,
-       EFAULT_ = 14, ENOTDIR_ = 20, EINVAL_ = 22, ENOTTY_ = 25, ENOSYS_ = 38, ENOPROTOOPT_ = 92,
+       EFAULT_ = 14, EEXIST_ = 17, ENOTDIR_ = 20, EINVAL_ = 22, ENOTTY_ = 25, ENOSYS_ = 38, ENOPROTOOPT_ = 92,
        EOPNOTSUPP_ = 95 };
 
 /* Numbers of the system calls that the agent treats by name or makes itself. */
@@ -532,7 +532,7 @@ long raw_call(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t 
 
 /*
  * A record and a slot, whose memory it makes; @slot: which, or -1 for a free one. NULL: there
- * are no more. Baton.
+ * are no more. Entered; in MODE_PASS others may be here, too.
  */
 struct thread *thread_new(int slot);
 void thread_free(struct thread *thread);

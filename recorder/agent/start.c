@@ -223,47 +223,64 @@ void program_begins(struct thread *thread)
 
 /* -- threads ----------------------------------------------------------------------------------- */
 
-/* Whether the kernel is done with who had the slot. Replay must take the recorded one. */
-static bool slot_is_free(uint32_t slot, bool wait)
+/*
+ * Takes a slot that nobody has and that the kernel is done with; @wait for that: replay must
+ * take the recorded one. Without the baton (MODE_PASS) others look for one, too.
+ */
+static bool claim_slot(uint32_t slot, bool wait)
 {
-	uint32_t *kernel_tid = &shared()->slots[slot].kernel_tid, tid;
+	struct agent_slot *s = &shared()->slots[slot];
+	uint32_t tid;
 
-	if (shared()->slots[slot].status != SLOT_FREE)
+	if (!compare_exchange(&s->status, SLOT_FREE, SLOT_AGENT))
 		return false;
-	while ((tid = load_acquire(kernel_tid)) != 0) {
-		if (!wait)
+	while ((tid = load_acquire(&s->kernel_tid)) != 0) {
+		if (!wait) {
+			store_release(&s->status, SLOT_FREE);
 			return false;
-		futex_wait(kernel_tid, tid, 1000000);
+		}
+		futex_wait(&s->kernel_tid, tid, 1000000);
+	}
+	return true;
+}
+
+/* All slots up to @slot, whoever maps them. */
+static bool map_slots(uint32_t slot)
+{
+	uint64_t *n_mapped = &process()->n_slots_mapped;
+
+	for (uint64_t n = load_acquire(n_mapped); n <= slot; n++) {
+		uint64_t at = slot_address((uint32_t)n) + SLOT_STACK, expected = n;
+		long result = agent_syscall(NR_mmap, at, SLOT_LEN - SLOT_STACK, PROT_RW,
+					    MAP_PRIVATE_ANON | MAP_NORESERVE_ | MAP_FIXED_NOREPLACE_, -1, 0);
+
+		if (result != (long)at && result != -EEXIST_)
+			return false;
+		(void) __atomic_compare_exchange_n(n_mapped, &expected, n + 1, false, __ATOMIC_SEQ_CST,
+						   __ATOMIC_SEQ_CST);
 	}
 	return true;
 }
 
 struct thread *thread_new(int wanted)
 {
-	enum { MAP_FIXED_ = 0x10 };
-	struct agent_process *p = process();
 	uint32_t slot = wanted < 0 ? 0 : (uint32_t)wanted;
 	struct thread *thread;
 
 	if (wanted < 0)
-		while (slot < p->n_slots_mapped && !slot_is_free(slot, false))
+		while (slot < MAX_THREADS && !claim_slot(slot, false))
 			slot++;
-	else if (slot < p->n_slots_mapped && !slot_is_free(slot, true))
+	else if (slot < MAX_THREADS && !claim_slot(slot, true))
 		return NULL;
 	if (slot >= MAX_THREADS)
 		return NULL;
-	if (slot == p->n_slots_mapped) {
-		uint64_t at = slot_address(slot) + SLOT_STACK;
-
-		if (agent_syscall(NR_mmap, at, SLOT_LEN - SLOT_STACK, PROT_RW,
-				  MAP_PRIVATE_ANON | MAP_NORESERVE_ | MAP_FIXED_, -1, 0) != (long)at)
-			return NULL;
-		p->n_slots_mapped++;
+	if (!map_slots(slot)) {
+		store_release(&shared()->slots[slot].status, SLOT_FREE);
+		return NULL;
 	}
 	thread = slot_thread(slot);
 	memset(thread, 0, sizeof(*thread));
 	init_record(thread, slot);
-	shared()->slots[slot].status = SLOT_AGENT;
 	return thread;
 }
 

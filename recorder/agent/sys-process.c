@@ -86,9 +86,9 @@ static uint32_t copy_handlers(const struct thread *from)
 	struct agent_process *p = process();
 
 	for (uint32_t i = 0; i < MAX_HANDLER_TABLES; i++) {
-		if (p->handler_tables_used & (1u << i))
+		/* In MODE_PASS others may look for one, too. */
+		if (fetch_or(&p->handler_tables_used, 1u << i) & (1u << i))
 			continue;
-		p->handler_tables_used |= 1u << i;
 		memcpy(p->handlers[i], p->handlers[from->handlers], sizeof(p->handlers[i]));
 		return i;
 	}
@@ -98,8 +98,8 @@ static uint32_t copy_handlers(const struct thread *from)
 /* At its end, however it ends, and in a replay as in the recording: there are few. */
 static void free_handlers(const struct thread *thread)
 {
-	if (thread->handlers)
-		process()->handler_tables_used &= ~(1u << thread->handlers);
+	if (thread->handlers && thread->is_vfork_child)
+		(void) fetch_and(&process()->handler_tables_used, ~(1u << thread->handlers));
 }
 
 /*
