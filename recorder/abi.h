@@ -385,6 +385,8 @@ struct thread {
 	uint64_t fs_base;
 	uint64_t clear_tid;	/* set_tid_address(2), CLONE_CHILD_CLEARTID */
 	uint64_t set_tid;	/* CLONE_CHILD_SETTID, until the thread begins */
+	uint32_t may_begin;	/* futex: its creator has written CLONE_PARENT_SETTID's word */
+	uint32_t reserved;
 	uint64_t robust_list;
 	uint64_t mask;		/* as the program set it; the kernel's is less, signal.c says */
 	uint64_t call_mask;	/* in force during the present call (sigsuspend, ppoll) */

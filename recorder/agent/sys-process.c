@@ -191,6 +191,7 @@ static void record_clone(struct thread *thread, struct call *call,
 	bool vfork = request->flags & CLONE_VFORK_;
 
 	(void) add_fetch(&shared()->n_threads, 1);
+	child->may_begin = vfork;
 	if (vfork)
 		baton_release(thread);
 	call->result = make_child(child, flags, sp);
@@ -212,6 +213,24 @@ static void set_parent_tid(const struct clone_request *request, long tid)
 
 	if (tid > 0 && (request->flags & CLONE_PARENT_SETTID_))
 		(void) copy_to_user(request->parent_tid, &value, sizeof(value));
+}
+
+/*
+ * The word above is often the one that the thread's end clears. In MODE_PASS, where no baton
+ * keeps them apart, it must not be written behind that: nobody could join the thread.
+ */
+static void let_begin(struct thread *child)
+{
+	if (exchange(&child->may_begin, 1) == 0 && passing())
+		futex_wake(&child->may_begin, 1);
+}
+
+static void await_creator(struct thread *thread)
+{
+	enum { LOOKS_NS = 1000000 };
+
+	while (load_acquire(&thread->may_begin) == 0)
+		futex_wait(&thread->may_begin, 0, LOOKS_NS);
 }
 
 static void replay_clone(struct thread *thread, struct call *call,
@@ -267,6 +286,8 @@ static void sys_new_thread(struct thread *thread, struct call *call,
 		log_event(thread, EVENT_SYSCALL, 0, (unsigned)call->nr, call->check, call->result);
 	}
 	set_parent_tid(request, call->result);
+	if (!agent_replays() && call->result > 0 && !(request->flags & CLONE_VFORK_))
+		let_begin(child);
 	call_set_result(thread, call->result);
 }
 
@@ -293,6 +314,7 @@ void thread_starts(struct thread *thread)
 	} else {
 		tid = (int32_t)thread->tid;
 		baton_acquire(thread);
+		await_creator(thread);
 		log_event(thread, EVENT_START, 0, 0, 0, tid);
 	}
 	if (thread->set_tid)
