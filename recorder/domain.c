@@ -432,8 +432,11 @@ static void kick_holder(struct domain *d)
 	info.si_code = SI_QUEUE;
 	info.si_value.sival_ptr = (void *)KICK_MAGIC;
 	expected = SLOT_KICKED;
-	/* Its numbers are of its own namespace; where that isn't ours it isn't kicked. */
-	if (!d->same_pids || syscall(SYS_rt_tgsigqueueinfo, slot->tgid, slot->tid, KICK_SIGNAL, &info) < 0)
+	/*
+	 * Its numbers are of its own namespace; where that isn't ours it isn't kicked. The
+	 * thread group is ours to say: the service could name anybody's.
+	 */
+	if (!d->same_pids || syscall(SYS_rt_tgsigqueueinfo, d->pid, load(&slot->tid), KICK_SIGNAL, &info) < 0)
 		(void) __atomic_compare_exchange_n(&slot->status, &expected, SLOT_USER, false,
 						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
@@ -564,12 +567,6 @@ uint64_t domain_deadline(const struct domain *d)
 
 /* -- execs, the end -------------------------------------------------------------------------------- */
 
-pid_t domain_take_exec(struct domain *d)
-{
-	d->exec_taken = load(&d->shared->exec_state) == EXEC_ASKED;
-	return (pid_t)load(&d->shared->exec_tid);
-}
-
 static bool exec_goes_on(struct domain *d, uint32_t from, uint32_t to)
 {
 	bool done = __atomic_compare_exchange_n(&d->shared->exec_state, &from, to, false,
@@ -577,6 +574,29 @@ static bool exec_goes_on(struct domain *d, uint32_t from, uint32_t to)
 
 	wake_word(&d->shared->exec_state);
 	return done;
+}
+
+/* The service could name anybody's thread, and we may trace more than it may. */
+static bool is_thread_of(pid_t tid, pid_t pid)
+{
+	char path[64];
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, tid);
+	return access(path, F_OK) == 0;
+}
+
+pid_t domain_take_exec(struct domain *d)
+{
+	pid_t tid = (pid_t)load(&d->shared->exec_tid);
+
+	d->exec_taken = false;
+	if (!is_thread_of(tid, d->pid)) {
+		(void) exec_goes_on(d, EXEC_ASKED, EXEC_NATIVE);
+		(void) exec_goes_on(d, EXEC_FAILED, EXEC_NONE);
+		return 0;
+	}
+	d->exec_taken = load(&d->shared->exec_state) == EXEC_ASKED;
+	return tid;
 }
 
 bool domain_exec_ready(struct domain *d, pid_t tid, bool ready)

@@ -129,7 +129,10 @@ enum domain_end domain_end(const struct domain *domain);
 /* The service goes on without us: what a recorder that stops says to the agent. */
 void domain_pass(struct domain *domain);
 
-/* The thread that is about to exec, for which the injector is wanted; or whose exec failed. */
+/*
+ * The thread that is about to exec, for which the injector is wanted; or whose exec failed.
+ * 0: what the process says is no thread of it (or of another pid namespace); it goes on.
+ */
 pid_t domain_take_exec(struct domain *domain);
 
 /*

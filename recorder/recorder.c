@@ -188,6 +188,19 @@ static void drop_domain(struct recorder *r)
 	r->current = domain_free(r->current);
 }
 
+/* It is about to exec, or has failed to. */
+static void exec_news(struct recorder *r, struct domain *d, int news)
+{
+	pid_t tid = domain_take_exec(d);
+
+	if (!tid)
+		return;
+	if (news & DOMAIN_EXECS)
+		recorder_attach(r, tid);
+	else if (tell_injector(r, INJECT_LET_GO, tid) < 0)
+		domain_exec_over(d);
+}
+
 static void work(struct recorder *r)
 {
 	struct domain *d = r->current;
@@ -208,10 +221,8 @@ static void work(struct recorder *r)
 			 "the policy's bound");
 	if (news & DOMAIN_FROZEN)
 		window_frozen(r, d);
-	if (news & DOMAIN_EXECS)
-		recorder_attach(r, domain_take_exec(d));
-	if ((news & DOMAIN_EXEC_FAILED) && tell_injector(r, INJECT_LET_GO, domain_take_exec(d)) < 0)
-		domain_exec_over(d);
+	if (news & (DOMAIN_EXECS | DOMAIN_EXEC_FAILED))
+		exec_news(r, d, news);
 	if (news & DOMAIN_DYING)
 		process_dies(r, d);
 
