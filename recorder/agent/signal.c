@@ -474,13 +474,18 @@ static bool trapped_tsc(struct thread *thread, const struct siginfo *info,
 	resume_program(thread);
 }
 
-/* In the middle of a string instruction: there is no breakpoint on its second half. */
-static bool in_string_instruction(const struct ucontext *context)
+/*
+ * Where a replay's search couldn't stop: in the middle of a string instruction, for there
+ * is no breakpoint on its second half, and at one that enters the agent at once anyway.
+ */
+static bool is_no_place(const struct ucontext *context)
 {
 	uint8_t code[5] = { 0 };
 	bool rep = false;
 
 	(void) copy_user(code, (const void *)context->regs[REG_RIP_], sizeof(code));
+	if ((code[0] == 0x0f && code[1] == 0x05) || code[0] == 0xcc)	/* syscall, int3 */
+		return true;
 	for (unsigned i = 0; i < sizeof(code); i++) {
 		uint8_t op = code[i];
 
@@ -500,7 +505,7 @@ static void preempt(struct thread *thread, struct ucontext *context)
 	uint32_t attention = load_relaxed(&s->attention) & ~(uint32_t)ATTENTION_PASS;
 	struct event_async place;
 
-	if ((!attention && !thread->pending) || in_string_instruction(context)) {
+	if ((!attention && !thread->pending) || is_no_place(context)) {
 		(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
 		if (thread->pending)
 			arm_timer(thread);
