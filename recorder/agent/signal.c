@@ -568,17 +568,34 @@ static void kicked(struct thread *thread, struct ucontext *context)
 	(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
 }
 
+/* A dynamic linker makes these to map its libraries, and no others that matter. */
+static bool is_linkers_call(uint64_t nr)
+{
+	static const uint16_t calls[] = {
+		NR_read, NR_pread64, NR_open, NR_openat, NR_close, NR_fstat, NR_stat, NR_lstat,
+		NR_newfstatat, NR_access, NR_faccessat, NR_readlink, NR_getcwd, NR_mmap, NR_mprotect,
+		NR_munmap, NR_mremap, NR_madvise, NR_brk, NR_arch_prctl, NR_set_tid_address,
+		NR_set_robust_list, NR_rseq, NR_prlimit64, NR_getrandom, NR_uname, NR_fcntl,
+	};
+
+	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (calls[i] == nr)
+			return true;
+	return false;
+}
+
 /*
  * The dynamic linker reads the TSC for its statistics, and leaves the values on the stack;
  * and it keeps what CPUID says, which tells processors apart. The first call from elsewhere
- * says that it is done; trapping on would make every context switch dearer (hazard 3).
+ * says that it is done, or, where linker and C library are one (musl), the first that a
+ * linker doesn't make; trapping on would make every context switch dearer (hazard 3).
  */
-static void end_of_interpreter(uint64_t ip)
+static void end_of_interpreter(uint64_t nr, uint64_t ip)
 {
 	const struct agent_range *interpreter = &agent_config.interpreter;
 	struct agent_process *p = process();
 
-	if (ip >= interpreter->start && ip < interpreter->end)
+	if (ip >= interpreter->start && ip < interpreter->end && is_linkers_call(nr))
 		return;
 	if (p->affinity_len)
 		unpin_from_cpu();
@@ -609,7 +626,7 @@ static void system_call(struct thread *thread, struct ucontext *context)
 	if (passing())
 		thread->native = 1;
 	if ((process()->tsc_trapped || process()->affinity_len) && process()->begun)
-		end_of_interpreter(regs[REG_RIP_]);
+		end_of_interpreter(regs[REG_RAX_], regs[REG_RIP_]);
 	thread->frame = context;
 	thread->state = THREAD_ENTERED;
 	thread->has_call_mask = 0;
