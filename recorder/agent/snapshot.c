@@ -78,12 +78,17 @@ static void reap(bool kill)
 {
 	struct agent_process *p = process();
 	uint32_t child = p->snapshot_child;
+	long r;
 
 	if (!child)
 		return;
 	if (kill)
 		(void) agent_syscall(NR_kill, child, SIGKILL_);
-	if (agent_syscall(NR_wait4, child, NULL, WCLONE_ | (kill ? 0 : WNOHANG_), NULL) != 0)
+	/* A signal of the program's may interrupt the wait. */
+	do
+		r = agent_syscall(NR_wait4, child, NULL, WCLONE_ | (kill ? 0 : WNOHANG_), NULL);
+	while (r == -EINTR_);
+	if (r != 0)
 		p->snapshot_child = 0;
 }
 
