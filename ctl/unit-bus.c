@@ -18,6 +18,12 @@
 static const char *const launcher_calls[] = { "socket", "connect", "sendto", "poll", "recvfrom", "close",
 					      "write", "newfstatat", "readlink", "execve" };
 
+/*
+ * The agent keeps a program on one processor until its dynamic linker has asked CPUID,
+ * whose answer tells processors apart: without, a replay from the start may differ.
+ */
+static const char *const agent_calls[] = { "sched_setaffinity", "sched_getaffinity", "getcpu" };
+
 static void bus_errorp(sd_bus_error *error)
 {
 	sd_bus_error_free(error);
@@ -156,6 +162,16 @@ static int read_filter(sd_bus *bus, const char *path, const char *property, bool
 	return r;
 }
 
+static void want_calls(struct unit *unit, bool allows, char **calls)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; calls && i < sizeof(agent_calls) / sizeof(agent_calls[0]); i++)
+		if (has(calls, agent_calls[i]) != allows)
+			len += (size_t)snprintf(unit->wanted_calls + len, sizeof(unit->wanted_calls) - len,
+						"%s%s", len ? " " : "", agent_calls[i]);
+}
+
 static int check_filters(sd_bus *bus, const char *path, struct unit *unit, sd_bus_error *error)
 {
 	autoclean(free_words) char **calls = NULL, **families = NULL;
@@ -166,6 +182,8 @@ static int check_filters(sd_bus *bus, const char *path, struct unit *unit, sd_bu
 		if (has(calls, launcher_calls[i]) != allows)
 			r = set_obstacle(unit, "its SystemCallFilter= forbids %s, which the launcher needs",
 					 launcher_calls[i]);
+	if (r >= 0)
+		want_calls(unit, allows, calls);
 	if (r >= 0)
 		r = read_filter(bus, path, "RestrictAddressFamilies", &allows, &families, error);
 	if (r >= 0 && (families || allows) && has(families, "AF_UNIX") != allows)

@@ -135,6 +135,9 @@ static int extra_lines(const struct unit *unit, const char *launcher, char **ret
 		(void) fprintf(to, "SyslogIdentifier=%s\n", identifier);
 	if (unit->limits_paths)
 		(void) fprintf(to, "ExecPaths=%s\n", launcher);
+	/* Allows in a list of what is forbidden, too; without any list it would be the list. */
+	if (*unit->wanted_calls)
+		(void) fprintf(to, "SystemCallFilter=%s\n", unit->wanted_calls);
 	if (fclose(to) != 0) {
 		free(lines);
 		return -ENOMEM;

@@ -21,6 +21,7 @@ struct unit {
 	char prefix[8];		/* of "-+!:", as ExecStart= has them */
 	char *syslog_identifier;	/* "" if it sets none */
 	bool limits_paths;	/* NoExecPaths= */
+	char wanted_calls[64];	/* that its SystemCallFilter= forbids the agent: words, or "" */
 	char *obstacle;		/* why it can't be recorded, for people; NULL if it can */
 };
 

@@ -77,6 +77,12 @@ check "it boots" boot || { diag <"$work/console"; done_testing; exit; }
 # -- enable, with nobody to record --------------------------------------------------------------
 
 inside sh -c 'echo "enable-debug-command yes" >>/etc/redis/redis.conf'
+# Not the first processor, which a replay would begin on by itself.
+inside mkdir -p /etc/systemd/system/redis-server.service.d
+inside sh -c 'cat >/etc/systemd/system/redis-server.service.d/10-cpu.conf' <<END
+[Service]
+CPUAffinity=$(($(nproc --all) - 1))
+END
 inside systemd-sysusers
 inside journalctl --update-catalog
 inside systemctl daemon-reload

@@ -65,9 +65,10 @@ static void fills_the_template(void **state)
 			     "ExecStart=/l --unit x.service -- /bin/x -a \"b c\"\nSyslogIdentifier=x\n");
 	unit.syslog_identifier = (char *)"own";
 	unit.limits_paths = true;
+	(void) strcpy(unit.wanted_calls, "one two");
 	(void) strcpy(unit.prefix, "-+");
 	assert_dropin(&unit, "# x.service\nExecStart=\n"
-			     "ExecStart=-+/l --unit x.service -- /bin/x -a \"b c\"\nExecPaths=/l\n");
+			     "ExecStart=-+/l --unit x.service -- /bin/x -a \"b c\"\nExecPaths=/l\nSystemCallFilter=one two\n");
 }
 
 static void keeps_another_name(void **state)
