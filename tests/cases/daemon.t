@@ -30,7 +30,7 @@ start_daemon()
 		2>>"$work/log" >/dev/null </dev/null &
 	daemon=$!
 	remember $daemon
-	within 10 test -S "$socket"
+	within 10 ctl status
 }
 
 # The services don't end with blackboxd: they are ended by name of the process.
