@@ -199,6 +199,7 @@ check "the service ends" within 10 is_gone "$pid"
 within 10 sh -c "! pgrep -f 'blackbox-recorder $work/state/redis'"
 start_daemon
 within 10 state recording
+within 10 answers
 load
 kill -KILL "$(ctl status --json redis | jq '.[0].recorder_pid')"
 check "kill -9 of the recorder under load: every request is answered" load_succeeds
@@ -211,6 +212,7 @@ within 5 is_gone "$daemon"
 
 start_daemon
 within 10 state recording
+within 10 answers
 redis debug segfault >/dev/null 2>&1
 seen() { ctl status --json redis | json '.[0].signal == 11'; }
 check "a crash is seen" within 20 seen
