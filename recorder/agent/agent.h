@@ -448,6 +448,12 @@ void *call_scratch(struct thread *thread, size_t len);
 void call_perform(struct thread *thread, struct call *call);
 /* The first half: makes the call, in recording. */
 void call_make(struct thread *thread, struct call *call);
+/*
+ * The same in two steps, for calls that have something to put back if a signal interrupts
+ * them before they had an effect: false then, and call_give_up() delivers it.
+ */
+bool call_try(struct thread *thread, struct call *call);
+__attribute__((noreturn)) void call_give_up(struct thread *thread);
 /* The latter half: log what the agent itself has done, or in replay take it. */
 void call_finish(struct thread *thread, struct call *call);
 void call_set_result(struct thread *thread, long result);
@@ -494,8 +500,11 @@ uint64_t kernel_mask(const struct thread *thread);
 bool signal_deliver_pending(struct thread *thread, unsigned at);
 /* In replay: the next event is an EVENT_SIGNAL or EVENT_FATAL of this thread. */
 void signal_replay(struct thread *thread);
-/* Gives a signal that was taken for this thread back to the process. */
-void signal_send_back(struct thread *thread);
+/*
+ * The thread is about to go: no signal strikes it any more, the kernel finds others. One that
+ * has struck is delivered first, to a program that makes its call again. May not return. Baton.
+ */
+void signals_keep_out(struct thread *thread);
 /* Replay: a thread in THREAD_PREEMPTED goes on. Doesn't return. */
 void resume_preempted(struct thread *thread);
 /* A signal that was held back while the program had it blocked may come now. */

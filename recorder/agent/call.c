@@ -384,7 +384,7 @@ static bool nothing_to_deliver(struct thread *thread)
 	return !signal_deliver_pending(thread, EVENT_AT_ENTRY);
 }
 
-static void make_call(struct thread *thread, struct call *call)
+bool call_try(struct thread *thread, struct call *call)
 {
 	bool yields = call->yields && !passing();
 
@@ -400,7 +400,7 @@ static void make_call(struct thread *thread, struct call *call)
 		if (yields)
 			baton_acquire(thread);
 		if (!nothing_to_deliver(thread))
-			return;
+			return call->result != GATE_ABORTED;
 		if (yields)
 			baton_release(thread);
 	}
@@ -409,6 +409,13 @@ static void make_call(struct thread *thread, struct call *call)
 	/* The mask that the call had set is over with it, but for the signal that ended it. */
 	if (!thread->pending)
 		thread->has_call_mask = 0;
+	return true;
+}
+
+void call_give_up(struct thread *thread)
+{
+	(void) signal_deliver_pending(thread, EVENT_AT_ENTRY);
+	resume_program(thread);
 }
 
 /* -- replay ------------------------------------------------------------------------------------ */
@@ -478,11 +485,8 @@ void call_make(struct thread *thread, struct call *call)
 {
 	if (agent_replays())
 		return;
-	make_call(thread, call);
-	if (call->result == GATE_ABORTED) {
-		(void) signal_deliver_pending(thread, EVENT_AT_ENTRY);
-		resume_program(thread);
-	}
+	if (!call_try(thread, call))
+		call_give_up(thread);
 }
 
 void call_perform(struct thread *thread, struct call *call)

@@ -314,16 +314,15 @@ void signal_release_held(struct thread *thread)
 	}
 }
 
-void signal_send_back(struct thread *thread)
+void signals_keep_out(struct thread *thread)
 {
-	struct siginfo info;
-
-	if (!thread->pending)
-		return;
-	memcpy(&info, thread->pending_info, sizeof(info));
-	/* Blocked, it stays pending in the process across what comes now. */
-	(void) agent_syscall(NR_rt_sigqueueinfo, thread->tgid, thread->pending, &info);
-	thread->pending = 0;
+	for (;;) {
+		set_kernel_mask(~UNBLOCKABLE);
+		if (!thread->pending)
+			return;
+		if (signal_deliver_pending(thread, EVENT_AT_ENTRY))
+			resume_program(thread);
+	}
 }
 
 /* -- arrival ---------------------------------------------------------------------------------- */

@@ -417,10 +417,10 @@ __attribute__((noreturn)) static void leave_domain(struct thread *thread, long n
 {
 	if (agent_replays())
 		replay_leave_domain(thread, false);
+	signals_keep_out(thread);
 	log_event(thread, EVENT_GONE, 0, 0, 0, 0);
 	thread_is_over(thread);
 	(void) add_fetch(&shared()->n_threads, (uint32_t)-1);
-	signal_send_back(thread);
 	store_release(&slot_of(thread)->status, SLOT_FREE);
 	baton_release(thread);
 	for (;;)
@@ -497,39 +497,74 @@ static void await_injector(struct thread *thread)
 		(void) compare_exchange(&s->exec_state, EXEC_ASKED, EXEC_NATIVE);
 }
 
+/* What exec inherits must be the program's, not ours (hazard 4). */
+static void lend_to_exec(const struct thread *thread)
+{
+	enum { SIG_SETMASK = 2, PR_SET_TSC = 26, PR_TSC_ENABLE = 1 };
+
+	if (process()->tsc_trapped)
+		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
+	/* There is room for one signal that has struck; the exec will be given up for it. */
+	if (!thread->pending)
+		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &thread->mask, NULL, 8);
+}
+
+static void take_back_from_exec(const struct thread *thread)
+{
+	enum { PR_SET_TSC = 26, PR_TSC_SIGSEGV = 2 };
+
+	signals_let_in(thread);
+	if (process()->tsc_trapped)
+		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
+}
+
+/*
+ * A signal that strikes before the kernel has begun must not go with the old image: the call
+ * is given up for it. From then on it waits in the kernel, for the new image.
+ */
+static void record_execve(struct thread *thread, struct call *call)
+{
+	bool done;
+
+	if (!thread->is_vfork_child && file_is_there(call)) {
+		/* The new image would get its SIGCHLD, and a child that it doesn't know. */
+		snapshot_end();
+		await_injector(thread);
+	}
+	lend_to_exec(thread);
+	if (!thread->is_vfork_child)
+		log_event(thread, EVENT_EXEC, 0, (unsigned)call->nr, call->check, 0);
+	call->yields = thread->is_vfork_child;
+	done = call_try(thread, call);
+	/* Still here: it failed, or was given up. */
+	take_back_from_exec(thread);
+	dismiss_injector(thread);
+	if (!done)
+		call_give_up(thread);
+}
+
+static void replay_execve(struct thread *thread)
+{
+	const struct event *event = replay_next(thread);
+
+	if (event->kind == EVENT_GONE)
+		replay_leave_domain(thread, true);
+	if (event->kind != EVENT_EXEC)
+		return;
+	replay_done(thread);
+	event = replay_next(thread);
+	if (event->kind != EVENT_SIGNAL && event->kind != EVENT_FATAL)
+		return;
+	signal_replay(thread);
+	replay_before_user(thread);
+	resume_program(thread);
+}
+
 void sys_execve(struct thread *thread, struct call *call)
 {
-	enum { SIG_SETMASK = 2, PR_SET_TSC = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2 };
-	uint64_t ours = kernel_mask(thread);
-
-	if (!agent_replays()) {
-		if (!thread->is_vfork_child && file_is_there(call)) {
-			/* The new image would get its SIGCHLD, and a child that it doesn't know. */
-			snapshot_end();
-			await_injector(thread);
-		}
-		/* What exec inherits must be the program's, not ours (hazard 4). */
-		signal_send_back(thread);
-		if (process()->tsc_trapped)
-			(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
-		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &thread->mask, NULL, 8);
-		if (!thread->is_vfork_child)
-			log_event(thread, EVENT_EXEC, 0, (unsigned)call->nr, call->check, 0);
-		if (thread->is_vfork_child)
-			baton_release(thread);
-		call->result = agent_call(call->nr, call->args[0], call->args[1], call->args[2],
-					  call->args[3], call->args[4], 0);
-		if (thread->is_vfork_child)
-			baton_acquire(thread);
-		/* Still here: it failed. */
-		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &ours, NULL, 8);
-		if (process()->tsc_trapped)
-			(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
-		dismiss_injector(thread);
-	} else if (replay_next(thread)->kind == EVENT_EXEC) {
-		replay_done(thread);
-	} else if (replay_next(thread)->kind == EVENT_GONE) {
-		replay_leave_domain(thread, true);
-	}
+	if (agent_replays())
+		replay_execve(thread);
+	else
+		record_execve(thread, call);
 	call_finish(thread, call);
 }
