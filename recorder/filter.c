@@ -182,6 +182,7 @@ static const struct agent_needs agent_list[] = {
 	{ SYS_rt_sigqueueinfo, true, { 0 } },
 	{ SYS_timer_create, true, { 0 } },
 	{ SYS_timer_settime, true, { 0 } },
+	{ SYS_timer_delete, true, { 0 } },
 	{ SYS_clone, true, { CLONE_FILES } },
 	{ SYS_close_range, true, { 0, ~0U, 2 } },
 	{ SYS_setsid, true, { 0 } },

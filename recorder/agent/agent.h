@@ -498,6 +498,8 @@ uint64_t kernel_mask(const struct thread *thread);
  * (enum event_flags). True: a handler's frame was built. May not return. Baton.
  */
 bool signal_deliver_pending(struct thread *thread, unsigned at);
+/* The thread ends: its timer, which the process would keep, does so too. */
+void signal_timer_end(struct thread *thread);
 /* In replay: the next event is an EVENT_SIGNAL or EVENT_FATAL of this thread. */
 void signal_replay(struct thread *thread);
 /*

@@ -367,6 +367,14 @@ static void disarm_timer(struct thread *thread)
 	thread->timer_armed = 0;
 }
 
+void signal_timer_end(struct thread *thread)
+{
+	if (thread->has_timer)
+		(void) agent_syscall(NR_timer_delete, thread->timer);
+	thread->has_timer = 0;
+	thread->timer_armed = 0;
+}
+
 /* kill(2) with a signal that we can't block for the program, while it has it blocked. */
 static bool hold_back(struct thread *thread, int signal, const struct siginfo *info)
 {

@@ -418,6 +418,7 @@ __attribute__((noreturn)) static void leave_domain(struct thread *thread, long n
 	if (agent_replays())
 		replay_leave_domain(thread, false);
 	signals_keep_out(thread);
+	signal_timer_end(thread);
 	log_event(thread, EVENT_GONE, 0, 0, 0, 0);
 	thread_is_over(thread);
 	(void) add_fetch(&shared()->n_threads, (uint32_t)-1);
