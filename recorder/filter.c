@@ -192,6 +192,9 @@ static const struct agent_needs agent_list[] = {
 	{ SYS_fcntl, true, { 0, F_GETFL } },
 	{ SYS_faccessat, true, { 0 } },
 	{ SYS_readlink, true, { 0 } },
+	{ SYS_write, true, { 0 } },
+	{ SYS_lseek, true, { 0 } },
+	{ SYS_dup3, true, { 0 } },
 	{ SYS_exit, false, { 0 } },
 	{ SYS_exit_group, false, { 0 } },
 };
