@@ -505,6 +505,16 @@ static bool is_no_place(const struct ucontext *context)
 	return false;
 }
 
+/*
+ * In a vDSO function, between the agent's reading and the store of its result: a handler
+ * that reads another clock would change what is stored.
+ */
+static bool in_vdso_function(const struct ucontext *context)
+{
+	return context->regs[REG_RIP_] - VDSO_ADDRESS(VDSO_vdso_functions) <
+	       VDSO_vdso_functions_end - VDSO_vdso_functions;
+}
+
 /* A computing thread is interrupted: somebody waits for it, or a signal does. */
 static void preempt(struct thread *thread, struct ucontext *context)
 {
@@ -512,7 +522,7 @@ static void preempt(struct thread *thread, struct ucontext *context)
 	uint32_t attention = load_relaxed(&s->attention) & ~(uint32_t)ATTENTION_PASS;
 	struct event_async place;
 
-	if ((!attention && !thread->pending) || is_no_place(context)) {
+	if ((!attention && !thread->pending) || is_no_place(context) || in_vdso_function(context)) {
 		(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
 		if (thread->pending)
 			arm_timer(thread);
