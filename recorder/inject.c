@@ -41,6 +41,11 @@ enum { CODE_SEGMENT_64 = 0x33, VDSO_MAX = 4 * 4096 };
 
 #define HWCAP2_FSGSBASE (1 << 1)
 
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_OFF 0
+#endif
+
 /* A service execs one thing at a time; one more is there for one that has given us up. */
 #define MAX_TRACED 8
 
@@ -386,6 +391,9 @@ static int check_recordable(struct injector *in, struct target *t)
 		return native(in, -EPERM, "it changes its privileges (set-user-ID or capabilities)");
 	if (!(t->aux[AT_HWCAP2] & HWCAP2_FSGSBASE))
 		return native(in, -ENOTSUP, "this processor or kernel has no FSGSBASE");
+	/* Which is a matter of the kernel: turning it off does nothing to us. */
+	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0) < 0)
+		return native(in, -ENOTSUP, "this kernel has no Syscall User Dispatch");
 	r = filter_check(t->pid, t->vdso.start, &extras);
 	if (r < 0)
 		return native(in, r, "its seccomp filters can't be read");
