@@ -66,8 +66,12 @@ void *call_scratch(struct thread *thread, size_t len)
 /* Scratch with the place in its page that @user has: O_DIRECT asks for alignment. */
 static uint64_t scratch_like(struct thread *thread, uint64_t user, uint64_t len)
 {
-	uint64_t at = (uint64_t)call_scratch(thread, len + PAGE);
+	uint64_t at;
 
+	/* A length that the program has made up must not become a small one by overflow. */
+	if (len > SLOT_BIG_SCRATCH_LEN)
+		return 0;
+	at = (uint64_t)call_scratch(thread, len + PAGE);
 	if (!at)
 		return 0;
 	return at + ((user - at) & (PAGE - 1));
