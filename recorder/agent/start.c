@@ -192,6 +192,8 @@ void start_main(void)
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_BLOCK, NULL, &thread->mask, 8);
 	process()->brk = process()->brk_start = (uint64_t)agent_syscall(NR_brk, 0);
 	signals_init(thread);
+	/* What was blocked at the exec may be what the agent lives on. */
+	signals_let_in(thread);
 	(void) agent_syscall(NR_set_tid_address, &slot_of(thread)->kernel_tid);
 	process()->last_tsc = read_tsc();
 	shared()->tsc_begin = process()->last_tsc;
