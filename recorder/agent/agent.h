@@ -487,6 +487,8 @@ void futex_at_entry(struct call *call);
 void signals_init(struct thread *thread);
 /* Puts the kernel's idea of dispositions, mask and stack back to the program's. */
 void signals_restore(struct thread *thread);
+/* Before an exec, which inherits what is ignored, and back when it has failed. Baton. */
+void signals_for_exec(const struct thread *thread, bool ignore);
 void signal_entry(int signal, struct siginfo *info, struct ucontext *context);
 struct agent_disposition *disposition(const struct thread *thread, int signal);
 /* Tells the kernel what the program's disposition of @signal means for us. Baton. */

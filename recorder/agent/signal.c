@@ -85,6 +85,17 @@ static struct kernel_sigaction our_action(uint64_t program_flags)
 	};
 }
 
+/* For the signals that the agent lives on. */
+static struct kernel_sigaction our_dispatch(void)
+{
+	struct kernel_sigaction action = our_action(0);
+
+	/* A thread that is cloned inside the handler must not begin with SIGSYS blocked. */
+	action.flags |= SA_NODEFER_;
+	action.mask = 0;
+	return action;
+}
+
 long signal_install(const struct thread *thread, int signal)
 {
 	const struct agent_disposition *d = disposition(thread, signal);
@@ -104,11 +115,8 @@ long signal_install(const struct thread *thread, int signal)
 /* At the program's start: what it inherited is what it believes. */
 void signals_init(struct thread *thread)
 {
-	struct kernel_sigaction dispatch = our_action(0), old;
+	struct kernel_sigaction dispatch = our_dispatch(), old;
 
-	/* A thread that is cloned inside the handler must not begin with SIGSYS blocked. */
-	dispatch.flags |= SA_NODEFER_;
-	dispatch.mask = 0;
 	for (int i = 1; i <= N_SIGNALS; i++) {
 		struct agent_disposition *d = disposition(thread, i);
 
@@ -122,6 +130,30 @@ void signals_init(struct thread *thread)
 		(void) kernel_sigaction(i, (UNBLOCKABLE & signal_bit(i)) ? &dispatch : NULL, &old);
 		*d = (struct agent_disposition){ old.handler, old.flags, old.restorer, old.mask };
 		if (!(UNBLOCKABLE & signal_bit(i)) && !is_ignored(d, i))
+			(void) signal_install(thread, i);
+	}
+}
+
+/*
+ * Exec resets what is handled and keeps what is ignored: where our handler stands for
+ * "ignored", @ignore tells the kernel. What the agent itself lives on may only be told if
+ * nobody else is in it.
+ */
+void signals_for_exec(const struct thread *thread, bool ignore)
+{
+	uint64_t ours = agent_config.freeze_signals | signal_bit(KICK_SIGNAL);
+	struct kernel_sigaction action = { .handler = SIG_IGN_ }, dispatch = our_dispatch();
+
+	if (thread->is_vfork_child || alone())
+		ours |= UNBLOCKABLE;
+	for (int i = 1; i <= N_SIGNALS; i++) {
+		if (!(ours & signal_bit(i)) || disposition(thread, i)->handler != SIG_IGN_)
+			continue;
+		if (ignore)
+			(void) kernel_sigaction(i, &action, NULL);
+		else if (UNBLOCKABLE & signal_bit(i))
+			(void) kernel_sigaction(i, &dispatch, NULL);
+		else
 			(void) signal_install(thread, i);
 	}
 }

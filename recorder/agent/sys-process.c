@@ -505,6 +505,7 @@ static void lend_to_exec(const struct thread *thread)
 
 	if (process()->tsc_trapped)
 		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
+	signals_for_exec(thread, true);
 	/* There is room for one signal that has struck; the exec will be given up for it. */
 	if (!thread->pending)
 		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &thread->mask, NULL, 8);
@@ -514,6 +515,7 @@ static void take_back_from_exec(const struct thread *thread)
 {
 	enum { PR_SET_TSC = 26, PR_TSC_SIGSEGV = 2 };
 
+	signals_for_exec(thread, false);
 	signals_let_in(thread);
 	if (process()->tsc_trapped)
 		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
