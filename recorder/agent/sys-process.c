@@ -186,17 +186,22 @@ static void forget_child(struct thread *child)
 static void record_clone(struct thread *thread, struct call *call,
 			 const struct clone_request *request, struct thread *child, uint64_t sp)
 {
+	enum { SIG_SETMASK_ = 2 };
+	uint64_t all = ~UNBLOCKABLE;
 	/* Tid words and TLS are the agent's to set; the rest is what the program asked for. */
 	uint64_t flags = request->flags & ~(uint64_t)(CLONE_SETTLS_ | CLONE_CHILD_SETTID_);
 	bool vfork = request->flags & CLONE_VFORK_;
 
 	(void) add_fetch(&shared()->n_threads, 1);
 	child->may_begin = vfork;
+	/* What strikes the child before it has its %gs would be noted for us. */
+	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, NULL, 8);
 	if (vfork)
 		baton_release(thread);
 	call->result = make_child(child, flags, sp);
 	if (vfork)
 		baton_acquire(thread);
+	signals_let_in(thread);
 	if (call->result < 0) {
 		forget_child(child);
 	} else if (vfork && child->state != THREAD_ENDED) {
