@@ -68,6 +68,39 @@ else
 	skip "full disk" "a tmpfs can't be mounted"
 fi
 
+# Without the baton threads are made and joined at the same time.
+start_recorded "$work/makers" --set stall=50ms -- "$PROGRAMS/thread-makers" 4000
+sleep 1
+kill -KILL "$(recorder_of $recorded)"
+sleep 10
+service=$(service_of $recorded)
+[ -z "$service" ] || kill -KILL "$service" 2>/dev/null
+wait $recorded
+is "killed while threads are made: none is lost" $? 0
+
+# A program that executes itself all the time, and is asked to end.
+cat >"$work/again.c" <<EOF
+#include <unistd.h>
+int main(void) { return execl("/proc/self/exe", "again", (char *)0); }
+EOF
+if ${CC:-cc} -o "$work/again" "$work/again.c" 2>/dev/null; then
+	lost=0 n=0
+	while [ $n -lt 10 ]; do
+		rm -rf "$work/execs"
+		start_recorded "$work/execs" -- "$work/again"
+		sleep "0.$((3 + n % 5))"
+		service=$(service_of $recorded)
+		[ -z "$service" ] || kill -TERM "$service"
+		within 3 eval "! kill -0 $recorded 2>/dev/null" || lost=$((lost + 1))
+		[ -z "$service" ] || kill -KILL "$service" 2>/dev/null
+		wait $recorded
+		n=$((n + 1))
+	done
+	is "a signal in the middle of an exec isn't lost" $lost 0
+else
+	skip "a signal in the middle of an exec isn't lost" "there is no compiler"
+fi
+
 # Killed a little later each time, from before the first exec on. 200 execs take half a second.
 chain="$PROGRAMS/process-exec-chain"
 for who in recorder injector; do
