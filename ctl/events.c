@@ -62,6 +62,7 @@ static const char *name_of(const struct event *event, char text[16])
 	case EVENT_SYSCALL:
 	case EVENT_MORE:
 	case EVENT_EXEC:
+	case EVENT_PI_WAIT:
 	case EVENT_EXIT:
 		name = syscall_name(event->nr);
 		break;

@@ -388,6 +388,7 @@ struct thread {
 	uint32_t may_begin;	/* futex: its creator has written CLONE_PARENT_SETTID's word */
 	uint32_t reserved;
 	uint64_t robust_list;
+	uint64_t pi_futex;	/* that it is about to wait for, or does; 0 none */
 	uint64_t mask;		/* as the program set it; the kernel's is less, signal.c says */
 	uint64_t call_mask;	/* in force during the present call (sigsuspend, ppoll) */
 	uint32_t has_call_mask;

@@ -34,6 +34,7 @@ enum event_kind {
 	EVENT_SNAPSHOT,		/* a snapshot stands right behind this event; result its number */
 	EVENT_EXIT,		/* exit_group; result the status */
 	EVENT_EXEC,		/* an exec is tried: nothing follows unless it failed */
+	EVENT_PI_WAIT,		/* before a call that waits for a PI futex; result its word */
 	EVENT_N
 };
 

@@ -191,6 +191,7 @@ static const char *const kind_names[EVENT_N] = {
 	[EVENT_GONE] = "a thread's end", [EVENT_SIGNAL] = "a signal", [EVENT_FATAL] = "a fatal signal",
 	[EVENT_ASYNC] = "a preemption", [EVENT_RESUME] = "a resumption", [EVENT_SNAPSHOT] = "a snapshot",
 	[EVENT_EXIT] = "exit", [EVENT_EXEC] = "exec",
+	[EVENT_PI_WAIT] = "a wait for a futex",
 };
 
 static void describe(uint32_t kind, uint32_t nr, uint32_t check, char *text, size_t size)

@@ -413,7 +413,6 @@ struct call {
 	uint32_t check;
 	uint32_t n_spans, max_spans;
 	bool yields;
-	bool is_done;		/* made at its entry: result says */
 	struct span *spans;	/* in the thread's scratch */
 };
 
@@ -475,12 +474,22 @@ void sys_rt_sigreturn(struct thread *thread, struct call *call);
 void sys_message(struct thread *thread, struct call *call);
 void sys_open(struct thread *thread, struct call *call);
 void sys_ioctl(struct thread *thread, struct call *call);
+void sys_futex(struct thread *thread, struct call *call);
 void sys_misc(struct thread *thread, struct call *call);
 /* Remembers that the service asked for what we refuse, for the incident's notes. */
 void note_refused(long nr);
 
-/* What of a call must happen where it is entered, before anything else. Baton. */
-void futex_at_entry(struct call *call);
+/* -- sys-futex.c ------------------------------------------------------------------------ */
+
+/*
+ * Recording, right before @call is made: a call that locks a PI futex is tried with the
+ * baton. True: that has decided it, call->result says how. Baton.
+ */
+bool pi_lock_begins(struct thread *thread, struct call *call);
+/* The call is back. */
+void pi_lock_ends(struct thread *thread);
+/* Replay: the next event, behind what @call wrote before it waited. */
+const struct event *replay_next_of_call(struct thread *thread, const struct call *call);
 
 /* -- signal.c ----------------------------------------------------------------------------- */
 

@@ -235,7 +235,6 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->nr = (long)(int32_t)context->regs[REG_RAX_];
 	call->result = 0;
 	call->n_spans = 0;
-	call->is_done = false;
 	for (int i = 0; i < 6; i++)
 		call->args[i] = call->kernel_args[i] = (long)context->regs[order[i]];
 	desc = syscall_desc(call->nr);
@@ -392,24 +391,23 @@ bool call_try(struct thread *thread, struct call *call)
 {
 	bool yields = call->yields && !passing();
 
-	if (yields) {
+	if (yields)
 		redirect(thread, call);
-		baton_release(thread);
-	}
 	for (;;) {
+		if (pi_lock_begins(thread, call))
+			break;
+		if (yields)
+			baton_release(thread);
 		call->result = program_call(thread, call->nr, call->kernel_args);
+		pi_lock_ends(thread);
+		if (yields)
+			baton_acquire(thread);
 		if (!thread->pending ||
 		    (call->result != GATE_ABORTED && call->result != -EINTR_))
 			break;
-		if (yields)
-			baton_acquire(thread);
 		if (!nothing_to_deliver(thread))
 			return call->result != GATE_ABORTED;
-		if (yields)
-			baton_release(thread);
 	}
-	if (yields)
-		baton_acquire(thread);
 	/* The mask that the call had set is over with it, but for the signal that ended it. */
 	if (!thread->pending)
 		thread->has_call_mask = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sys-misc - calls whose outputs depend on a command: ioctl, fcntl, futex and others
+ * sys-misc - calls whose outputs depend on a command: ioctl, fcntl and others
  *
  * What isn't known here is refused with the error of a kernel that doesn't know it
  * either, and reported: a guess could corrupt the replay silently.
@@ -112,7 +112,7 @@ void sys_ioctl(struct thread *thread, struct call *call)
 	call_perform(thread, call);
 }
 
-/* -- fcntl, futex ------------------------------------------------------------------------------ */
+/* -- fcntl ------------------------------------------------------------------------------------- */
 
 static void sys_fcntl(struct thread *thread, struct call *call)
 {
@@ -132,62 +132,6 @@ static void sys_fcntl(struct thread *thread, struct call *call)
 	if (size)
 		(void) call_add_span(call, (uint64_t)call->args[2], size, SPAN_FIXED, NULL);
 	call_perform(thread, call);
-}
-
-/* An ordinary request to lock: what else the kernel refuses it refuses by itself. */
-static bool locks_pi(const struct call *call)
-{
-	enum { LOCK_PI = 6, LOCK_PI2 = 13, PRIVATE = 128, REALTIME = 256 };
-	uint32_t op = (uint32_t)call->args[1] & ~(uint32_t)PRIVATE;
-
-	return call->nr == NR_futex && (op == LOCK_PI || op == LOCK_PI2 || op == (LOCK_PI2 | REALTIME));
-}
-
-/*
- * A thread that is to wait for a PI futex says so in the word, which its owner reads when it
- * unlocks. The kernel would write that while the baton is elsewhere, at no place that a
- * replay can find; so the lock is tried first, with the baton, which writes it, too.
- */
-void futex_at_entry(struct call *call)
-{
-	enum { TRYLOCK_PI = 8, PRIVATE = 128 };
-	const uint32_t waiters = 1u << 31, owner = (1u << 30) - 1;
-	uint64_t user = (uint64_t)call->args[0];
-	uint32_t word;
-
-	if (!locks_pi(call))
-		return;
-	if (!agent_replays()) {
-		call->result = agent_syscall(NR_futex, user, (call->args[1] & PRIVATE) | TRYLOCK_PI, 0, 0, 0,
-					     0);
-		call->is_done = call->result != -EAGAIN_;
-	} else if (copy_from_user(&word, user, sizeof(word)) && (word & owner)) {
-		word |= waiters;
-		(void) copy_to_user(user, &word, sizeof(word));
-	}
-}
-
-static void sys_futex(struct thread *thread, struct call *call)
-{
-	enum { COMMAND = 0x7f, WAIT = 0, WAKE_OP = 5, LOCK_PI = 6, UNLOCK_PI = 7, TRYLOCK_PI = 8,
-	       WAIT_BITSET = 9, WAIT_REQUEUE_PI = 11, CMP_REQUEUE_PI = 12, LOCK_PI2 = 13 };
-	long command = call->args[1] & COMMAND;
-
-	call->yields = command == WAIT || command == WAIT_BITSET || command == LOCK_PI ||
-		       command == LOCK_PI2 || command == WAIT_REQUEUE_PI;
-	/* The kernel writes to the words themselves. */
-	switch (command) {
-	case LOCK_PI: case UNLOCK_PI: case TRYLOCK_PI: case LOCK_PI2:
-		(void) call_add_span(call, (uint64_t)call->args[0], 4, SPAN_ALWAYS, NULL);
-		break;
-	case WAKE_OP: case WAIT_REQUEUE_PI: case CMP_REQUEUE_PI:
-		(void) call_add_span(call, (uint64_t)call->args[4], 4, SPAN_ALWAYS, NULL);
-		break;
-	}
-	if (call->is_done)
-		call_finish(thread, call);
-	else
-		call_perform(thread, call);
 }
 
 /* -- System V IPC ------------------------------------------------------------------------------- */
@@ -373,9 +317,6 @@ void sys_misc(struct thread *thread, struct call *call)
 	switch (call->nr) {
 	case NR_fcntl:
 		sys_fcntl(thread, call);
-		break;
-	case NR_futex:
-		sys_futex(thread, call);
 		break;
 	case NR_shmctl:
 		with_output(thread, call, 2, shmctl_output(call->args[1] & 0xff));

@@ -79,6 +79,9 @@ static void sys_code(struct thread *thread, struct call *call)
 	case NR_ioctl:
 		sys_ioctl(thread, call);
 		break;
+	case NR_futex:
+		sys_futex(thread, call);
+		break;
 	default:
 		sys_misc(thread, call);
 	}
@@ -136,7 +139,6 @@ static void attend_at_entry(struct thread *thread)
 
 void syscall_dispatch(struct thread *thread)
 {
-	bool resumed = thread->resumed;
 	struct call call;
 
 	if (context_of(thread)->regs[REG_RAX_] == BEGIN_SYSCALL && !process()->begun) {
@@ -144,17 +146,15 @@ void syscall_dispatch(struct thread *thread)
 		program_begins(thread);
 	}
 	call_prepare(thread, &call);
-	if (!resumed)
-		futex_at_entry(&call);
 	if (agent_replays()) {
-		const struct event *event = replay_next(thread);
+		const struct event *event = replay_next_of_call(thread, &call);
 
 		if ((event->kind == EVENT_SIGNAL || event->kind == EVENT_FATAL) &&
 		    (event->flags & EVENT_AT_ENTRY)) {
 			signal_replay(thread);
 			leave(thread);
 		}
-	} else if (!call.is_done) {
+	} else {
 		attend_at_entry(thread);
 	}
 	make(thread, &call);

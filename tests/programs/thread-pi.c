@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A mutex that inherits priorities, fought for by several threads: the kernel hands it over. */
-/* fails in replay: now and then another thread gets the mutex than in the recording; cause unknown */
 #include <pthread.h>
 
 #include "check.h"
