@@ -18,11 +18,17 @@ struct rt_sigframe {
 };
 static_assert(sizeof(struct rt_sigframe) == 440, "kernel ABI");
 
+enum { X87_AND_SSE = 3 };	/* bits of XSTATE_BV */
 enum { FLAG_TRAP = 1 << 8, FLAG_DIRECTION = 1 << 10, FLAG_RESUME = 1 << 16 };
 
 #define FLAGS_OF_PROGRAM 0x50dd5u	/* what sigreturn restores: OF DF TF SF ZF AF PF CF AC RF */
 
-/* A handler begins with the initial FP state: fpu__clear_user_states(). */
+/*
+ * A handler begins with the initial FP state: fpu__clear_user_states(). x87 and SSE are said
+ * to be in use, as the kernel says in every frame of its own (save_xstate_epilog()): else a
+ * kick that changes nothing would change XINUSE, which the dynamic linker's XSAVEC leaves
+ * on the stack.
+ */
 static void clear_fpstate(uint8_t *fpstate)
 {
 	static const uint32_t mxcsr = 0x1f80;
@@ -33,7 +39,7 @@ static void clear_fpstate(uint8_t *fpstate)
 	memcpy(fpstate + FXSAVE_FCW, &fcw, sizeof(fcw));
 	memcpy(fpstate + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
 	if (sw.magic1 == XSTATE_MAGIC1)
-		*xstate_bv(fpstate) = 0;
+		*xstate_bv(fpstate) = X87_AND_SSE;
 }
 
 static bool on_altstack(const struct thread *thread, uint64_t sp)
@@ -163,7 +169,7 @@ static bool restore_fpstate(uint8_t *ours, uint64_t users)
 	if (sw.magic1 != XSTATE_MAGIC1)
 		return true;
 	if (len == FXSAVE_LEN)
-		*xstate_bv(ours) = 3;	/* x87 and SSE; the rest is initial */
+		*xstate_bv(ours) = X87_AND_SSE;	/* the rest is initial */
 	else
 		*xstate_bv(ours) &= sw.xfeatures & users_sw.xfeatures;
 	memset(ours + XSAVE_BV + 8, 0, XSAVE_HEADER_LEN - 8);
