@@ -81,34 +81,28 @@ static void on_progress(uint64_t event, uint64_t end, void *userdata)
 static int check(struct window *window, int pid)
 {
 	const struct check_options check_options = { .repeat_output = true, .progress = on_progress };
-	struct check_result all = { 0 }, result;
+	const struct window_domain *domain = pid ? window_domain_of(window, pid) : window_main_domain(window);
+	struct check_result result;
 	struct replay_error error;
-	const char *end = "";
+	int r;
 
-	for (size_t i = 0; i < window->n_domains; i++) {
-		int r;
-
-		if (pid && window->domains[i].pid != pid)
-			continue;
-		r = check_domain(window, &window->domains[i], &check_options, &result, &error);
-		end_progress();
-		if (r < 0) {
-			log_error("%s", error.text);
-			return status_of(r);
-		}
-		all.events += result.events;
-		all.covered_ns += result.covered_ns;
-		all.snapshots += result.snapshots;
-		all.states_compared += result.states_compared;
-		all.missing_pages += result.missing_pages;
-		end = result.end;
-	}
+	r = check_window(window, pid, &check_options, &result, &error);
+	end_progress();
 	(void) fflush(stdout);
+	if (r < 0) {
+		log_error("%s", error.text);
+		return status_of(r);
+	}
+	if (window->n_lost)
+		log_notice("of %u processes the window has not enough for a replay", window->n_lost);
 	(void) fprintf(stderr, "checked: %" PRIu64 " events, %.3f seconds covered, %u snapshots; "
-		       "%u full comparisons, end: %s", all.events, (double)all.covered_ns / 1e9,
-		       all.snapshots, all.states_compared, end);
-	if (all.missing_pages)
-		(void) fprintf(stderr, "; %" PRIu64 " pages of the end weren't recorded", all.missing_pages);
+		       "%u full comparisons, end: %s", result.events,
+		       (double)window_covered_ns(window) / 1e9, result.snapshots, result.states_compared,
+		       domain->end);
+	if (result.processes > 1)
+		(void) fprintf(stderr, "; %u processes", result.processes);
+	if (result.missing_pages)
+		(void) fprintf(stderr, "; %" PRIu64 " pages of the end weren't recorded", result.missing_pages);
 	(void) fprintf(stderr, "\n");
 	return EXIT_DONE;
 }

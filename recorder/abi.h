@@ -45,6 +45,7 @@
 #define AGENT_SHARED (UINT64_C(16) << 20)
 #define AGENT_RING (UINT64_C(1) << 32)		/* mapped twice, so that no event wraps */
 #define AGENT_RING_MAX (UINT64_C(1) << 30)
+#define AGENT_SPARE (UINT64_C(4) << 32)		/* shared memory for the next forked child */
 #define AGENT_PROCESS (UINT64_C(8) << 32)	/* struct agent_process */
 #define AGENT_SLOTS (AGENT_PROCESS + (UINT64_C(1) << 20))
 #define AGENT_SCRATCH (UINT64_C(16) << 32)	/* large scratch buffers, one place per slot */
@@ -168,6 +169,13 @@ enum exec_state {
 	EXEC_NATIVE,		/* agent: didn't wait any longer, runs on unrecorded */
 };
 
+enum spare_state {
+	SPARE_NONE = 0,
+	SPARE_ASKED,		/* agent: spare_fd is a memfd for the next child */
+	SPARE_READY,		/* recorder: has opened it, and made it as long as it must be */
+	SPARE_REFUSED,		/* recorder: the child isn't recorded */
+};
+
 enum obituary_state {
 	OBITUARY_NONE = 0,
 	OBITUARY_WRITING,
@@ -200,6 +208,8 @@ enum replay_stop {
 	STOP_TRAP,		/* breakpoint, step, watchpoint: program code was stopped */
 	STOP_SIGNAL,		/* a handler is about to be called (stop_at_signals) */
 	STOP_THREAD,		/* a new thread is about to begin (stop_at_threads) */
+	STOP_FORK,		/* a recorded child comes: fork_fd (stop_at_forks) */
+	STOP_FORKED,		/* and is there: forked_pid */
 	STOP_END,		/* the log has ended */
 	STOP_DIVERGED,		/* struct divergence says how */
 	STOP_REQUESTED,		/* because of ATTENTION_STOP */
@@ -312,6 +322,10 @@ struct agent_shared {
 	uint32_t exec_state __attribute__((aligned(64)));	/* futex, enum exec_state */
 	uint32_t exec_tid;
 
+	/* Fork. */
+	uint32_t spare_state;	/* futex, enum spare_state */
+	int32_t spare_fd;
+
 	/* Death. */
 	struct obituary obituary __attribute__((aligned(64)));
 
@@ -332,6 +346,9 @@ struct agent_shared {
 	uint64_t stop_address;
 	uint32_t log_ended;	/* no more events will come */
 	uint32_t stop_at_events, stop_at_writes, stop_at_threads, stop_at_signals;
+	uint32_t stop_at_forks;
+	int32_t fork_fd;	/* replayer: shared memory for the child, open there; -1: no child */
+	int32_t forked_pid;
 	uint32_t ends_asleep;	/* at the log's end all threads were in calls */
 	struct replay_command command;
 	uint64_t stop_events_from; /* of stop_at_events: as `replayed` counts */

@@ -8,13 +8,14 @@
 
 #include "recorder/capture.h"
 #include "recorder/domain.h"
+#include "recorder/image.h"
 
 #define makedev_of(major_, minor_) makedev(major_, minor_)
 
 struct domain {
 	struct domain_env *env;
 	uint32_t id;
-	pid_t pid;
+	pid_t pid, parent;		/* parent: who made it, recorded or not */
 	struct agent_config config;
 	int memfd, wake_fd, pidfd;
 	struct agent_shared *shared;
@@ -54,6 +55,12 @@ struct domain {
 	bool freeze_is_ready;
 	struct domain_freeze freeze;
 
+	/* Forks: memory for the next child, for the one whose event was drained last; births. */
+	int spare, fork_memfd;
+	uint64_t fork_event;
+	struct domain_birth *births;
+	size_t n_births;
+
 	/* Death, exec. */
 	struct obituary obituary;
 	bool obituary_told, released, exec_taken;
@@ -77,7 +84,16 @@ static inline bool passing(const struct domain *d)
 	return load(&d->shared->mode) != MODE_RECORD;
 }
 
-uint64_t now_ns(void);
+static inline void domain_freep(struct domain **d)
+{
+	(void) domain_free(*d);
+}
+
+/* The first half of making one, and the second; @memfd is taken over, also on failure. */
+struct domain *domain_alloc(struct domain_env *env, uint32_t id, pid_t pid,
+			    const struct agent_config *config, int memfd);
+int domain_begin(struct domain *d);
+
 void wake_word(uint32_t *word);
 
 /* Ends the present log file behind the newest event. */
@@ -85,10 +101,20 @@ void cut_log(struct domain *d);
 /* At a snapshot event: a log that had a gap may begin again. */
 void restart_log(struct domain *d);
 
+/* 0: it is gone. */
+pid_t parent_of(pid_t pid);
 /* What @pid's own namespace calls it; 0: unknown. */
 uint64_t innermost_pid(pid_t pid);
 
-/* domain-snapshot.c: an EVENT_SNAPSHOT has been drained. */
+/* domain-fork.c: an EVENT_FORK has been drained; the next call is done; the log has ended. */
+void fork_begins(struct domain *d, uint64_t event);
+void fork_ends(struct domain *d, int64_t result);
+void fork_is_left(struct domain *d);
+void births_free(struct domain *d);
+
+/* domain-snapshot.c: what a snapshot of it before @event says first. */
+struct image_head snapshot_head(const struct domain *d, uint64_t event);
+/* An EVENT_SNAPSHOT has been drained. */
 void snapshot_begins(struct domain *d);
 /* Reads on. True: there is more to read. */
 bool snapshot_work(struct domain *d, size_t bytes);

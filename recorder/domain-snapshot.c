@@ -125,13 +125,13 @@ uint64_t innermost_pid(pid_t pid)
 	return 0;
 }
 
-static bool is_child_of(pid_t child, pid_t parent)
+pid_t parent_of(pid_t pid)
 {
 	char path[64];
-	uint64_t ppid;
+	uint64_t parent;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/status", child);
-	return read_number(path, "PPid:", &ppid) && (pid_t)ppid == parent;
+	(void) snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	return read_number(path, "PPid:", &parent) ? (pid_t)parent : 0;
 }
 
 /* The child's number here, given the number that the process has for it. 0: not found. */
@@ -141,7 +141,7 @@ static pid_t find_child(const struct domain *d, uint32_t number)
 	autoclean(fclosep) FILE *file = NULL;
 	pid_t pid;
 
-	if (is_child_of((pid_t)number, d->pid) && innermost_pid((pid_t)number) == number)
+	if (parent_of((pid_t)number) == d->pid && innermost_pid((pid_t)number) == number)
 		return (pid_t)number;
 	(void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", d->pid, d->pid);
 	file = fopen(path, "re");
@@ -153,7 +153,7 @@ static pid_t find_child(const struct domain *d, uint32_t number)
 
 /* -- into the store ---------------------------------------------------------------------------------- */
 
-static struct image_head make_head(const struct domain *d, uint64_t event)
+struct image_head snapshot_head(const struct domain *d, uint64_t event)
 {
 	struct timespec real;
 	struct rlimit stack;
@@ -203,7 +203,7 @@ static int store_maps(void *userdata, const struct image_map *rows, size_t n, co
 		      size_t text_len)
 {
 	struct domain *d = userdata;
-	struct image_head head = make_head(d, d->capture_event);
+	struct image_head head = snapshot_head(d, d->capture_event);
 	autoclean(freep) uint8_t *bytes = NULL;
 	size_t len;
 	int r;
@@ -513,7 +513,7 @@ static int add_threads(struct final_sink *sink, const struct capture *capture)
 
 static int add_head(struct final_sink *sink, uint64_t event, const struct obituary *death)
 {
-	struct image_head head = make_head(sink->d, event);
+	struct image_head head = snapshot_head(sink->d, event);
 	size_t len = sizeof(struct final_chunk) + sizeof(head);
 	uint8_t *bytes = malloc(len);
 

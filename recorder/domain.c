@@ -112,15 +112,11 @@ struct domain *domain_free(struct domain *d)
 	closep(&d->memfd);
 	closep(&d->wake_fd);
 	closep(&d->pidfd);
+	births_free(d);
 	free(d->log);
 	free(d->exe);
 	free(d);
 	return NULL;
-}
-
-static void domain_freep(struct domain **d)
-{
-	(void) domain_free(*d);
 }
 
 static int map_memory(struct domain *d)
@@ -150,43 +146,61 @@ static void read_facts(struct domain *d)
 		d->exe = strndup(target, (size_t)n);
 	if (prlimit(d->pid, RLIMIT_STACK, NULL, &stack) == 0)
 		d->stack_limit = stack.rlim_cur;
+	d->parent = parent_of(d->pid);
 	d->same_pids = innermost_pid(d->pid) == (uint64_t)d->pid;
 }
 
-int domain_new(struct domain_env *env, uint32_t id, pid_t pid, const struct agent_config *config,
-	       int memfd, struct domain **ret_domain)
+struct domain *domain_alloc(struct domain_env *env, uint32_t id, pid_t pid,
+			    const struct agent_config *config, int memfd)
 {
-	autoclean(domain_freep) struct domain *d = calloc(1, sizeof(*d));
-	int r;
+	struct domain *d = calloc(1, sizeof(*d));
 
 	if (!d) {
 		(void) close(memfd);
-		return -ENOMEM;
+		return NULL;
 	}
 	d->env = env;
 	d->id = id;
 	d->pid = pid;
 	d->config = *config;
 	d->memfd = memfd;
-	d->wake_fd = d->pidfd = -1;
+	d->wake_fd = d->pidfd = d->spare = d->fork_memfd = -1;
+	return d;
+}
+
+int domain_begin(struct domain *d)
+{
+	int r;
+
 	d->log = malloc(CHUNK_MAX_RAW);
 	if (!d->log)
 		return -ENOMEM;
-	d->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (d->pidfd < 0)
-		return -errno;
 	d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->wake_fd < 0)
 		return -errno;
 	r = map_memory(d);
 	if (r < 0)
 		return r;
-	read_facts(d);
-	d->next_snapshot_ns = now_ns() + env->policy->snapshot_interval_ns;
-	d->log_is_whole = true;	/* the agent's first snapshot is under way */
-	r = start_waiter(d);
+	d->next_snapshot_ns = now_ns() + d->env->policy->snapshot_interval_ns;
+	d->log_is_whole = true;	/* the agent's first snapshot is under way, or the parent's log says it */
+	return start_waiter(d);
+}
+
+int domain_new(struct domain_env *env, uint32_t id, pid_t pid, const struct agent_config *config,
+	       int memfd, struct domain **ret_domain)
+{
+	autoclean(domain_freep) struct domain *d = domain_alloc(env, id, pid, config, memfd);
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	d->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (d->pidfd < 0)
+		return -errno;
+	r = domain_begin(d);
 	if (r < 0)
 		return r;
+	read_facts(d);
 	*ret_domain = MOVE(d);
 	return 0;
 }
@@ -332,7 +346,11 @@ static void look_at_event(struct domain *d, const struct event *event, uint64_t 
 	case EVENT_ASYNC:
 		d->async_events++;
 		break;
+	case EVENT_FORK:
+		fork_begins(d, number);
+		break;
 	case EVENT_SYSCALL:
+		fork_ends(d, event->result);
 		if (event->nr == NR_mmap && event->len > sizeof(*event))
 			note_mapping(d, event);
 		break;
@@ -499,6 +517,10 @@ static int news(struct domain *d)
 	}
 	if (d->obituary_told && !d->released)
 		result |= DOMAIN_DYING;
+	if (load(&d->shared->spare_state) == SPARE_ASKED)
+		result |= DOMAIN_FORKS;
+	if (d->n_births)
+		result |= DOMAIN_BORE;
 	exec_state = load(&d->shared->exec_state);
 	if (exec_state == EXEC_ASKED && !d->exec_taken)
 		result |= DOMAIN_EXECS;
@@ -532,7 +554,8 @@ int domain_work(struct domain *d, bool *ret_more)
 		write_log(d);
 	more |= snapshot_work(d, STEP_BYTES);
 	schedule_snapshots(d, now);
-	store_trim(d->env->store, now);
+	/* Not by the clock: while a crash is looked at, what led to it doesn't grow old. */
+	store_trim(d->env->store, d->last_event_ns);
 	r = news(d) | (passes ? DOMAIN_PASSES : 0);
 	if (!more) {
 		arm_wakeup(d, now);
@@ -576,13 +599,16 @@ static bool exec_goes_on(struct domain *d, uint32_t from, uint32_t to)
 	return done;
 }
 
-/* The service could name anybody's thread, and we may trace more than it may. */
+/*
+ * The service could name anybody's thread, and we may trace more than it may. A child that
+ * vfork(2) made is its parent's thread to the agent.
+ */
 static bool is_thread_of(pid_t tid, pid_t pid)
 {
 	char path[64];
 
 	(void) snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, tid);
-	return access(path, F_OK) == 0;
+	return access(path, F_OK) == 0 || parent_of(tid) == pid;
 }
 
 pid_t domain_take_exec(struct domain *d)
@@ -607,9 +633,19 @@ bool domain_exec_ready(struct domain *d, pid_t tid, bool ready)
 	       exec_goes_on(d, EXEC_ASKED, ready ? EXEC_READY : EXEC_NATIVE);
 }
 
-void domain_exec_over(struct domain *d)
+void domain_exec_over(struct domain *d, pid_t tid)
 {
-	(void) exec_goes_on(d, EXEC_FAILED, EXEC_NONE);
+	if (tid == (pid_t)load(&d->shared->exec_tid))
+		(void) exec_goes_on(d, EXEC_FAILED, EXEC_NONE);
+}
+
+void domain_flush(struct domain *d)
+{
+	bool more = true;
+
+	while (more && !d->broken && drain(d, &more) == 0)
+		;
+	write_log(d);
 }
 
 void domain_release(struct domain *d)
@@ -630,14 +666,11 @@ void domain_pass(struct domain *d)
 
 void domain_finish(struct domain *d, enum domain_end end)
 {
-	bool more = true;
-
 	d->end = end;
-	while (more && !d->broken && drain(d, &more) == 0)
-		;
+	domain_flush(d);
 	while (snapshot_work(d, SIZE_MAX / 2))
 		;
-	write_log(d);
+	fork_is_left(d);
 	store_domain_end(d->env->store, d->id);
 }
 
@@ -657,6 +690,7 @@ uint32_t domain_tid(const struct domain *d, uint32_t slot)
 
 int domain_wake_fd(const struct domain *d) { return d->wake_fd; }
 int domain_pidfd(const struct domain *d) { return d->pidfd; }
+pid_t domain_parent(const struct domain *d) { return d->parent; }
 enum domain_end domain_end(const struct domain *d) { return d->end; }
 const struct agent_config *domain_config(const struct domain *d) { return &d->config; }
 const char *domain_exe(const struct domain *d) { return d->exe; }

@@ -23,6 +23,9 @@
 
 struct domain;
 
+/* CLOCK_MONOTONIC. */
+uint64_t now_ns(void);
+
 /* What the recorder's domains have in common. */
 struct domain_env {
 	struct store *store;
@@ -39,6 +42,8 @@ enum domain_news {		/* what domain_work() wants its owner to know: bits */
 	DOMAIN_EXEC_FAILED = 1 << 3,	/* it is still itself: domain_exec_over() */
 	DOMAIN_PASSES = 1 << 4,	/* it goes on natively; told once */
 	DOMAIN_BROKEN = 1 << 5,	/* it writes nonsense: recording of it is over */
+	DOMAIN_FORKS = 1 << 6,	/* it is about to fork: domain_make_spare() */
+	DOMAIN_BORE = 1 << 7,	/* it has children: domain_take_birth() */
 };
 
 enum domain_end {
@@ -57,8 +62,32 @@ int domain_new(struct domain_env *env, uint32_t id, pid_t pid, const struct agen
 	       int memfd, struct domain **ret_domain);
 struct domain *domain_free(struct domain *domain);
 
+/*
+ * Gives the agent shared memory for the child that it is about to fork; @wanted false: the
+ * child isn't to be recorded.
+ */
+void domain_make_spare(struct domain *domain, bool wanted);
+
+/* A child that a domain has forked, and that has begun to write its log. */
+struct domain_birth {
+	pid_t pid;
+	int memfd;		/* whoever takes the birth closes it, or gives it to the child */
+	uint64_t event;		/* of the parent's log: where the child's begins */
+	uint64_t ns;
+};
+bool domain_take_birth(struct domain *domain, struct domain_birth *ret_birth);
+
+/*
+ * Begins to record it, with its memory (taken over, also on failure). Its domain_pidfd() is
+ * -1 if it has ended already: what it has written is still to be drained.
+ */
+int domain_new_child(const struct domain *parent, const struct domain_birth *birth, uint32_t id,
+		     struct domain **ret_domain);
+
 uint32_t domain_id(const struct domain *domain);
 pid_t domain_pid(const struct domain *domain);
+/* The process that made it, recorded or not; 0: unknown. */
+pid_t domain_parent(const struct domain *domain);
 /* The id of the thread in @slot, as the process sees it; 0: unknown. */
 uint32_t domain_tid(const struct domain *domain, uint32_t slot);
 
@@ -144,8 +173,11 @@ bool domain_exec_ready(struct domain *domain, pid_t tid, bool ready);
 /* Whether its last word was an exec: then it went on as an image that isn't recorded. */
 bool domain_has_execed(const struct domain *domain);
 
-/* The injector has let go again, after an exec that failed. */
-void domain_exec_over(struct domain *domain);
+/* The injector has let go of @tid again, after an exec that failed. */
+void domain_exec_over(struct domain *domain, pid_t tid);
+
+/* What has been logged so far goes into the store. */
+void domain_flush(struct domain *domain);
 
 struct domain_status {
 	uint64_t events;		/* in the log so far, without one whose outputs are cut off */

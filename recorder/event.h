@@ -35,6 +35,7 @@ enum event_kind {
 	EVENT_EXIT,		/* exit_group; result the status */
 	EVENT_EXEC,		/* an exec is tried: nothing follows unless it failed */
 	EVENT_PI_WAIT,		/* before a call that waits for a PI futex; result its word */
+	EVENT_FORK,		/* a child is about to be made that has a log of its own */
 	EVENT_N
 };
 

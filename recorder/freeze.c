@@ -12,7 +12,6 @@
 #include "common/autoclean.h"
 #include "common/log.h"
 #include "common/parse.h"
-#include "recorder/inject.h"
 #include "recorder/recorder-internal.h"
 #include "recorder/syscall-names.h"
 #include "ringstore/store.h"
@@ -84,9 +83,19 @@ static void add_note(struct json_object *notes, const char *text)
 	(void) json_object_array_add(notes, json_object_new_string(text));
 }
 
+void recorder_note(struct recorder *r, const char *text)
+{
+	enum { MAX_NOTES = 64 };
+
+	if (!r->notes)
+		r->notes = json_object_new_array();
+	if (json_object_array_length(r->notes) < MAX_NOTES)
+		add_note(r->notes, text);
+}
+
 /* What can't be replayed, or was refused, in plain words. */
-static struct json_object *notes_json(const struct domain *d, const struct final_state *final,
-				      unsigned files_left_out)
+static struct json_object *notes_json(const struct recorder *r, const struct domain *d,
+				      const struct final_state *final, unsigned files_left_out)
 {
 	struct json_object *notes = json_object_new_array();
 	struct domain_status status;
@@ -122,6 +131,8 @@ static struct json_object *notes_json(const struct domain *d, const struct final
 				"behind the last interruption", status.gaps);
 		add_note(notes, text);
 	}
+	for (size_t i = 0; r->notes && i < json_object_array_length(r->notes); i++)
+		(void) json_object_array_add(notes, json_object_get(json_object_array_get_idx(r->notes, i)));
 	if (final && final->n_missing) {
 		(void) snprintf(text, sizeof(text), "%" PRIu64 " pages of the last state weren't hashed for "
 				"want of time", final->n_missing);
@@ -130,18 +141,21 @@ static struct json_object *notes_json(const struct domain *d, const struct final
 	return notes;
 }
 
-static struct json_object *domain_json(const struct recorder *r, const struct domain *d,
-				       uint64_t event, const struct final_state *final)
+static struct json_object *domain_json(const struct member *m, uint64_t event,
+				       const struct final_state *final)
 {
 	static const char *const ends[] = { "freeze", "death", "exit", "exec", "kill" };
 	struct json_object *json = json_object_new_object();
+	const struct domain *d = m->domain;
 	const struct agent_config *config = domain_config(d);
 	struct domain_status status;
 
 	domain_get_status(d, &status);
 	add_number(json, "domain", domain_id(d));
 	add_number(json, "pid", (uint64_t)domain_pid(d));
+	add_number(json, "parent", (uint64_t)domain_parent(d));
 	add_string(json, "exe", domain_exe(d));
+	add(json, "command", json_object_get(m->command));
 	add_number(json, "end_event", event);
 	add_string(json, "end", ends[domain_end(d)]);
 	add(json, "final", json_object_new_boolean(final && final->n_pieces));
@@ -149,9 +163,77 @@ static struct json_object *domain_json(const struct recorder *r, const struct do
 	add_number(json, "abi", AGENT_ABI);
 	add_hex(json, "agent", agent_image_hash());
 	add_number(json, "tick_shift", config->tick_shift);
-	add(json, "tsc_per_ns", json_object_new_double(r->env.tsc_per_ns));
+	add(json, "tsc_per_ns", json_object_new_double(m->recorder->env.tsc_per_ns));
 	return json;
 }
+
+/* -- those that have ended ------------------------------------------------------------------------ */
+
+struct past {
+	struct past *next;		/* the one that ended before it */
+	uint64_t end_ns;
+	struct json_object *domain;	/* as a manifest has it */
+};
+
+/* The store keeps a bit more than the window: the snapshot that it begins with is older. */
+static void forget_old(struct recorder *r, uint64_t now)
+{
+	uint64_t keep = r->policy.window_ns > UINT64_MAX / 4 ? UINT64_MAX / 2 : 2 * r->policy.window_ns;
+	struct past **at = &r->past;
+
+	while (*at && now - (*at)->end_ns < keep)
+		at = &(*at)->next;
+	while (*at) {
+		struct past *old = *at;
+
+		*at = old->next;
+		(void) json_object_put(old->domain);
+		free(old);
+	}
+}
+
+void recorder_remember(struct recorder *r, const struct member *m)
+{
+	struct past *past = calloc(1, sizeof(*past));
+	struct domain_status status;
+
+	if (!past)
+		return;
+	domain_get_status(m->domain, &status);
+	past->end_ns = now_ns();
+	past->domain = domain_json(m, status.events, NULL);
+	past->next = r->past;
+	r->past = past;
+	forget_old(r, past->end_ns);
+}
+
+void recorder_forget(struct recorder *r)
+{
+	r->policy.window_ns = 0;
+	forget_old(r, UINT64_MAX);
+	(void) json_object_put(r->notes);
+}
+
+/* All processes of the window; last the one that the trigger is of. */
+static struct json_object *domains_json(struct recorder *r, struct member *trigger_of, uint64_t event,
+					const struct final_state *final)
+{
+	struct json_object *domains = json_object_new_array();
+
+	for (const struct past *past = r->past; past; past = past->next)
+		(void) json_object_array_add(domains, json_object_get(past->domain));
+	for (struct member *m = r->members; m; m = m->next) {
+		struct domain_status status;
+
+		domain_get_status(m->domain, &status);
+		if (m != trigger_of)
+			(void) json_object_array_add(domains, domain_json(m, status.events, NULL));
+	}
+	(void) json_object_array_add(domains, domain_json(trigger_of, event, final));
+	return domains;
+}
+
+/* -- files and host ---------------------------------------------------------------------------------- */
 
 static struct json_object *files_json(struct recorder *r, struct freeze *freeze, unsigned *left_out)
 {
@@ -226,11 +308,11 @@ static void make_id(struct recorder *r, char id[static 192])
 			*p = '_';
 }
 
-static struct json_object *manifest(struct recorder *r, struct domain *d, const char *id,
+static struct json_object *manifest(struct recorder *r, struct member *m, const char *id,
 				    const struct trigger *trigger, uint64_t event,
 				    const struct final_state *final, struct freeze *freeze)
 {
-	struct json_object *json = json_object_new_object(), *domains = json_object_new_array();
+	struct json_object *json = json_object_new_object();
 	struct json_object *policy = json_object_new_object(), *files;
 	unsigned left_out = 0;
 	struct timespec now;
@@ -240,12 +322,11 @@ static struct json_object *manifest(struct recorder *r, struct domain *d, const 
 	add_string(json, "id", id);
 	add_string(json, "service", r->policy.name);
 	add(json, "command", json_object_get(r->command));
-	add(json, "trigger", trigger_json(trigger, domain_tid(d, trigger->thread)));
+	add(json, "trigger", trigger_json(trigger, domain_tid(m->domain, trigger->thread)));
 	add_number(json, "real_ns", (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
-	(void) json_object_array_add(domains, domain_json(r, d, event, final));
-	add(json, "domains", domains);
+	add(json, "domains", domains_json(r, m, event, final));
 	files = files_json(r, freeze, &left_out);
-	add(json, "notes", notes_json(d, final, left_out));
+	add(json, "notes", notes_json(r, m->domain, final, left_out));
 	policy_each(&r->policy, add_policy_key, policy);
 	add(json, "policy", policy);
 	add(json, "host", host_json());
@@ -253,7 +334,7 @@ static struct json_object *manifest(struct recorder *r, struct domain *d, const 
 	return json;
 }
 
-static int make_incident(struct recorder *r, struct domain *d, const char *id,
+static int make_incident(struct recorder *r, struct member *m, const char *id,
 			 const struct trigger *trigger, uint64_t event,
 			 const struct final_state *final)
 {
@@ -261,22 +342,26 @@ static int make_incident(struct recorder *r, struct domain *d, const char *id,
 	struct json_object *json;
 	int ret;
 
+	/* The trigger's own has been drained as far as the window goes. */
+	for (struct member *other = r->members; other; other = other->next)
+		if (other != m)
+			domain_flush(other->domain);
 	ret = store_freeze_begin(r->env.store, id, &freeze);
 	if (ret != 0)
 		return ret < 0 ? ret : -ENOSPC;
 	for (size_t i = 0; final && i < final->n_pieces && ret == 0; i++)
-		ret = freeze_add_final(freeze, domain_id(d), final->pieces[i].bytes, final->pieces[i].len);
+		ret = freeze_add_final(freeze, domain_id(m->domain), final->pieces[i].bytes, final->pieces[i].len);
 	if (ret != 0) {
 		(void) freeze_abort(freeze);
 		return ret < 0 ? ret : -ENOSPC;
 	}
-	json = manifest(r, d, id, trigger, event, final, freeze);
+	json = manifest(r, m, id, trigger, event, final, freeze);
 	ret = freeze_commit(freeze, json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY));
 	(void) json_object_put(json);
 	return ret > 0 ? -ENOSPC : ret;
 }
 
-void recorder_freeze(struct recorder *r, struct domain *d, const struct trigger *trigger,
+void recorder_freeze(struct recorder *r, struct member *m, const struct trigger *trigger,
 		     uint64_t event, const struct final_state *final)
 {
 	struct json_object *news;
@@ -284,7 +369,7 @@ void recorder_freeze(struct recorder *r, struct domain *d, const struct trigger 
 	int ret;
 
 	make_id(r, id);
-	ret = make_incident(r, d, id, trigger, event, final);
+	ret = make_incident(r, m, id, trigger, event, final);
 	if (ret < 0) {
 		log_error("can't freeze the window of %s: %s", r->policy.name, strerror(-ret));
 		news = recorder_news("not-frozen");
@@ -292,7 +377,7 @@ void recorder_freeze(struct recorder *r, struct domain *d, const struct trigger 
 	} else {
 		news = recorder_news("incident");
 		add_string(news, "id", id);
-		add(news, "trigger", trigger_json(trigger, domain_tid(d, trigger->thread)));
+		add(news, "trigger", trigger_json(trigger, domain_tid(m->domain, trigger->thread)));
 	}
 	recorder_tell(r, news);
 }
@@ -301,23 +386,57 @@ void recorder_freeze(struct recorder *r, struct domain *d, const struct trigger 
 
 static const char *state_of(const struct recorder *r, const struct domain_status *status)
 {
-	if (!r->current)
+	if (!r->members)
 		return "waiting";
 	return status->passing ? "passing" : "recording";
+}
+
+/* Of all processes that run. The pauses are of the one that has the longest. */
+static void add_up(const struct recorder *r, struct domain_status *sum)
+{
+	*sum = (struct domain_status){ .passing = r->members != NULL };
+	for (const struct member *m = r->members; m; m = m->next) {
+		struct domain_status one;
+
+		domain_get_status(m->domain, &one);
+		sum->events += one.events;
+		sum->log_bytes += one.log_bytes;
+		sum->threads += one.threads;
+		sum->snapshots += one.snapshots;
+		sum->snapshots_failed += one.snapshots_failed;
+		if (one.snapshot_error)
+			sum->snapshot_error = one.snapshot_error;
+		if (one.longest_stall_ns > sum->longest_stall_ns)
+			sum->longest_stall_ns = one.longest_stall_ns;
+		sum->stalls += one.stalls;
+		sum->stalled_ns += one.stalled_ns;
+		sum->async_events += one.async_events;
+		sum->gaps += one.gaps;
+		sum->passing &= one.passing;
+	}
+}
+
+static unsigned n_processes(const struct recorder *r)
+{
+	unsigned n = 0;
+
+	for (const struct member *m = r->members; m; m = m->next)
+		n++;
+	return n;
 }
 
 struct json_object *recorder_status(struct recorder *r)
 {
 	struct json_object *json = recorder_news("status");
-	struct domain_status domain = { 0 };
+	struct domain_status domain;
 	struct store_status store;
 
-	if (r->current)
-		domain_get_status(r->current, &domain);
+	add_up(r, &domain);
 	store_get_status(r->env.store, &store);
 	add_string(json, "service", r->policy.name);
 	add_string(json, "state", state_of(r, &domain));
-	add_number(json, "pid", r->current ? (uint64_t)domain_pid(r->current) : 0);
+	add_number(json, "pid", (uint64_t)r->main_pid);
+	add_number(json, "processes", n_processes(r));
 	add_number(json, "recorder_pid", (uint64_t)getpid());
 	add_number(json, "events", domain.events);
 	add_number(json, "log_bytes", domain.log_bytes);

@@ -44,10 +44,16 @@ struct image_head {
 	le32 tick_shift, cpu;	/* cpu: where the program began */
 	le64 stack_limit;	/* RLIMIT_STACK */
 	le64 n_missing;		/* IMAGE_INCOMPLETE: pages left out */
+	/*
+	 * Not 0: this is no image. The process was forked by that domain, and began as what it
+	 * was before fork_event.
+	 */
+	le32 fork_domain, reserved;
+	le64 fork_event;
 	le32 death_thread, death_signal;
 	le64 death_regs[N_REGS];
 };
-static_assert(sizeof(struct image_head) == 264, "on-disk layout");
+static_assert(sizeof(struct image_head) == 280, "on-disk layout");
 
 struct image_map {
 	le64 start, end;

@@ -1,11 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* recorder-internal - what recorder.c (loop, triggers) and freeze.c (incidents) share */
+/*
+ * recorder-internal - what recorder.c (loop, triggers), members.c (processes) and freeze.c
+ * (incidents) share
+ */
 #pragma once
 
 #include <json-c/json.h>
 #include <systemd/sd-event.h>
 
 #include "recorder/domain.h"
+#include "recorder/inject.h"
+
+struct recorder;
+
+/* A process of the service, as one image: an exec makes it another. */
+struct member {
+	struct recorder *recorder;
+	struct member *next;
+	struct domain *domain;
+	struct json_object *command;	/* an array */
+	sd_event_source *wake, *death, *timer, *more;
+};
+
+/* One that has ended, as manifests list it. */
+struct past;
 
 struct recorder {
 	sd_event *event;
@@ -14,10 +32,13 @@ struct recorder {
 	struct policy policy;
 	struct domain_env env;
 	uint32_t n_domains;
-	struct json_object *command;	/* of the image that runs: an array */
-	struct domain *current;		/* the image that runs now */
-	sd_event_source *wake_source, *death_source, *timer, *more_source, *freeze_timer;
-	sd_event_source *injector_source;
+	struct json_object *command;	/* of the first process, as it was last: an array */
+	struct json_object *notes;	/* an array */
+	struct member *members;
+	struct past *past;
+	pid_t main_pid;			/* the service's first process; 0: it isn't there yet */
+	bool main_exited;		/* our owner has waited for it */
+	sd_event_source *freeze_timer, *injector_source;
 	pid_t injector_pid, attaching;	/* attaching: what it has been asked to, without an answer yet */
 	bool injector_works;		/* it has answered once */
 	bool freeze_asked;
@@ -32,17 +53,56 @@ struct trigger {
 	uint32_t thread;	/* slot */
 };
 
+/* -- recorder.c ------------------------------------------------------------------------------------ */
+
 /* Sends @message, and puts it. */
 void recorder_tell(struct recorder *recorder, struct json_object *message);
 struct json_object *recorder_news(const char *news);
+void recorder_tell_pid(struct recorder *recorder, const char *news, pid_t pid, const char *why);
+/* @pid isn't recorded: news if it is the service itself, else a note. */
+void recorder_native(struct recorder *recorder, pid_t pid, const char *why);
+
+void recorder_attach(struct recorder *recorder, pid_t pid);
+int tell_injector(struct recorder *recorder, enum inject_kind kind, pid_t pid);
+
+/* DOMAIN_DYING, DOMAIN_FROZEN. */
+void process_dies(struct member *member);
+void window_frozen(struct member *member);
+
+/* -- members.c ------------------------------------------------------------------------------------- */
+
+struct member *member_of_pid(struct recorder *recorder, pid_t pid);
+/* Is it the service's first process, or will be? */
+bool is_main(const struct recorder *recorder, pid_t pid);
+
+/* The agent begins in a new image. What was recorded of the one before stays in the store. */
+void member_image_begins(struct recorder *recorder, const struct inject_message *message, int memfd);
+void member_drop(struct member *member);
+
+void member_work(struct member *member);
+void member_work_soon(struct member *member);
+void member_take_births(struct member *member);
+
+/* Our owner says that the service is over: who is left of it goes on natively. */
+void members_main_exited(struct recorder *recorder);
+
+/* -- freeze.c -------------------------------------------------------------------------------------- */
+
 /* The command line of @pid, as an array. */
 struct json_object *recorder_command(pid_t pid);
 struct json_object *recorder_status(struct recorder *recorder);
-void recorder_attach(struct recorder *recorder, pid_t pid);
+
+/* What the manifests of incidents say besides. */
+void recorder_note(struct recorder *recorder, const char *text);
+
+/* It has ended: incidents list it for as long as the window may hold something of it. */
+void recorder_remember(struct recorder *recorder, const struct member *member);
+void recorder_forget(struct recorder *recorder);
 
 /*
- * Makes an incident of the window that ends before @event of @domain, and tells. @final:
- * the state that a replay must reach there, or NULL: the snapshot at that event says it.
+ * Makes an incident of the window that ends before @event of @member's domain, and now in
+ * all others, and tells. @final: the state that a replay must reach there, or NULL: the
+ * snapshot at that event says it.
  */
-void recorder_freeze(struct recorder *recorder, struct domain *domain, const struct trigger *trigger,
+void recorder_freeze(struct recorder *recorder, struct member *member, const struct trigger *trigger,
 		     uint64_t event, const struct final_state *final);

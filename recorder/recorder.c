@@ -27,11 +27,8 @@
 /* How long a freeze request waits for the program to come by, before it is looked at asleep. */
 #define FREEZE_PATIENCE_US UINT64_C(200000)
 
-/* sd-event's own would put a timer off by a quarter of a second. */
 #define ACCURACY_US 1000
 
-static void work_soon(struct recorder *r);
-static int tell_injector(struct recorder *r, enum inject_kind kind, pid_t pid);
 static int start_injector(struct recorder *r);
 
 /* -- saying ------------------------------------------------------------------------------------ */
@@ -53,7 +50,7 @@ struct json_object *recorder_news(const char *news)
 	return message;
 }
 
-static void tell_pid(struct recorder *r, const char *news, pid_t pid, const char *why)
+void recorder_tell_pid(struct recorder *r, const char *news, pid_t pid, const char *why)
 {
 	struct json_object *message = recorder_news(news);
 
@@ -61,6 +58,19 @@ static void tell_pid(struct recorder *r, const char *news, pid_t pid, const char
 	if (why)
 		(void) json_object_object_add(message, "why", json_object_new_string(why));
 	recorder_tell(r, message);
+}
+
+/* The service itself, or one of the processes that it has made? */
+void recorder_native(struct recorder *r, pid_t pid, const char *why)
+{
+	char text[512];
+
+	if (is_main(r, pid)) {
+		recorder_tell_pid(r, "native", pid, why);
+		return;
+	}
+	(void) snprintf(text, sizeof(text), "process %d ran unrecorded: %s", pid, why);
+	recorder_note(r, text);
 }
 
 /* -- triggers ------------------------------------------------------------------------------------- */
@@ -71,23 +81,28 @@ static bool is_crash(uint32_t signal)
 	       signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS;
 }
 
-static bool death_triggers(const struct recorder *r, const struct obituary *death)
+/* A crash is one in any process; how a process ends otherwise is the service's end only in its first. */
+static bool death_triggers(const struct recorder *r, pid_t pid, const struct obituary *death)
 {
 	unsigned triggers = r->policy.triggers;
 
+	if (death->signal && is_crash(death->signal) && (triggers & TRIGGER_CRASH))
+		return true;
+	if (!is_main(r, pid))
+		return false;
 	if (triggers & TRIGGER_EXIT)
 		return true;
-	if (death->signal)
-		return (triggers & TRIGGER_CRASH) && is_crash(death->signal);
-	return (triggers & TRIGGER_EXIT_STATUS) && (death->exit_status & 0xff) != 0;
+	return !death->signal && (triggers & TRIGGER_EXIT_STATUS) && (death->exit_status & 0xff) != 0;
 }
 
 /*
  * A process holds still to be looked at: what must be read of it is read, and it dies. Its
  * window is frozen then, while it is already gone and the service back up.
  */
-static void process_dies(struct recorder *r, struct domain *d)
+void process_dies(struct member *m)
 {
+	struct recorder *r = m->recorder;
+	struct domain *d = m->domain;
 	const struct obituary *death = domain_obituary(d);
 	struct final_state final = { 0 };
 	struct trigger trigger = {
@@ -98,7 +113,7 @@ static void process_dies(struct recorder *r, struct domain *d)
 		.thread = death->thread,
 	};
 	uint64_t bound = r->policy.crash_hold_ns;
-	bool more = true, wanted = death_triggers(r, death);
+	bool more = true, wanted = death_triggers(r, domain_pid(d), death);
 
 	while (more && domain_work(d, &more) >= 0)
 		;
@@ -109,17 +124,18 @@ static void process_dies(struct recorder *r, struct domain *d)
 	domain_release(d);
 	domain_finish(d, death->signal ? DOMAIN_DIED : DOMAIN_EXITED);
 	if (wanted)
-		recorder_freeze(r, d, &trigger, death->event, &final);
+		recorder_freeze(r, m, &trigger, death->event, &final);
 	final_state_deinit(&final);
 }
 
 /* A freeze snapshot is whole: the window ends there, recording goes on. */
-static void window_frozen(struct recorder *r, struct domain *d)
+void window_frozen(struct member *m)
 {
+	struct recorder *r = m->recorder;
 	struct domain_freeze freeze;
-	struct trigger trigger = { .kind = "request", .pid = domain_pid(d) };
+	struct trigger trigger = { .kind = "request", .pid = domain_pid(m->domain) };
 
-	if (!domain_take_freeze(d, &freeze))
+	if (!domain_take_freeze(m->domain, &freeze))
 		return;
 	if (freeze.signal) {
 		trigger.kind = "freeze-signal";
@@ -127,12 +143,14 @@ static void window_frozen(struct recorder *r, struct domain *d)
 	} else {
 		r->freeze_asked = false;
 	}
-	recorder_freeze(r, d, &trigger, freeze.event, NULL);
+	recorder_freeze(r, m, &trigger, freeze.event, NULL);
 }
 
 /* Everybody sleeps: freezes what there is. */
-static void freeze_asleep(struct recorder *r, struct domain *d)
+static void freeze_asleep(struct member *m)
 {
+	struct recorder *r = m->recorder;
+	struct domain *d = m->domain;
 	struct trigger trigger = { .kind = "request", .pid = domain_pid(d) };
 	struct final_state final = { 0 };
 	struct domain_freeze freeze;
@@ -144,8 +162,16 @@ static void freeze_asleep(struct recorder *r, struct domain *d)
 	/* Taken back meanwhile: what was read is of no one moment. */
 	if (!domain_thaw(d))
 		final_state_deinit(&final);
-	recorder_freeze(r, d, &trigger, freeze.event, &final);
+	recorder_freeze(r, m, &trigger, freeze.event, &final);
 	final_state_deinit(&final);
+}
+
+/* Its first process, or who is left of it. */
+static struct member *service(struct recorder *r)
+{
+	struct member *m = member_of_pid(r, r->main_pid);
+
+	return m ? m : r->members;
 }
 
 static int on_freeze_patience(sd_event_source *source, uint64_t usec, void *userdata)
@@ -153,8 +179,8 @@ static int on_freeze_patience(sd_event_source *source, uint64_t usec, void *user
 	struct recorder *r = userdata;
 
 	(void) usec;
-	if (r->freeze_asked && r->current)
-		freeze_asleep(r, r->current);
+	if (r->freeze_asked && service(r))
+		freeze_asleep(service(r));
 	if (r->freeze_asked) {
 		(void) sd_event_source_set_time_relative(source, FREEZE_PATIENCE_US);
 		(void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -164,7 +190,9 @@ static int on_freeze_patience(sd_event_source *source, uint64_t usec, void *user
 
 static void ask_freeze(struct recorder *r)
 {
-	if (!r->current) {
+	struct member *m = service(r);
+
+	if (!m) {
 		struct json_object *message = recorder_news("not-frozen");
 
 		(void) json_object_object_add(message, "why",
@@ -173,169 +201,15 @@ static void ask_freeze(struct recorder *r)
 		return;
 	}
 	r->freeze_asked = true;
-	domain_ask_freeze(r->current);
+	domain_ask_freeze(m->domain);
 	(void) sd_event_source_set_time_relative(r->freeze_timer, FREEZE_PATIENCE_US);
 	(void) sd_event_source_set_enabled(r->freeze_timer, SD_EVENT_ONESHOT);
-	work_soon(r);
-}
-
-/* -- domains ---------------------------------------------------------------------------------------- */
-
-static void drop_domain(struct recorder *r)
-{
-	r->wake_source = sd_event_source_disable_unref(r->wake_source);
-	r->death_source = sd_event_source_disable_unref(r->death_source);
-	r->current = domain_free(r->current);
-}
-
-/* It is about to exec, or has failed to. */
-static void exec_news(struct recorder *r, struct domain *d, int news)
-{
-	pid_t tid = domain_take_exec(d);
-
-	if (!tid)
-		return;
-	if (news & DOMAIN_EXECS)
-		recorder_attach(r, tid);
-	else if (tell_injector(r, INJECT_LET_GO, tid) < 0)
-		domain_exec_over(d);
-}
-
-static void work(struct recorder *r)
-{
-	struct domain *d = r->current;
-	uint64_t deadline;
-	bool more = false;
-	int news;
-
-	if (!d)
-		return;
-	news = domain_work(d, &more);
-	if (news < 0)
-		return;
-	if (news & DOMAIN_BROKEN)
-		log_error("the log of process %d makes no sense: recording of it is over",
-			  domain_pid(d));
-	if (news & DOMAIN_PASSES)
-		tell_pid(r, "native", domain_pid(d), "recording stopped: it was stalled for longer than "
-			 "the policy's bound");
-	if (news & DOMAIN_FROZEN)
-		window_frozen(r, d);
-	if (news & (DOMAIN_EXECS | DOMAIN_EXEC_FAILED))
-		exec_news(r, d, news);
-	if (news & DOMAIN_DYING)
-		process_dies(r, d);
-
-	deadline = domain_deadline(d);
-	(void) sd_event_source_set_enabled(r->more_source, more ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-	if (deadline != UINT64_MAX)
-		(void) sd_event_source_set_time(r->timer, deadline / 1000);
-	(void) sd_event_source_set_enabled(r->timer,
-					   deadline == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
-}
-
-static void work_soon(struct recorder *r)
-{
-	(void) sd_event_source_set_enabled(r->more_source, SD_EVENT_ONESHOT);
-}
-
-static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	(void) source;
-	(void) fd;
-	(void) revents;
-	work(userdata);
-	return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void) source;
-	(void) usec;
-	work(userdata);
-	return 0;
-}
-
-static int on_more(sd_event_source *source, void *userdata)
-{
-	(void) source;
-	work(userdata);
-	return 0;
-}
-
-/* It said nothing: it was killed from outside, or we had lost it before. */
-static void gone_silently(struct recorder *r, struct domain *d)
-{
-	struct trigger trigger = { .kind = "killed", .signal = SIGKILL, .pid = domain_pid(d) };
-	struct domain_status status;
-
-	if (domain_has_execed(d)) {
-		domain_finish(d, DOMAIN_EXECED);
-		tell_pid(r, "native", domain_pid(d), "the injector did not come in time for its exec");
-		return;
-	}
-	domain_finish(d, DOMAIN_KILLED);
-	domain_get_status(d, &status);
-	if (status.passing) {
-		trigger.kind = "recording-stopped";
-		trigger.signal = 0;
-	}
-	if (r->policy.triggers & (TRIGGER_KILLED | TRIGGER_EXIT))
-		recorder_freeze(r, d, &trigger, status.events, NULL);
-}
-
-static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct recorder *r = userdata;
-	struct domain *d = r->current;
-
-	(void) source;
-	(void) fd;
-	(void) revents;
-	work(r);	/* an obituary may have come with it */
-	if (domain_end(d) == DOMAIN_RUNS)
-		gone_silently(r, d);
-	drop_domain(r);
-	recorder_tell(r, recorder_news("ended"));
-	return sd_event_exit(r->event, 0);
-}
-
-static int add_domain_sources(struct recorder *r)
-{
-	int ret;
-
-	ret = sd_event_add_io(r->event, &r->wake_source, domain_wake_fd(r->current), EPOLLIN, on_wake, r);
-	if (ret < 0)
-		return ret;
-	return sd_event_add_io(r->event, &r->death_source, domain_pidfd(r->current), EPOLLIN, on_death, r);
-}
-
-/* The agent begins in a new image. What was recorded of the one before stays in the store. */
-static void image_begins(struct recorder *r, const struct inject_message *message, int memfd)
-{
-	int ret;
-
-	if (r->current) {
-		domain_finish(r->current, DOMAIN_EXECED);
-		drop_domain(r);
-	}
-	ret = domain_new(&r->env, ++r->n_domains, message->pid, &message->config, memfd, &r->current);
-	if (ret == 0)
-		ret = add_domain_sources(r);
-	if (ret < 0) {
-		log_error("can't record process %d: %s", message->pid, strerror(-ret));
-		tell_pid(r, "native", message->pid, strerror(-ret));
-		return;
-	}
-	(void) json_object_put(r->command);
-	r->command = recorder_command(message->pid);
-	tell_pid(r, "recording", message->pid, NULL);
-	work_soon(r);
+	member_work_soon(m);
 }
 
 /* -- the injector --------------------------------------------------------------------------------------- */
 
-static int tell_injector(struct recorder *r, enum inject_kind kind, pid_t pid)
+int tell_injector(struct recorder *r, enum inject_kind kind, pid_t pid)
 {
 	struct inject_message message = { .kind = kind, .pid = pid };
 
@@ -344,10 +218,18 @@ static int tell_injector(struct recorder *r, enum inject_kind kind, pid_t pid)
 	return send(r->injector, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+/* Who waits for it needn't any more. */
+static void native(struct recorder *r, pid_t tid, const char *why)
+{
+	for (struct member *m = r->members; m; m = m->next)
+		(void) domain_exec_ready(m->domain, tid, false);
+	recorder_native(r, tid, why);
+}
+
 void recorder_attach(struct recorder *r, pid_t pid)
 {
 	if (tell_injector(r, INJECT_ATTACH, pid) < 0)
-		tell_pid(r, "native", pid, "there is no injector");
+		native(r, pid, "there is no injector");
 	else
 		r->attaching = pid;
 }
@@ -386,16 +268,30 @@ static void drop_injector(struct recorder *r)
 static void injector_died(struct recorder *r)
 {
 	drop_injector(r);
-	if (r->current) {
-		(void) domain_exec_ready(r->current, domain_take_exec(r->current), false);
-		domain_exec_over(r->current);
+	for (struct member *m = r->members; m; m = m->next) {
+		pid_t tid = domain_take_exec(m->domain);
+
+		(void) domain_exec_ready(m->domain, tid, false);
+		domain_exec_over(m->domain, tid);
 	}
 	if (r->attaching)
-		tell_pid(r, "native", r->attaching, "the injector died");
+		recorder_native(r, r->attaching, "the injector died");
 	r->attaching = 0;
 	if (r->injector_works && start_injector(r) < 0)
 		log_warning("no injector can be started: what the service executes next runs unrecorded");
 	r->injector_works = false;
+}
+
+/* The command that we were started for waits for that, or a process of ours, which may have given up. */
+static void attached(struct recorder *r, pid_t tid)
+{
+	bool awaited = !r->main_pid;
+
+	for (struct member *m = r->members; m && !awaited; m = m->next)
+		awaited = domain_exec_ready(m->domain, tid, true);
+	if (!awaited)
+		(void) tell_injector(r, INJECT_LET_GO, tid);
+	recorder_tell_pid(r, "attached", tid, NULL);
 }
 
 static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -418,22 +314,18 @@ static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *
 	r->attaching = 0;
 	switch (message.kind) {
 	case INJECT_ATTACHED:
-		if (r->current && !domain_exec_ready(r->current, message.pid, true))
-			(void) tell_injector(r, INJECT_LET_GO, message.pid);
-		tell_pid(r, "attached", message.pid, NULL);
+		attached(r, message.pid);
 		break;
 	case INJECT_LEFT:
-		if (r->current)
-			domain_exec_over(r->current);
+		for (struct member *m = r->members; m; m = m->next)
+			domain_exec_over(m->domain, message.pid);
 		break;
 	case INJECT_DONE:
 		if (memfd >= 0)
-			image_begins(r, &message, memfd);
+			member_image_begins(r, &message, memfd);
 		break;
 	case INJECT_NATIVE:
-		if (r->current)
-			(void) domain_exec_ready(r->current, message.pid, false);
-		tell_pid(r, "native", message.pid, message.text);
+		native(r, message.pid, message.text);
 		break;
 	}
 	return 0;
@@ -493,8 +385,8 @@ static void obey(struct recorder *r, struct json_object *message)
 		ask_freeze(r);
 	else if (strcmp(verb, "status") == 0)
 		recorder_tell(r, recorder_status(r));
-	else if (strcmp(verb, "exited") == 0 && !r->current)
-		(void) sd_event_exit(r->event, 0);	/* it was never recorded */
+	else if (strcmp(verb, "exited") == 0)
+		members_main_exited(r);
 }
 
 static int on_control(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -511,7 +403,7 @@ static int on_control(sd_event_source *source, int fd, uint32_t revents, void *u
 		/* Nobody listens any more. The service is recorded on until it ends. */
 		(void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
 		r->control = -1;
-		return r->current ? 0 : sd_event_exit(r->event, 0);
+		return r->members ? 0 : sd_event_exit(r->event, 0);
 	}
 	text[n] = '\0';
 	message = json_tokener_parse(text);
@@ -529,8 +421,8 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 
 	(void) source;
 	(void) info;
-	if (r->current)
-		domain_pass(r->current);
+	for (struct member *m = r->members; m; m = m->next)
+		domain_pass(m->domain);
 	return sd_event_exit(r->event, 0);
 }
 
@@ -563,10 +455,9 @@ static void calibrate(struct domain_env *env)
 
 static void recorder_deinit(struct recorder *r)
 {
-	if (r->event)
-		drop_domain(r);
-	r->more_source = sd_event_source_unref(r->more_source);
-	r->timer = sd_event_source_unref(r->timer);
+	while (r->members)
+		member_drop(r->members);
+	recorder_forget(r);
 	r->freeze_timer = sd_event_source_unref(r->freeze_timer);
 	r->injector_source = sd_event_source_unref(r->injector_source);
 	closep(&r->injector);
@@ -645,15 +536,6 @@ static int set_up(struct recorder *r, int argc, char **argv)
 	ret = sd_event_add_signal(r->event, NULL, SIGTERM, on_terminate, r);
 	if (ret >= 0)
 		ret = sd_event_add_io(r->event, NULL, r->control, EPOLLIN, on_control, r);
-	if (ret >= 0)
-		ret = sd_event_add_defer(r->event, &r->more_source, on_more, r);
-	if (ret >= 0)
-		ret = sd_event_source_set_enabled(r->more_source, SD_EVENT_OFF);
-	if (ret >= 0)
-		ret = sd_event_source_set_priority(r->more_source, SD_EVENT_PRIORITY_IDLE);
-	if (ret >= 0)
-		ret = sd_event_add_time(r->event, &r->timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
-					on_timer, r);
 	if (ret >= 0)
 		ret = sd_event_add_time(r->event, &r->freeze_timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
 					on_freeze_patience, r);

@@ -17,6 +17,7 @@ enum { PROGRESS_EVERY = 50000 };
 
 struct check {
 	struct window *window;
+	int pid;			/* only this one's images; 0: all */
 	const struct window_domain *domain;
 	const struct check_options *options;
 	struct check_result *result;
@@ -77,7 +78,7 @@ static int compare(struct check *c, struct state *state, const char *what)
 	struct replay_error difference;
 	int r = state_compare(state, c->session, &difference);
 
-	c->result->missing_pages = state_missing_pages(state);
+	c->result->missing_pages += state_missing_pages(state);
 	c->result->states_compared += r == 0;
 	if (r < 0)
 		(void) replay_fail(c->error, r, "diverged at event %" PRIu64 " (%s): %s",
@@ -151,6 +152,8 @@ static void progress(const struct check *c, uint64_t *last)
 	c->options->progress(position, c->domain->end_event, c->options->userdata);
 }
 
+static int check_child(const struct check *parent);
+
 static int run(struct check *c)
 {
 	enum session_stop stop;
@@ -168,6 +171,11 @@ static int run(struct check *c)
 			break;
 		case SESSION_SNAPSHOT:
 			r = compare_here(c);
+			if (r < 0)
+				return r;
+			break;
+		case SESSION_FORK:
+			r = check_child(c);
 			if (r < 0)
 				return r;
 			break;
@@ -192,34 +200,121 @@ static unsigned snapshots_in_window(const struct window_domain *domain)
 	return n;
 }
 
-int check_domain(struct window *window, const struct window_domain *domain,
-		 const struct check_options *options, struct check_result *ret_result,
-		 struct replay_error *ret_error)
+static bool is_wanted(const struct check *c, const struct window_domain *domain)
 {
-	struct check_result result = {
-		.snapshots = snapshots_in_window(domain),
-		.covered_ns = domain->end_ns - domain->begin_ns,
-		.end = domain->end,
+	return !c->pid || domain->pid == c->pid;
+}
+
+/* Is it forked, or does it fork, what is wanted? Its log must be gone through then. */
+static bool leads_to_wanted(const struct check *c, const struct window_domain *domain)
+{
+	if (is_wanted(c, domain))
+		return true;
+	for (size_t i = 0; i < c->window->n_domains; i++)
+		if (c->window->domains[i].fork_domain == domain->id &&
+		    leads_to_wanted(c, &c->window->domains[i]))
+			return true;
+	return false;
+}
+
+/* Of others nobody knows whether it was a pipe. */
+static bool repeats_output(const struct check *c)
+{
+	int pid = c->pid ? c->pid : window_main_domain(c->window)->pid;
+
+	return c->options->repeat_output && c->domain->pid == pid;
+}
+
+static struct session_options session_options(const struct check *c)
+{
+	return (struct session_options){
+		.domain = c->domain,
+		.snapshot = c->domain->begin_event,
+		.stop_at_writes = repeats_output(c),
+		.stop_at_snapshots = is_wanted(c, c->domain),
+		.stop_at_forks = c->window->n_domains > 1,
 	};
-	const struct session_options session_options = {
-		.domain = domain,
-		.snapshot = domain->begin_event,
-		.stop_at_writes = options->repeat_output,
-		.stop_at_snapshots = true,
-	};
-	struct check c = { window, domain, options, &result, ret_error, NULL, false };
+}
+
+/* The session is open. */
+static int check_session(struct check *c)
+{
+	struct check_result *result = c->result;
+	struct replay_error error;
 	int r;
 
-	if (domain->lost_events)
-		return replay_fail(ret_error, -EBADMSG, "the incident is damaged: its log ends at event %"
-				   PRIu64 ", %" PRIu64 " too early", domain->end_event,
-				   domain->lost_events);
-	r = session_open(window, &session_options, &c.session, ret_error);
+	r = run(c);
+	if (r < 0 && c->window->n_domains > 1) {
+		error = *c->error;
+		(void) replay_fail(c->error, r, "process %d: %s", c->domain->pid, error.text);
+	}
+	if (is_wanted(c, c->domain)) {
+		result->processes++;
+		result->snapshots += snapshots_in_window(c->domain);
+		result->events += session_position(c->session) - c->domain->begin_event;
+	}
+	return r;
+}
+
+static int damaged(const struct check *c)
+{
+	if (!c->domain->lost_events)
+		return 0;
+	return replay_fail(c->error, -EBADMSG, "the incident is damaged: its log ends at event %" PRIu64
+			   ", %" PRIu64 " too early", c->domain->end_event, c->domain->lost_events);
+}
+
+/* SESSION_FORK: the event is done. */
+static int check_child(const struct check *parent)
+{
+	struct check c = *parent;
+	struct session_options options;
+	int r;
+
+	c.domain = window_forked_at(parent->window, parent->domain->id, session_position(parent->session) - 1);
+	if (!c.domain || !leads_to_wanted(&c, c.domain))
+		return 0;
+	c.end_is_compared = false;
+	r = damaged(&c);
 	if (r < 0)
 		return r;
-	r = run(&c);
-	result.events = session_position(c.session) - domain->begin_event;
+	options = session_options(&c);
+	r = session_fork(parent->session, &options, &c.session, c.error);
+	if (r < 0)
+		return r;
+	r = check_session(&c);
 	(void) session_close(c.session);
+	return r;
+}
+
+static int check_domain(struct check *c)
+{
+	struct session_options options = session_options(c);
+	int r = damaged(c);
+
+	if (r < 0)
+		return r;
+	r = session_open(c->window, &options, &c->session, c->error);
+	if (r < 0)
+		return r;
+	r = check_session(c);
+	(void) session_close(c->session);
+	return r;
+}
+
+int check_window(struct window *window, int pid, const struct check_options *options,
+		 struct check_result *ret_result, struct replay_error *ret_error)
+{
+	struct check_result result = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < window->n_domains; i++) {
+		struct check c = { window, pid, &window->domains[i], options, &result, ret_error, NULL, false };
+
+		/* Its parent's replay comes by. */
+		if (!window->domains[i].fork_domain && leads_to_wanted(&c, c.domain))
+			r = check_domain(&c);
+	}
 	*ret_result = result;
 	return r;
 }

@@ -13,12 +13,10 @@
 
 struct check_result {
 	uint64_t events;
-	uint64_t covered_ns;
+	unsigned processes;		/* a process that executes another program counts again */
 	unsigned snapshots;		/* those in the window */
 	unsigned states_compared;	/* of which so many, the end included, were compared in full */
 	uint64_t missing_pages;		/* of the end: left out by the recorder, for want of time */
-	const char *end;		/* how the window ended */
-	uint64_t async_events;
 };
 
 struct check_options {
@@ -29,9 +27,9 @@ struct check_options {
 };
 
 /*
- * Checks @domain from its first snapshot. 0: everything matched. -EILSEQ: it diverged,
- * @ret_error says where. Another negative errno: it can't be replayed.
+ * Checks every process of the window, or the images of @pid (0: all), from where its part
+ * begins: a forked one where its parent's replay forks it. 0: everything matched. -EILSEQ:
+ * one diverged, @ret_error says which and where. Another negative errno: it can't be replayed.
  */
-int check_domain(struct window *window, const struct window_domain *domain,
-		 const struct check_options *options, struct check_result *ret_result,
-		 struct replay_error *ret_error);
+int check_window(struct window *window, int pid, const struct check_options *options,
+		 struct check_result *ret_result, struct replay_error *ret_error);

@@ -15,7 +15,7 @@ const char *event_kind_name(unsigned kind)
 		[EVENT_GONE] = "gone", [EVENT_SIGNAL] = "signal", [EVENT_FATAL] = "fatal",
 		[EVENT_ASYNC] = "async", [EVENT_RESUME] = "resume", [EVENT_SNAPSHOT] = "snapshot",
 		[EVENT_EXIT] = "exit", [EVENT_EXEC] = "exec",
-		[EVENT_PI_WAIT] = "pi-wait",
+		[EVENT_PI_WAIT] = "pi-wait", [EVENT_FORK] = "fork",
 	};
 
 	return kind < EVENT_N && names[kind] ? names[kind] : "unknown";

@@ -27,7 +27,6 @@
 #include "replay/session-internal.h"
 #include "ringstore/format.h"
 
-enum { RING_LEN = 8 << 20 };
 
 /* -- reading the snapshot ------------------------------------------------------------------------ */
 
@@ -221,9 +220,10 @@ static int make_plan(struct session *s, struct rebuild_plan **ret_plan, size_t *
 
 /*
  * What a recorded program's process may ask of the kernel: the agent's own calls. It can
- * open nothing, connect to nothing, start nothing but threads.
+ * open nothing, connect to nothing, start nothing but threads, and (@forks) processes that
+ * have the same fence.
  */
-static int raise_fence(void)
+static int raise_fence(bool forks)
 {
 	static const int allowed[] = {
 		SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), SCMP_SYS(madvise),
@@ -247,6 +247,12 @@ static int raise_fence(void)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 				     SCMP_A0(SCMP_CMP_EQ, PR_SET_TSC));
+	if (r == 0 && forks)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+				     SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
+	if (r == 0 && forks)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				     SCMP_A0(SCMP_CMP_EQ, CLONE_PARENT | SIGCHLD));
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
 				     SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A1(SCMP_CMP_EQ, RLIMIT_STACK));
@@ -324,7 +330,7 @@ __attribute__((noreturn)) static void child(struct session *s, const uint8_t *im
 	map_fixed(c->base + AGENT_REBUILD_PLAN, AGENT_REBUILD_PLAN_MAX, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, 7);
 	memcpy((void *)(c->base + AGENT_REBUILD_PLAN), plan, plan_len);
-	if (raise_fence() < 0)
+	if (raise_fence(s->rings != NULL) < 0)
 		child_failed(8);
 	__asm__ volatile("mov %0, %%rsp\n\tjmp *%1" ::"r"(sp), "r"(at + agent_image_entries()->rebuild)
 			 : "memory");
@@ -333,26 +339,25 @@ __attribute__((noreturn)) static void child(struct session *s, const uint8_t *im
 
 /* -- the parent ------------------------------------------------------------------------------------------------ */
 
-static int make_memory(struct session *s)
+int session_map(struct session *s)
 {
+	uint64_t len = REPLAY_RING_LEN;
 	uint8_t *ring;
 
-	s->memfd = (int)syscall(SYS_memfd_create, "blackbox-replay", MFD_CLOEXEC);
-	if (s->memfd < 0 || ftruncate(s->memfd, (off_t)(SHARED_CONTROL_LEN + RING_LEN)) < 0)
-		return -errno;
 	s->shared = mmap(NULL, SHARED_CONTROL_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, s->memfd, 0);
 	if (s->shared == MAP_FAILED) {
 		s->shared = NULL;
 		return -errno;
 	}
-	ring = mmap(NULL, 2 * RING_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ring = mmap(NULL, 2 * len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (ring == MAP_FAILED)
 		return -errno;
 	s->ring = ring;
-	for (int i = 0; i < 2; i++)
-		if (mmap(ring + i * RING_LEN, RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			 s->memfd, SHARED_CONTROL_LEN) == MAP_FAILED)
+	for (unsigned i = 0; i < 2; i++)
+		if (mmap(ring + i * len, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->memfd,
+			 SHARED_CONTROL_LEN) == MAP_FAILED)
 			return -errno;
+	memset(s->shared, 0, sizeof(*s->shared));
 	s->shared->abi = AGENT_ABI;
 	s->shared->mode = MODE_RECORD;
 	s->shared->stop_at_events = s->options.stop_at_events;
@@ -360,8 +365,17 @@ static int make_memory(struct session *s)
 		s->shared->stop_events_from = s->options.events_from - s->options.snapshot;
 	s->shared->stop_at_writes = s->options.stop_at_writes;
 	s->shared->stop_at_signals = s->options.stop_at_signals;
+	s->shared->stop_at_forks = s->options.stop_at_forks;
 	s->shared->ends_asleep = window_ends_asleep(s->options.domain);
 	return 0;
+}
+
+static int make_memory(struct session *s)
+{
+	s->memfd = (int)syscall(SYS_memfd_create, "blackbox-replay", MFD_CLOEXEC);
+	if (s->memfd < 0 || ftruncate(s->memfd, (off_t)(SHARED_CONTROL_LEN + REPLAY_RING_LEN)) < 0)
+		return -errno;
+	return session_map(s);
 }
 
 static void make_config(struct session *s)
@@ -374,7 +388,7 @@ static void make_config(struct session *s)
 		.role = AGENT_REPLAY,
 		.base = le64_get(head->base),
 		.vdso = le64_get(head->vdso),
-		.ring_len = RING_LEN,
+		.ring_len = REPLAY_RING_LEN,
 		.shared_len = SHARED_CONTROL_LEN,
 		.tick_shift = le32_get(head->tick_shift),
 		.entry = le64_get(head->entry),
@@ -499,6 +513,8 @@ int rebuild(struct session *s, struct replay_error *ret_error)
 	}
 	if (r == 0)
 		r = open_files(s);
+	if (r == 0 && s->options.stop_at_forks)
+		r = fork_rings_open(s);
 	if (r == 0)
 		r = make_plan(s, &plan, &plan_len, ret_error);
 	if (r == 0)
@@ -518,8 +534,8 @@ static void session_closep(struct session **s)
 	(void) session_close(*s);
 }
 
-int session_open(struct window *window, const struct session_options *options,
-		 struct session **ret_session, struct replay_error *ret_error)
+static int open_snapshot(struct window *window, const struct session_options *options,
+			 struct session **ret_session, struct replay_error *ret_error)
 {
 	autoclean(session_closep) struct session *s = calloc(1, sizeof(*s));
 	int r;
@@ -538,4 +554,12 @@ int session_open(struct window *window, const struct session_options *options,
 							    strerror(-r));
 	*ret_session = MOVE(s);
 	return 0;
+}
+
+int session_open(struct window *window, const struct session_options *options,
+		 struct session **ret_session, struct replay_error *ret_error)
+{
+	if (options->snapshot == 0 && options->domain->fork_domain)
+		return session_open_forked(window, options, ret_session, ret_error);
+	return open_snapshot(window, options, ret_session, ret_error);
 }

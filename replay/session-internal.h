@@ -26,6 +26,15 @@ struct watch {
 
 struct search;
 
+/* Shared memory for forked children, a generation each, under the numbers that they have in the process. */
+enum { MAX_FORK_DEPTH = 16 };
+#define REPLAY_RING_LEN (UINT64_C(8) << 20)
+
+struct fork_rings {
+	unsigned refs;
+	int fds[MAX_FORK_DEPTH];
+};
+
 struct session {
 	struct session_options options;
 	struct window *window;
@@ -44,6 +53,10 @@ struct session {
 	size_t text_len;
 	struct replay_file *files;
 	size_t n_files;
+
+	/* Forks: fork.c. */
+	struct fork_rings *rings;	/* NULL: nothing forks in this window */
+	unsigned depth;
 
 	/* Feeding: positions in the ring, and an event that had no room yet. */
 	struct event_reader *events;
@@ -80,6 +93,18 @@ int session_file(const struct session *session, const struct image_map *row);
 
 /* session.c: lets the stopped process go on. */
 void session_go(struct session *session);
+/* Waits for the next stop, feeding meanwhile. */
+int session_wait(struct session *session, struct replay_error *ret_error);
+
+/* rebuild.c: maps the shared memory, and fills it in for a replay. */
+int session_map(struct session *session);
+
+/* fork.c: before the process is there, which inherits them. */
+int fork_rings_open(struct session *session);
+void fork_rings_unref(struct fork_rings *rings);
+/* A domain that begins with a fork: by its parent's replay. */
+int session_open_forked(struct window *window, const struct session_options *options,
+			struct session **ret_session, struct replay_error *ret_error);
 
 /* The thread in @slot, as it is: locate.c's code may be what it runs. 0, -ESRCH or another errno. */
 int read_thread(const struct session *session, uint32_t slot, struct thread_view *ret_view);

@@ -129,7 +129,7 @@ static int silent_too_long(struct session *s, struct replay_error *ret_error)
 }
 
 /* Waits for a stop, feeding meanwhile. */
-static int wait_for_stop(struct session *s, struct replay_error *ret_error)
+int session_wait(struct session *s, struct replay_error *ret_error)
 {
 	uint64_t position = tail(s), since = now_ns();
 	const struct timespec look_again = { 0, 20000000 };
@@ -178,7 +178,7 @@ long session_call(struct session *s, long nr, uint64_t a, uint64_t b, uint64_t c
 
 	s->shared->command = (struct replay_command){ 1, (int32_t)nr, { a, b, c, d, e, f }, 0 };
 	session_go(s);
-	if (wait_for_stop(s, &ignored) < 0 || s->shared->stop != stop)
+	if (session_wait(s, &ignored) < 0 || s->shared->stop != stop)
 		return -EIO;
 	return s->shared->command.result;
 }
@@ -191,7 +191,7 @@ static const char *const kind_names[EVENT_N] = {
 	[EVENT_GONE] = "a thread's end", [EVENT_SIGNAL] = "a signal", [EVENT_FATAL] = "a fatal signal",
 	[EVENT_ASYNC] = "a preemption", [EVENT_RESUME] = "a resumption", [EVENT_SNAPSHOT] = "a snapshot",
 	[EVENT_EXIT] = "exit", [EVENT_EXEC] = "exec",
-	[EVENT_PI_WAIT] = "a wait for a futex",
+	[EVENT_PI_WAIT] = "a wait for a futex", [EVENT_FORK] = "a fork",
 };
 
 static void describe(uint32_t kind, uint32_t nr, uint32_t check, char *text, size_t size)
@@ -243,6 +243,9 @@ static int handle_stop(struct session *s, enum session_stop *ret_stop, struct re
 	case STOP_SNAPSHOT:
 		*ret_stop = SESSION_SNAPSHOT;
 		return s->options.stop_at_snapshots ? 0 : -EAGAIN;
+	case STOP_FORK:
+		*ret_stop = SESSION_FORK;
+		return 0;
 	case STOP_SIGNAL:
 		*ret_stop = SESSION_SIGNAL;
 		return 0;
@@ -283,7 +286,7 @@ int session_run(struct session *s, enum session_stop *ret_stop, struct replay_er
 	do {
 		before_go(s);
 		session_go(s);
-		r = wait_for_stop(s, ret_error);
+		r = session_wait(s, ret_error);
 		if (r < 0)
 			return r;
 		r = handle_stop(s, ret_stop, ret_error);
@@ -374,6 +377,7 @@ struct session *session_close(struct session *s)
 	free(s->files);
 	closep(&s->mem);
 	closep(&s->memfd);
+	fork_rings_unref(s->rings);
 	s->events = event_reader_close(s->events);
 	free(s->breakpoints);
 	free(s->rows);

@@ -26,7 +26,7 @@ struct session;
 struct session_options {
 	const struct window_domain *domain;
 	uint64_t snapshot;		/* the event of the snapshot to begin from */
-	bool stop_at_events, stop_at_writes, stop_at_snapshots, stop_at_signals;
+	bool stop_at_events, stop_at_writes, stop_at_snapshots, stop_at_signals, stop_at_forks;
 	uint64_t events_from;		/* stop_at_events: from this event on */
 	bool debugged;			/* a person is at it: silence is no divergence */
 	/* Called now and then while the process runs; true: stop soon (SESSION_REQUESTED). */
@@ -40,6 +40,7 @@ enum session_stop {
 	SESSION_WRITE,		/* the program wrote to descriptor 1 or 2 (stop_at_writes) */
 	SESSION_SNAPSHOT,	/* a snapshot, the process's last words or its exit are next */
 	SESSION_SIGNAL,		/* the program is about to get the signal that is next (stop_at_signals) */
+	SESSION_FORK,		/* the process is about to fork one of the window's (stop_at_forks) */
 	SESSION_TRAP,		/* breakpoint, watchpoint or step of the debugger's */
 	SESSION_REQUESTED,	/* session_request_stop() */
 	SESSION_END,		/* the window has ended */
@@ -52,6 +53,13 @@ enum session_stop {
 int session_open(struct window *window, const struct session_options *options,
 		 struct session **ret_session, struct replay_error *ret_error);
 struct session *session_close(struct session *session);
+
+/*
+ * At a SESSION_FORK: the child, as a session of its own that stands where it begins. The
+ * parent's goes on without it, if it isn't closed. Errors as of session_open().
+ */
+int session_fork(struct session *parent, const struct session_options *options,
+		 struct session **ret_child, struct replay_error *ret_error);
 
 /*
  * Runs to the next stop. 0 and @ret_stop; -EILSEQ: the replay has diverged, @ret_error

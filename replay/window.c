@@ -58,6 +58,7 @@ static void read_domain(struct json_object *json, struct window_domain *d)
 	*d = (struct window_domain){
 		.id = (uint32_t)number(json, "domain"),
 		.pid = (int)number(json, "pid"),
+		.parent = (int)number(json, "parent"),
 		.exe = string(json, "exe"),
 		.end_event = number(json, "end_event"),
 		.end = string(json, "end"),
@@ -77,25 +78,58 @@ bool window_ends_asleep(const struct window_domain *domain)
 	return domain->has_final && strcmp(domain->end, "freeze") == 0;
 }
 
-/* When the window begins: the head of its first snapshot says so. */
-static int read_begin(struct incident *incident, struct window_domain *d)
+static int read_head(struct incident *incident, const struct window_domain *d, uint64_t event,
+		     struct image_head *ret_head)
 {
 	struct chunk_reader *reader;
 	struct chunk_view chunk;
 	int r;
 
-	r = incident_read_snapshot(incident, d->id, d->begin_event, &reader);
+	r = incident_read_snapshot(incident, d->id, event, &reader);
 	if (r < 0)
 		return r;
 	r = chunk_reader_next(reader, &chunk);
-	if (r == 0 && chunk.kind == CHUNK_SNAPSHOT_HEAD && chunk.len >= sizeof(struct image_head)) {
-		const struct image_head *head = chunk.data;
-
-		d->begin_ns = le64_get(head->mono_ns);
-		d->begin_real_ns = le64_get(head->real_ns);
-	}
+	if (r == 0 && chunk.kind == CHUNK_SNAPSHOT_HEAD && chunk.len >= sizeof(*ret_head))
+		memcpy(ret_head, chunk.data, sizeof(*ret_head));
+	else if (r == 0)
+		r = -EBADMSG;
 	(void) chunk_reader_close(reader);
 	return r > 0 ? -EBADMSG : r;
+}
+
+/* Does the replay of its parent come by the fork? The parent's beginning is known. */
+static bool is_reached(struct window *w, const struct image_head *head)
+{
+	const struct window_domain *parent = window_domain(w, le32_get(head->fork_domain));
+
+	return parent && parent->begin_event <= le64_get(head->fork_event) &&
+	       parent->end_event > le64_get(head->fork_event);
+}
+
+/*
+ * Where the window begins: at the first whole snapshot, or where the parent forked it. -ENOENT: at
+ * neither.
+ */
+static int read_begin(struct window *w, struct window_domain *d)
+{
+	struct image_head head;
+	int r = -ENOENT;
+
+	for (size_t i = 0; i < d->n_snapshots; i++) {
+		r = read_head(w->incident, d, d->snapshots[i], &head);
+		if (r < 0)
+			return r;
+		r = -ENOENT;
+		if (le32_get(head.fork_domain) && !is_reached(w, &head))
+			continue;
+		d->begin_event = d->snapshots[i];
+		d->fork_domain = le32_get(head.fork_domain);
+		d->fork_event = le64_get(head.fork_event);
+		d->begin_ns = le64_get(head.mono_ns);
+		d->begin_real_ns = le64_get(head.real_ns);
+		return 0;
+	}
+	return r;
 }
 
 /* The last chunk of the log before the window's end says when that is. */
@@ -128,37 +162,72 @@ static int read_end(struct incident *incident, struct window_domain *d)
 	return r < 0 ? r : 0;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct window_domain *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int find_extent(struct window *w, struct window_domain *d, struct replay_error *ret_error)
+{
+	int r;
+
+	r = incident_snapshots(w->incident, d->id, &d->snapshots, &d->n_snapshots);
+	if (r < 0)
+		return replay_fail(ret_error, r, "can't list the snapshots of domain %u: %s", d->id,
+				   strerror(-r));
+	r = read_begin(w, d);
+	if (r == 0)
+		r = read_end(w->incident, d);
+	if (r == -ENOENT)
+		return replay_fail(ret_error, r, "the window of domain %u has no whole snapshot: there is "
+				   "nothing to begin a replay from", d->id);
+	if (r < 0)
+		return replay_fail(ret_error, r, "the window of domain %u is damaged", d->id);
+	return 0;
+}
+
+/*
+ * Parents come before their children. A process of which nothing can be replayed is left
+ * out, unless the window is about it.
+ */
+static int find_extents(struct window *w, struct replay_error *ret_error)
+{
+	size_t n = w->n_domains;
+
+	qsort(w->domains, n, sizeof(*w->domains), by_id);
+	w->n_domains = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct window_domain d = w->domains[i];
+		int r = find_extent(w, &d, ret_error);
+
+		if (r < 0) {
+			free(d.snapshots);
+			if (d.id == w->main_domain)
+				return r == -ENOENT ? -EBADMSG : r;
+			w->n_lost++;
+			continue;
+		}
+		w->domains[w->n_domains++] = d;
+	}
+	return 0;
+}
+
 static int read_domains(struct window *w, struct replay_error *ret_error)
 {
 	struct json_object *list = member(w->manifest, "domains", json_type_array);
 	size_t n = list ? json_object_array_length(list) : 0;
 
-	w->domains = calloc(n ? n : 1, sizeof(*w->domains));
-	if (!w->domains)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct window_domain *d = &w->domains[w->n_domains];
-		int r;
-
-		read_domain(json_object_array_get_idx(list, i), d);
-		r = incident_snapshots(w->incident, d->id, &d->snapshots, &d->n_snapshots);
-		if (r < 0)
-			return replay_fail(ret_error, r, "can't list the snapshots of domain %u: %s", d->id,
-					   strerror(-r));
-		w->n_domains++;
-		if (d->n_snapshots == 0)
-			return replay_fail(ret_error, -EBADMSG, "the window of domain %u has no whole "
-					   "snapshot: there is nothing to begin a replay from", d->id);
-		d->begin_event = d->snapshots[0];
-		r = read_begin(w->incident, d);
-		if (r == 0)
-			r = read_end(w->incident, d);
-		if (r < 0)
-			return replay_fail(ret_error, r, "the window of domain %u is damaged", d->id);
-	}
 	if (n == 0)
 		return replay_fail(ret_error, -EBADMSG, "the incident's manifest lists no process");
-	return 0;
+	w->domains = calloc(n, sizeof(*w->domains));
+	if (!w->domains)
+		return -ENOMEM;
+	for (; w->n_domains < n; w->n_domains++)
+		read_domain(json_object_array_get_idx(list, w->n_domains), &w->domains[w->n_domains]);
+	w->main_domain = w->domains[n - 1].id;
+	return find_extents(w, ret_error);
 }
 
 static int open_incident(const char *path, struct incident **ret, struct replay_error *ret_error)
@@ -209,17 +278,44 @@ int window_open(const char *path, struct window *ret_window, struct replay_error
 	return 0;
 }
 
+struct window_domain *window_domain(struct window *w, uint32_t id)
+{
+	for (size_t i = 0; i < w->n_domains; i++)
+		if (w->domains[i].id == id)
+			return &w->domains[i];
+	return NULL;
+}
+
 struct window_domain *window_main_domain(struct window *w)
 {
-	return w->n_domains ? &w->domains[w->n_domains - 1] : NULL;
+	return window_domain(w, w->main_domain);
 }
 
 struct window_domain *window_domain_of(struct window *w, int pid)
 {
-	for (size_t i = 0; i < w->n_domains; i++)
+	for (size_t i = w->n_domains; i-- > 0;)
 		if (w->domains[i].pid == pid)
 			return &w->domains[i];
 	return NULL;
+}
+
+struct window_domain *window_forked_at(struct window *w, uint32_t parent, uint64_t event)
+{
+	for (size_t i = 0; i < w->n_domains; i++)
+		if (w->domains[i].fork_domain == parent && w->domains[i].fork_event == event)
+			return &w->domains[i];
+	return NULL;
+}
+
+uint64_t window_covered_ns(const struct window *w)
+{
+	uint64_t begin = UINT64_MAX, end = 0;
+
+	for (size_t i = 0; i < w->n_domains; i++) {
+		begin = w->domains[i].begin_ns < begin ? w->domains[i].begin_ns : begin;
+		end = w->domains[i].end_ns > end ? w->domains[i].end_ns : end;
+	}
+	return end > begin ? end - begin : 0;
 }
 
 /* -- events --------------------------------------------------------------------------------------- */

@@ -21,7 +21,11 @@ struct window {
 		uint32_t id;
 		int pid;
 		const char *exe;	/* the manifest's */
+		int parent;		/* the process that made it; 0: none that was recorded */
 		uint64_t begin_event;	/* where the replay begins: its first whole snapshot */
+		/* Not 0, and begin_event 0: that domain forked it at that event. */
+		uint32_t fork_domain;
+		uint64_t fork_event;
 		uint64_t end_event;	/* the window ends before it */
 		uint64_t lost_events;	/* that should be there, behind it: damage */
 		const char *end;	/* freeze, death, exit, exec, kill */
@@ -35,7 +39,9 @@ struct window {
 		double tsc_per_ns;
 		uint32_t tick_shift;
 	} *domains;
-	size_t n_domains;
+	size_t n_domains;		/* in the order of their beginnings */
+	uint32_t main_domain;
+	unsigned n_lost;		/* processes of which nothing can be replayed */
 };
 
 /* What is wrong with an incident or a replay, for people. */
@@ -50,10 +56,17 @@ struct replay_error {
 int window_open(const char *path, struct window *ret_window, struct replay_error *ret_error);
 void window_deinit(struct window *window);
 
-/* The domain that the window's trigger belongs to: the last. NULL if there is none. */
+/* The domain that the window's trigger belongs to. NULL if there is none. */
 struct window_domain *window_main_domain(struct window *window);
 
-/* The domain of the process @pid; NULL: it isn't in this window. */
+struct window_domain *window_domain(struct window *window, uint32_t id);
+/* The one that domain @parent forks at @event; NULL: none of the window. */
+struct window_domain *window_forked_at(struct window *window, uint32_t parent, uint64_t event);
+
+/* From the first event to the last of all processes. */
+uint64_t window_covered_ns(const struct window *window);
+
+/* The domain of the process @pid, of its last image; NULL: it isn't in this window. */
 struct window_domain *window_domain_of(struct window *window, int pid);
 
 /* Was it frozen while all its threads slept in calls? */

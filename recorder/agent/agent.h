@@ -464,6 +464,9 @@ void syscall_dispatch(struct thread *thread);
 
 void sys_memory(struct thread *thread, struct call *call);
 void sys_clone(struct thread *thread, struct call *call);
+/* fork.c: the child has memory of its own. */
+struct clone_request;
+void sys_fork(struct thread *thread, struct call *call, const struct clone_request *request);
 void sys_execve(struct thread *thread, struct call *call);
 void sys_exit(struct thread *thread, struct call *call);
 void sys_exit_group(struct thread *thread, struct call *call);

@@ -6,17 +6,12 @@
  * context; the words that the kernel would write for it (CLONE_PARENT_SETTID and kin)
  * are written by the agent, under the baton. A child that shares our memory without
  * being a thread (vfork, posix_spawn) is recorded like a thread until it execs or ends.
- * A child with memory of its own runs natively.
+ * A child with memory of its own is fork.c's.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/clone.h"
 
 enum {
-	CSIGNAL_ = 0xff,
-	CLONE_VM_ = 0x100, CLONE_FS_ = 0x200, CLONE_FILES_ = 0x400, CLONE_SIGHAND_ = 0x800,
-	CLONE_PIDFD_ = 0x1000, CLONE_VFORK_ = 0x4000, CLONE_THREAD_ = 0x10000, CLONE_SYSVSEM_ = 0x40000,
-	CLONE_SETTLS_ = 0x80000, CLONE_PARENT_SETTID_ = 0x100000,
-	CLONE_CHILD_CLEARTID_ = 0x200000, CLONE_CHILD_SETTID_ = 0x1000000,
-	SIGCHLD_SIGNAL = 17,
 	FUTEX_WAITERS_BIT = 1 << 31, FUTEX_OWNER_DIED_BIT = 1 << 30,
 	FUTEX_TID_BITS = FUTEX_OWNER_DIED_BIT - 1,
 	ROBUST_LIST_LIMIT = 2048,	/* as the kernel's */
@@ -24,10 +19,6 @@ enum {
 };
 
 /* What the program asked of clone(2), whichever call it used. */
-struct clone_request {
-	uint64_t flags, stack, parent_tid, child_tid, tls;
-};
-
 static struct clone_request clone_request(const struct call *call)
 {
 	switch (call->nr) {
@@ -40,43 +31,6 @@ static struct clone_request clone_request(const struct call *call)
 					       (uint64_t)call->args[2], (uint64_t)call->args[3],
 					       (uint64_t)call->args[4] };
 	}
-}
-
-/* -- a child with memory of its own ---------------------------------------------------------- */
-
-static void sys_fork(struct thread *thread, struct call *call, const struct clone_request *request)
-{
-	enum { SIG_SETMASK_ = 2 };
-	uint64_t all = ~UINT64_C(0), mask = 0;
-	long pid;
-
-	if (!agent_replays()) {
-		/*
-		 * A signal to the child must find the program's handlers, not ours: it waits
-		 * until process_detach() has put them back and sigreturn the mask.
-		 */
-		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, &mask, 8);
-		/*
-		 * Memory must not change under the copy: the baton stays. The program's stack
-		 * is for its own code: the child is on ours until it leaves.
-		 */
-		pid = agent_call(NR_clone, (long)request->flags, 0,
-				 (long)request->parent_tid, (long)request->child_tid,
-				 (long)request->tls, 0);
-		if (pid == 0) {
-			if (request->stack)
-				context_of(thread)->regs[REG_RSP_] = request->stack;
-			if (request->flags & CLONE_SETTLS_)
-				thread->fs_base = request->tls;
-			call_set_result(thread, 0);
-			process_detach(thread);
-		}
-		(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &mask, NULL, 8);
-		call->result = pid;
-	}
-	if (request->flags & (CLONE_PARENT_SETTID_ | CLONE_PIDFD_))
-		(void) call_add_span(call, request->parent_tid, 4, SPAN_FIXED, NULL);
-	call_finish(thread, call);
 }
 
 /* -- a child in our memory ---------------------------------------------------------------------- */
@@ -478,8 +432,7 @@ static void dismiss_injector(struct thread *thread)
 {
 	struct agent_shared *s = shared();
 
-	if (thread->is_vfork_child || exchange(&s->exec_state, EXEC_NONE) != EXEC_READY)
-		return;
+	s->exec_tid = thread->tid;
 	store_release(&s->exec_state, EXEC_FAILED);
 	wake_recorder();
 	/* Its interruption comes while we wait: a call of the program's would see EINTR. */
@@ -488,19 +441,20 @@ static void dismiss_injector(struct thread *thread)
 
 /*
  * Asks the injector to be there when the new image begins. Without an answer in time
- * the new image runs natively.
+ * the new image runs natively. Returns whether it is there.
  */
-static void await_injector(struct thread *thread)
+static bool await_injector(struct thread *thread)
 {
 	struct agent_shared *s = shared();
 
 	if (passing())
-		return;
+		return false;
 	s->exec_tid = thread->tid;
 	store_release(&s->exec_state, EXEC_ASKED);
 	wake_recorder();
 	if (!wait_for_recorder(&s->exec_state, EXEC_ASKED, UINT64_MAX))
 		(void) compare_exchange(&s->exec_state, EXEC_ASKED, EXEC_NATIVE);
+	return exchange(&s->exec_state, EXEC_NONE) == EXEC_READY;
 }
 
 /* What exec inherits must be the program's, not ours (hazard 4). */
@@ -532,12 +486,13 @@ static void take_back_from_exec(const struct thread *thread)
  */
 static void record_execve(struct thread *thread, struct call *call)
 {
-	bool done;
+	bool done, traced = false;
 
-	if (!thread->is_vfork_child && file_is_there(call)) {
+	if (file_is_there(call)) {
 		/* The new image would get its SIGCHLD, and a child that it doesn't know. */
-		snapshot_end();
-		await_injector(thread);
+		if (!thread->is_vfork_child)
+			snapshot_end();
+		traced = await_injector(thread);
 	}
 	lend_to_exec(thread);
 	if (!thread->is_vfork_child)
@@ -546,7 +501,8 @@ static void record_execve(struct thread *thread, struct call *call)
 	done = call_try(thread, call);
 	/* Still here: it failed, or was given up. */
 	take_back_from_exec(thread);
-	dismiss_injector(thread);
+	if (traced)
+		dismiss_injector(thread);
 	if (!done)
 		call_give_up(thread);
 }

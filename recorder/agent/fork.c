@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fork - a child with memory of its own is a domain of its own
+ *
+ * Its shared memory is made beforehand, by the parent: a memfd that the recorder opens,
+ * mapped as a spare. The child moves the spare to where its own shared memory belongs, and
+ * writes a log that begins at the fork. The parent's has an EVENT_FORK there: a replay of
+ * the child begins as one of the parent, and forks at that event.
+ *
+ * A child that can't have a log runs natively, from its first instruction on.
+ */
+#include "recorder/agent/agent.h"
+#include "recorder/agent/clone.h"
+
+enum {
+	PROT_RW = 3,
+	MAP_SHARED_ = 1, MAP_FIXED_ = 0x10, MAP_FIXED_NOREPLACE_ = 0x100000,
+	MREMAP_MAYMOVE_FIXED = 3,
+	MADV_DONTFORK_ = 10, MADV_DONTDUMP_ = 16,
+	MFD_CLOEXEC_ = 1, MFD_ALLOW_SEALING_ = 2,
+	SIG_SETMASK_ = 2,
+	PR_SET_PDEATHSIG_ = 1, PR_SET_TSC_ = 26, PR_TSC_SIGSEGV = 2,
+};
+
+/* -- the spare ----------------------------------------------------------------------------------- */
+
+static uint64_t spare_len(void)
+{
+	return SHARED_CONTROL_LEN + agent_config.ring_len;
+}
+
+static bool map_spare(long fd)
+{
+	uint64_t at = agent_config.base + AGENT_SPARE;
+
+	if (agent_syscall(NR_mmap, at, spare_len(), PROT_RW, MAP_SHARED_ | MAP_FIXED_NOREPLACE_, fd, 0) !=
+	    (long)at)
+		return false;
+	(void) agent_syscall(NR_madvise, at, spare_len(), MADV_DONTDUMP_);
+	return true;
+}
+
+static void drop_spare(void)
+{
+	(void) agent_syscall(NR_munmap, agent_config.base + AGENT_SPARE, spare_len());
+}
+
+/* Baton. False: the child can't be recorded. */
+static bool make_spare(struct thread *thread)
+{
+	static const char name[] = "blackbox";
+	struct agent_shared *s = shared();
+	bool ready = false;
+	long fd;
+
+	if (passing() || thread->is_vfork_child)
+		return false;
+	fd = agent_syscall(NR_memfd_create, name, MFD_CLOEXEC_ | MFD_ALLOW_SEALING_);
+	if (fd < 0)
+		return false;
+	s->spare_fd = (int32_t)fd;
+	store_release(&s->spare_state, SPARE_ASKED);
+	wake_recorder();
+	if (wait_for_recorder(&s->spare_state, SPARE_ASKED, UINT64_MAX))
+		ready = load_acquire(&s->spare_state) == SPARE_READY && map_spare(fd);
+	if (!ready)
+		store_release(&s->spare_state, SPARE_NONE);
+	(void) agent_syscall(NR_close, fd);
+	return ready;
+}
+
+/* -- the child ------------------------------------------------------------------------------------- */
+
+static bool move(uint64_t from, uint64_t old_len, uint64_t len, uint64_t to)
+{
+	return agent_syscall(NR_mremap, from, old_len, len, MREMAP_MAYMOVE_FIXED, to) == (long)to;
+}
+
+/* The ring first: until the control part is replaced there is a way back. */
+static bool adopt_spare(void)
+{
+	uint64_t base = agent_config.base, len = agent_config.ring_len, spare = base + AGENT_SPARE;
+
+	if (!move(spare + SHARED_CONTROL_LEN, len, len, base + AGENT_RING) ||
+	    !move(base + AGENT_RING, 0, len, base + AGENT_RING + len) ||
+	    !move(spare, SHARED_CONTROL_LEN, SHARED_CONTROL_LEN, base + AGENT_SHARED))
+		return false;
+	(void) agent_syscall(NR_madvise, base + AGENT_RING, 2 * len, MADV_DONTFORK_);
+	(void) agent_syscall(NR_madvise, base + AGENT_RING, 2 * len, MADV_DONTDUMP_);
+	return true;
+}
+
+/* Replay: the replayer has opened the child's shared memory before there was a fence. */
+static bool map_replays(int fd)
+{
+	uint64_t base = agent_config.base, len = agent_config.ring_len;
+	const struct { uint64_t at, len, offset; } maps[] = {
+		{ base + AGENT_SHARED, SHARED_CONTROL_LEN, 0 },
+		{ base + AGENT_RING, len, SHARED_CONTROL_LEN },
+		{ base + AGENT_RING + len, len, SHARED_CONTROL_LEN },
+	};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (agent_syscall(NR_mmap, maps[i].at, maps[i].len, PROT_RW, MAP_SHARED_ | MAP_FIXED_, fd,
+				  maps[i].offset) != (long)maps[i].at)
+			return false;
+	return true;
+}
+
+/* Of the parent's threads there is only one here, and of what it waited for nothing. */
+static void forget_parent(struct thread *thread, const struct clone_request *request)
+{
+	struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_slots_mapped; i++)
+		if (i != thread->slot)
+			slot_thread(i)->state = THREAD_ENDED;
+	p->head = p->log_used = p->read_at = p->read_used = 0;
+	p->stall_window_ns = p->stall_used_ns = 0;
+	p->snapshot_child = 0;
+	p->handler_tables_used = 1 | 1u << thread->handlers;
+	thread->pending = 0;
+	thread->held_mask = 0;
+	thread->has_call_mask = 0;
+	thread->timer_armed = 0;
+	thread->has_timer = 0;
+	thread->pi_futex = 0;
+	thread->robust_list = 0;
+	thread->turn = 0;
+	thread->may_begin = 1;
+	thread->clear_tid = request->flags & CLONE_CHILD_CLEARTID_ ? request->child_tid : 0;
+	thread->set_tid = request->flags & CLONE_CHILD_SETTID_ ? request->child_tid : 0;
+	if (request->flags & CLONE_SETTLS_)
+		thread->fs_base = request->tls;
+	if (request->stack)
+		context_of(thread)->regs[REG_RSP_] = request->stack;
+	call_set_result(thread, 0);
+}
+
+static void begin_log(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+	struct agent_slot *slot = slot_of(thread);
+
+	thread->tid = thread->tgid = (uint32_t)agent_syscall(NR_getpid);
+	slot->tid = slot->tgid = slot->kernel_tid = thread->tid;
+	slot->status = SLOT_AGENT;
+	s->pid = thread->tid;
+	s->n_threads = 1;
+	process()->last_tsc = read_tsc();
+	s->tsc_begin = process()->last_tsc;
+	(void) agent_syscall(NR_set_tid_address, &slot->kernel_tid);
+	store_release(&s->magic, SHARED_MAGIC);
+}
+
+/* Without the spare after all: what the kernel wasn't told is done here. */
+__attribute__((noreturn)) static void run_natively(struct thread *thread)
+{
+	int32_t tid = (int32_t)agent_syscall(NR_set_tid_address, thread->clear_tid);
+
+	if (thread->set_tid)
+		(void) copy_to_user(thread->set_tid, &tid, sizeof(tid));
+	process_detach(thread);
+}
+
+/*
+ * On the agent's stack, as the thread that forked. A signal to the child must find its
+ * handlers and its mask: all are blocked until the way out.
+ */
+__attribute__((noreturn)) static void child_begins(struct thread *thread,
+						   const struct clone_request *request)
+{
+	uint32_t first_cpu = shared()->first_cpu;
+	bool adopted = adopt_spare();
+
+	forget_parent(thread, request);
+	if (!adopted)
+		run_natively(thread);
+	shared()->first_cpu = first_cpu;
+	begin_log(thread);
+	thread_attach(thread);
+	signals_let_in(thread);
+	thread_starts(thread);
+}
+
+__attribute__((noreturn)) static void replayed_child_begins(struct thread *thread,
+							    const struct clone_request *request, int fd)
+{
+	(void) agent_syscall(NR_prctl, PR_SET_PDEATHSIG_, SIGKILL_);
+	if (!map_replays(fd))
+		for (;;)
+			(void) agent_syscall(NR_exit_group, 1);
+	forget_parent(thread, request);
+	thread->is_leader = 1;
+	slot_of(thread)->tid = thread->tid;
+	slot_of(thread)->status = SLOT_AGENT;
+	slot_of(thread)->kernel_tid = UINT32_MAX;
+	thread_attach(thread);
+	replay_stop(thread, STOP_READY);
+	thread_starts(thread);
+}
+
+/* -- the parent -------------------------------------------------------------------------------------- */
+
+/* The kernel's part of what the program asked for; the child's own words are the agent's to write. */
+static uint64_t kernel_flags(const struct clone_request *request)
+{
+	return request->flags &
+	       ~(uint64_t)(CLONE_SETTLS_ | CLONE_CHILD_SETTID_ | CLONE_CHILD_CLEARTID_);
+}
+
+/*
+ * Memory must not change under the copy: the baton stays. The program's stack is for its own
+ * code: the child is on ours until it leaves.
+ */
+static long record_fork(struct thread *thread, const struct clone_request *request)
+{
+	uint64_t all = ~UINT64_C(0), mask = 0;
+	bool recorded = make_spare(thread);
+	long pid;
+
+	if (recorded)
+		log_event(thread, EVENT_FORK, 0, 0, 0, 0);
+	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, &mask, 8);
+	pid = agent_call(NR_clone,
+			 (long)(recorded ? kernel_flags(request) : request->flags & ~(uint64_t)CLONE_SETTLS_),
+			 0, (long)request->parent_tid, (long)request->child_tid, 0, 0);
+	if (pid == 0 && recorded)
+		child_begins(thread, request);
+	if (pid == 0) {
+		forget_parent(thread, request);
+		process_detach(thread);
+	}
+	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &mask, NULL, 8);
+	if (recorded) {
+		drop_spare();
+		store_release(&shared()->spare_state, SPARE_NONE);
+	}
+	return pid;
+}
+
+/* At the child's EVENT_FORK: the replayer says whether it wants the child, and where. */
+static void replay_fork(struct thread *thread, const struct clone_request *request)
+{
+	struct agent_shared *s = shared();
+	long pid;
+
+	replay_done(thread);
+	if (!s->stop_at_forks)
+		return;
+	s->fork_fd = -1;
+	replay_stop(thread, STOP_FORK);
+	if (s->fork_fd < 0)
+		return;
+	pid = agent_call(NR_clone, CLONE_PARENT_ | SIGCHLD_SIGNAL, 0, 0, 0, 0, 0);
+	if (pid == 0)
+		replayed_child_begins(thread, request, s->fork_fd);
+	s->forked_pid = (int32_t)pid;
+	replay_stop(thread, STOP_FORKED);
+}
+
+void sys_fork(struct thread *thread, struct call *call, const struct clone_request *request)
+{
+	if (!agent_replays()) {
+		call->result = record_fork(thread, request);
+		wake_recorder();
+	} else if (replay_next(thread)->kind == EVENT_FORK) {
+		replay_fork(thread, request);
+	}
+	if (request->flags & (CLONE_PARENT_SETTID_ | CLONE_PIDFD_))
+		(void) call_add_span(call, request->parent_tid, 4, SPAN_FIXED, NULL);
+	call_finish(thread, call);
+}

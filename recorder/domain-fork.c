@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Forked children: shared memory made beforehand, and who got it. The parent's log says at
+ * which event a child began; the child's first snapshot is a reference to that.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "recorder/domain-internal.h"
+#include "recorder/image.h"
+#include "ringstore/format.h"
+
+/* -- the spare ------------------------------------------------------------------------------------ */
+
+/* The descriptor that the agent names. The service could name any of its own: only a memfd will do. */
+static int open_spare(const struct domain *d)
+{
+	char path[64], target[64];
+	ssize_t n;
+	int fd;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/fd/%d", d->pid, d->shared->spare_fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	if (strncmp(target, "/memfd:", 7) != 0)
+		return -EBADF;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* As long as it must be, for good, and with what the agent can't know. */
+static int set_up_spare(const struct domain *d, int fd)
+{
+	struct agent_shared *shared;
+
+	if (ftruncate(fd, (off_t)(SHARED_CONTROL_LEN + d->config.ring_len)) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return -errno;
+	shared = mmap(NULL, SHARED_CONTROL_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (shared == MAP_FAILED)
+		return -errno;
+	shared->abi = AGENT_ABI;
+	shared->mode = MODE_RECORD;
+	(void) munmap(shared, SHARED_CONTROL_LEN);
+	return 0;
+}
+
+void domain_make_spare(struct domain *d, bool wanted)
+{
+	autoclean(closep) int fd = -1;
+
+	closep(&d->spare);
+	d->spare = -1;
+	/* Children of other pid namespaces can't be told from strangers. */
+	if (wanted && d->same_pids) {
+		fd = open_spare(d);
+		if (fd >= 0 && set_up_spare(d, fd) == 0)
+			d->spare = MOVE_FD(fd);
+	}
+	__atomic_store_n(&d->shared->spare_state, d->spare >= 0 ? SPARE_READY : SPARE_REFUSED,
+			 __ATOMIC_SEQ_CST);
+	wake_word(&d->shared->spare_state);
+}
+
+/* -- births ----------------------------------------------------------------------------------------- */
+
+static void queue_birth(struct domain *d, pid_t pid)
+{
+	struct domain_birth *births = realloc(d->births, (d->n_births + 1) * sizeof(*births));
+
+	if (!births) {
+		closep(&d->fork_memfd);
+		d->fork_memfd = -1;
+		return;
+	}
+	d->births = births;
+	d->births[d->n_births++] = (struct domain_birth){ pid, MOVE_FD(d->fork_memfd), d->fork_event,
+							  d->last_event_ns };
+}
+
+void fork_begins(struct domain *d, uint64_t event)
+{
+	closep(&d->fork_memfd);
+	d->fork_memfd = MOVE_FD(d->spare);
+	d->fork_event = event;
+}
+
+void fork_ends(struct domain *d, int64_t result)
+{
+	if (d->fork_memfd < 0)
+		return;
+	if (result > 0 && result <= INT32_MAX) {
+		queue_birth(d, (pid_t)result);
+		return;
+	}
+	closep(&d->fork_memfd);
+	d->fork_memfd = -1;
+}
+
+/* The parent has died before it could say: the child itself may have. */
+void fork_is_left(struct domain *d)
+{
+	struct agent_shared *shared;
+	uint32_t pid;
+
+	if (d->fork_memfd < 0)
+		return;
+	shared = mmap(NULL, SHARED_CONTROL_LEN, PROT_READ, MAP_SHARED, d->fork_memfd, 0);
+	if (shared == MAP_FAILED)
+		return;
+	pid = load(&shared->pid);
+	(void) munmap(shared, SHARED_CONTROL_LEN);
+	fork_ends(d, pid);
+}
+
+bool domain_take_birth(struct domain *d, struct domain_birth *ret_birth)
+{
+	if (!d->n_births)
+		return false;
+	*ret_birth = d->births[0];
+	memmove(d->births, d->births + 1, --d->n_births * sizeof(*d->births));
+	return true;
+}
+
+void births_free(struct domain *d)
+{
+	for (size_t i = 0; i < d->n_births; i++)
+		(void) close(d->births[i].memfd);
+	free(d->births);
+	closep(&d->fork_memfd);
+	closep(&d->spare);
+}
+
+/* -- the child's domain ---------------------------------------------------------------------------------- */
+
+/* The parent says which process it is, and that is the service's word: does it have this memory? */
+static bool has_mapped(pid_t pid, int memfd)
+{
+	char path[64], line[4352];
+	autoclean(fclosep) FILE *file = NULL;
+	struct stat st;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	file = fopen(path, "re");
+	if (!file || fstat(memfd, &st) < 0)
+		return false;
+	while (fgets(line, sizeof(line), file)) {
+		uint64_t ino;
+		unsigned major, minor;
+
+		if (sscanf(line, "%*x-%*x %*s %*x %x:%x %lu", &major, &minor, &ino) == 3 && ino == st.st_ino &&
+		    makedev_of(major, minor) == st.st_dev)
+			return true;
+	}
+	return false;
+}
+
+/* A snapshot without pages: what the parent was at its event is what the child began as. */
+static int store_fork(struct domain *d, const struct domain *parent, const struct domain_birth *birth)
+{
+	struct snapshot_writer *writer;
+	struct image_head head = snapshot_head(parent, 0);
+	int r;
+
+	head.mono_ns = le64_of(birth->ns);
+	head.fork_domain = le32_of(parent->id);
+	head.fork_event = le64_of(birth->event);
+	r = store_snapshot_begin(d->env->store, d->id, 0, birth->ns, &writer);
+	if (r != 0)
+		return r < 0 ? r : -ENOSPC;
+	r = snapshot_writer_add(writer, CHUNK_SNAPSHOT_HEAD, &head, sizeof(head));
+	if (r != 0) {
+		(void) snapshot_writer_abort(writer);
+		return r < 0 ? r : -ENOSPC;
+	}
+	r = snapshot_writer_commit(writer);
+	return r > 0 ? -ENOSPC : r;
+}
+
+int domain_new_child(const struct domain *parent, const struct domain_birth *birth, uint32_t id,
+		     struct domain **ret_domain)
+{
+	autoclean(domain_freep) struct domain *d = domain_alloc(parent->env, id, birth->pid,
+								&parent->config, birth->memfd);
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	d->parent = parent->pid;
+	d->stack_limit = parent->stack_limit;
+	d->same_pids = true;
+	d->exe = parent->exe ? strdup(parent->exe) : NULL;
+	/* It may be over already, and its number another's. */
+	d->pidfd = (int)syscall(SYS_pidfd_open, birth->pid, 0);
+	if (d->pidfd >= 0 && !has_mapped(birth->pid, birth->memfd)) {
+		(void) close(d->pidfd);
+		d->pidfd = -1;
+	}
+	r = domain_begin(d);
+	if (r == 0)
+		r = store_fork(d, parent, birth);
+	if (r < 0)
+		return r;
+	*ret_domain = MOVE(d);
+	return 0;
+}

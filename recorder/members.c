@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The processes of the service: who is recorded, what each wants, how each ends. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "recorder/inject.h"
+#include "recorder/recorder-internal.h"
+
+/* sd-event's own would put a timer off by a quarter of a second. */
+#define ACCURACY_US 1000
+
+static int add_member(struct recorder *r, struct domain *domain, struct member **ret_member);
+
+/* -- finding ----------------------------------------------------------------------------------- */
+
+struct member *member_of_pid(struct recorder *r, pid_t pid)
+{
+	for (struct member *m = r->members; m; m = m->next)
+		if (domain_pid(m->domain) == pid)
+			return m;
+	return NULL;
+}
+
+bool is_main(const struct recorder *r, pid_t pid)
+{
+	return !r->main_pid || pid == r->main_pid;
+}
+
+/* -- the end of one -------------------------------------------------------------------------------- */
+
+static void unlink_member(struct member *m)
+{
+	struct member **at = &m->recorder->members;
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+}
+
+void member_drop(struct member *m)
+{
+	m->wake = sd_event_source_disable_unref(m->wake);
+	m->death = sd_event_source_disable_unref(m->death);
+	m->timer = sd_event_source_disable_unref(m->timer);
+	m->more = sd_event_source_disable_unref(m->more);
+	unlink_member(m);
+	(void) json_object_put(m->command);
+	(void) domain_free(m->domain);
+	free(m);
+}
+
+/* What the window still holds of it is listed in incidents, as long as it may. */
+static void member_is_past(struct member *m)
+{
+	recorder_remember(m->recorder, m);
+	member_drop(m);
+}
+
+/* Nobody is left, or nobody whom the service would miss: the recorder's work is done. */
+static void end_if_over(struct recorder *r)
+{
+	if (r->main_exited && !member_of_pid(r, r->main_pid)) {
+		while (r->members) {
+			domain_pass(r->members->domain);
+			member_drop(r->members);
+		}
+	}
+	if (r->members)
+		return;
+	recorder_tell(r, recorder_news("ended"));
+	(void) sd_event_exit(r->event, 0);
+}
+
+void members_main_exited(struct recorder *r)
+{
+	r->main_exited = true;
+	if (!r->main_pid || !member_of_pid(r, r->main_pid))
+		end_if_over(r);
+}
+
+/* It said nothing: it was killed from outside, or we had lost it before. */
+static void gone_silently(struct member *m)
+{
+	struct recorder *r = m->recorder;
+	struct domain *d = m->domain;
+	struct trigger trigger = { .kind = "killed", .signal = SIGKILL, .pid = domain_pid(d) };
+	struct domain_status status;
+
+	if (domain_has_execed(d)) {
+		domain_finish(d, DOMAIN_EXECED);
+		recorder_native(r, domain_pid(d), "the injector did not come in time for its exec");
+		return;
+	}
+	domain_finish(d, DOMAIN_KILLED);
+	domain_get_status(d, &status);
+	if (status.passing) {
+		trigger.kind = "recording-stopped";
+		trigger.signal = 0;
+	}
+	if (is_main(r, domain_pid(d)) && (r->policy.triggers & (TRIGGER_KILLED | TRIGGER_EXIT)))
+		recorder_freeze(r, m, &trigger, status.events, NULL);
+}
+
+static void member_died(struct member *m)
+{
+	struct recorder *r = m->recorder;
+
+	member_work(m);	/* an obituary may have come with it */
+	if (domain_end(m->domain) == DOMAIN_RUNS)
+		gone_silently(m);
+	/* What it bore while nobody looked. */
+	member_take_births(m);
+	member_is_past(m);
+	end_if_over(r);
+}
+
+static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	(void) source;
+	(void) fd;
+	(void) revents;
+	member_died(userdata);
+	return 0;
+}
+
+/* -- work -------------------------------------------------------------------------------------------- */
+
+/* It is about to exec, or has failed to. */
+static void exec_news(struct member *m, int news)
+{
+	pid_t tid = domain_take_exec(m->domain);
+
+	if (!tid)
+		return;
+	if (news & DOMAIN_EXECS)
+		recorder_attach(m->recorder, tid);
+	else if (tell_injector(m->recorder, INJECT_LET_GO, tid) < 0)
+		domain_exec_over(m->domain, tid);
+}
+
+/* A child that has ended already is drained, and over. */
+static void birth(struct member *parent, struct domain_birth *birth)
+{
+	struct recorder *r = parent->recorder;
+	struct member *m;
+	struct domain *d;
+	int ret;
+
+	ret = domain_new_child(parent->domain, birth, ++r->n_domains, &d);
+	if (ret == 0)
+		ret = add_member(r, d, &m);
+	if (ret < 0) {
+		log_warning("can't record process %d: %s", birth->pid, strerror(-ret));
+		return;
+	}
+	m->command = json_object_get(parent->command);
+	if (domain_pidfd(d) < 0)
+		member_died(m);
+	else
+		member_work_soon(m);
+}
+
+void member_take_births(struct member *m)
+{
+	struct domain_birth next;
+
+	while (domain_take_birth(m->domain, &next))
+		birth(m, &next);
+}
+
+void member_work_soon(struct member *m)
+{
+	(void) sd_event_source_set_enabled(m->more, SD_EVENT_ONESHOT);
+}
+
+static void set_timers(struct member *m, bool more)
+{
+	uint64_t deadline = domain_deadline(m->domain);
+
+	(void) sd_event_source_set_enabled(m->more, more ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	if (deadline != UINT64_MAX)
+		(void) sd_event_source_set_time(m->timer, deadline / 1000);
+	(void) sd_event_source_set_enabled(m->timer, deadline == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+void member_work(struct member *m)
+{
+	struct recorder *r = m->recorder;
+	struct domain *d = m->domain;
+	bool more = false;
+	int news;
+
+	news = domain_work(d, &more);
+	if (news < 0)
+		return;
+	if (news & DOMAIN_BROKEN)
+		log_error("the log of process %d makes no sense: recording of it is over", domain_pid(d));
+	if (news & DOMAIN_PASSES)
+		recorder_native(r, domain_pid(d), "recording stopped: it was stalled for longer than the policy's "
+				"bound");
+	if (news & DOMAIN_FORKS)
+		domain_make_spare(d, true);
+	if (news & DOMAIN_BORE)
+		member_take_births(m);
+	if (news & DOMAIN_FROZEN)
+		window_frozen(m);
+	if (news & (DOMAIN_EXECS | DOMAIN_EXEC_FAILED))
+		exec_news(m, news);
+	if (news & DOMAIN_DYING)
+		process_dies(m);
+	set_timers(m, more);
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	(void) source;
+	(void) fd;
+	(void) revents;
+	member_work(userdata);
+	return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void) source;
+	(void) usec;
+	member_work(userdata);
+	return 0;
+}
+
+static int on_more(sd_event_source *source, void *userdata)
+{
+	(void) source;
+	member_work(userdata);
+	return 0;
+}
+
+/* -- the beginning of one -------------------------------------------------------------------------------- */
+
+static int add_sources(struct member *m)
+{
+	sd_event *event = m->recorder->event;
+	int ret;
+
+	ret = sd_event_add_io(event, &m->wake, domain_wake_fd(m->domain), EPOLLIN, on_wake, m);
+	if (ret >= 0 && domain_pidfd(m->domain) >= 0)
+		ret = sd_event_add_io(event, &m->death, domain_pidfd(m->domain), EPOLLIN, on_death, m);
+	if (ret >= 0)
+		ret = sd_event_add_defer(event, &m->more, on_more, m);
+	if (ret >= 0)
+		ret = sd_event_source_set_enabled(m->more, SD_EVENT_OFF);
+	if (ret >= 0)
+		ret = sd_event_source_set_priority(m->more, SD_EVENT_PRIORITY_IDLE);
+	if (ret >= 0)
+		ret = sd_event_add_time(event, &m->timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US, on_timer, m);
+	return ret < 0 ? ret : 0;
+}
+
+/* Takes @domain over, also on failure. */
+static int add_member(struct recorder *r, struct domain *domain, struct member **ret_member)
+{
+	struct member *m = calloc(1, sizeof(*m));
+	int ret;
+
+	if (!m) {
+		(void) domain_free(domain);
+		return -ENOMEM;
+	}
+	m->recorder = r;
+	m->domain = domain;
+	m->next = r->members;
+	r->members = m;
+	ret = add_sources(m);
+	if (ret < 0) {
+		member_drop(m);
+		return ret;
+	}
+	*ret_member = m;
+	return 0;
+}
+
+void member_image_begins(struct recorder *r, const struct inject_message *message, int memfd)
+{
+	struct member *before = member_of_pid(r, message->pid), *m;
+	struct domain *d;
+	int ret;
+
+	if (before) {
+		domain_finish(before->domain, DOMAIN_EXECED);
+		member_take_births(before);
+		member_is_past(before);
+	}
+	ret = domain_new(&r->env, ++r->n_domains, message->pid, &message->config, memfd, &d);
+	if (ret == 0)
+		ret = add_member(r, d, &m);
+	if (ret < 0) {
+		log_error("can't record process %d: %s", message->pid, strerror(-ret));
+		recorder_native(r, message->pid, strerror(-ret));
+		return;
+	}
+	m->command = recorder_command(message->pid);
+	if (is_main(r, message->pid)) {
+		r->main_pid = message->pid;
+		(void) json_object_put(r->command);
+		r->command = json_object_get(m->command);
+		recorder_tell_pid(r, "recording", message->pid, NULL);
+	}
+	member_work_soon(m);
+}
