@@ -27,7 +27,7 @@ static int open_spare(const struct domain *d)
 	ssize_t n;
 	int fd;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/fd/%d", d->pid, d->shared->spare_fd);
+	(void) snprintf(path, sizeof(path), "/proc/%d/fd/%d", living_task(d), d->shared->spare_fd);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
 		return -errno;
@@ -59,6 +59,8 @@ void domain_make_spare(struct domain *d, bool wanted)
 {
 	autoclean(closep) int fd = -1;
 
+	/* The fork that the one before was for has been logged. */
+	domain_drain(d);
 	closep(&d->spare);
 	d->spare = -1;
 	/* Children of other pid namespaces can't be told from strangers. */

@@ -96,11 +96,15 @@ int domain_begin(struct domain *d);
 
 void wake_word(uint32_t *word);
 
+/* Takes all that the agent has logged. */
+void domain_drain(struct domain *d);
 /* Ends the present log file behind the newest event. */
 void cut_log(struct domain *d);
 /* At a snapshot event: a log that had a gap may begin again. */
 void restart_log(struct domain *d);
 
+/* Which of its threads /proc shows memory and files of: the first may have ended. */
+pid_t living_task(const struct domain *d);
 /* 0: it is gone. */
 pid_t parent_of(pid_t pid);
 /* What @pid's own namespace calls it; 0: unknown. */

@@ -548,7 +548,7 @@ int domain_read_final(struct domain *d, uint64_t event, const struct obituary *d
 		return -ENOMEM;
 	sink->d = d;
 	sink->final = &final;
-	r = capture_open(d->pid, d->config.base, d->config.vdso, d->env->files, &calls, &capture);
+	r = capture_open(living_task(d), d->config.base, d->config.vdso, d->env->files, &calls, &capture);
 	if (r == 0)
 		r = capture_dead_stacks(capture, &sink->dead, &sink->n_dead);
 	while (r == 0) {

@@ -280,13 +280,35 @@ static void count_ticks(struct domain *d, uint16_t ticks)
 	d->last_event_ns = event_ns(d);
 }
 
+pid_t living_task(const struct domain *d)
+{
+	char path[64], byte;
+
+	/* Without memory there is nothing that it executes. */
+	(void) snprintf(path, sizeof(path), "/proc/%d/exe", d->pid);
+	if (!d->same_pids || readlink(path, &byte, 1) > 0)
+		return d->pid;
+	for (unsigned i = 0; i < MAX_THREADS; i++) {
+		pid_t tid = (pid_t)load(&d->shared->slots[i].tid);
+
+		if (!tid || tid == d->pid || !load(&d->shared->slots[i].kernel_tid))
+			continue;
+		/* The service could name anybody's. */
+		(void) snprintf(path, sizeof(path), "/proc/%d/task/%d", d->pid, tid);
+		if (access(path, F_OK) == 0)
+			return tid;
+	}
+	return d->pid;
+}
+
 /* The file of a mapping that begins at @start, by the process's own list of them. */
 static void find_mapped_file(struct domain *d, uint64_t start)
 {
 	char path[64], line[4352];
 	autoclean(fclosep) FILE *file = NULL;
+	pid_t task = living_task(d);
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/maps", d->pid);
+	(void) snprintf(path, sizeof(path), "/proc/%d/maps", task);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
 		uint64_t from, to, ino;
@@ -297,7 +319,7 @@ static void find_mapped_file(struct domain *d, uint64_t start)
 			   &name) < 5 || from != start || !name)
 			continue;
 		line[strcspn(line, "\n")] = '\0';
-		(void) files_of_mapping(d->env->files, d->pid, from, to, makedev_of(major, minor), ino,
+		(void) files_of_mapping(d->env->files, task, from, to, makedev_of(major, minor), ino,
 					line + name);
 		return;
 	}
@@ -320,7 +342,7 @@ static void note_mapping(struct domain *d, const struct event *event)
 	    mapping->path_len <= room - sizeof(*mapping)) {
 		memcpy(path, mapping + 1, mapping->path_len);
 		path[mapping->path_len] = '\0';
-		if (path[0] == '/' && files_by_path(d->env->files, d->pid, path, &id))
+		if (path[0] == '/' && files_by_path(d->env->files, living_task(d), path, &id))
 			return;
 	}
 	/* Renamed, removed or out of our sight. */
@@ -639,12 +661,17 @@ void domain_exec_over(struct domain *d, pid_t tid)
 		(void) exec_goes_on(d, EXEC_FAILED, EXEC_NONE);
 }
 
-void domain_flush(struct domain *d)
+void domain_drain(struct domain *d)
 {
 	bool more = true;
 
 	while (more && !d->broken && drain(d, &more) == 0)
 		;
+}
+
+void domain_flush(struct domain *d)
+{
+	domain_drain(d);
 	write_log(d);
 }
 

@@ -115,7 +115,7 @@ static inline uint64_t signal_bit(int signal)
 #define UNBLOCKABLE (SYNC_SIGNALS | signal_bit(SIGSYS_) | signal_bit(KICK_SIGNAL))
 
 /* errno values that the agent itself gives. */
-enum { EPERM_ = 1, ENOENT_ = 2, EINTR_ = 4, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12,
+enum { EPERM_ = 1, ENOENT_ = 2, EINTR_ = 4, E2BIG_ = 7, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12,
        EFAULT_ = 14, EEXIST_ = 17, ENOTDIR_ = 20, EINVAL_ = 22, ENOTTY_ = 25, ENOSYS_ = 38, ENOPROTOOPT_ = 92,
        EOPNOTSUPP_ = 95 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* clone - what a program may ask of clone(2), for sys-process.c and fork.c */
+/* clone - what a program may ask of clone(2) and clone3(2), for sys-process.c and fork.c */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -12,7 +13,45 @@ enum {
 	CLONE_CHILD_CLEARTID_ = 0x200000, CLONE_CHILD_SETTID_ = 0x1000000,
 	SIGCHLD_SIGNAL = 17,
 };
+#define CLONE_CLEAR_SIGHAND_ (UINT64_C(1) << 32)
+#define CLONE_INTO_CGROUP_ (UINT64_C(1) << 33)
 
+/* struct clone_args of the kernel. */
 struct clone_request {
-	uint64_t flags, stack, parent_tid, child_tid, tls;
+	uint64_t flags;		/* without the exit signal */
+	uint64_t pidfd;		/* addresses */
+	uint64_t child_tid, parent_tid;
+	uint64_t exit_signal;
+	uint64_t stack, stack_size;	/* lowest byte, and length; 0: the parent's */
+	uint64_t tls;
+	uint64_t set_tid, set_tid_size;
+	uint64_t cgroup;
 };
+
+struct call;
+struct thread;
+
+/* Whichever call it used. 0 or the negative errno that the kernel would give. */
+long clone_request(const struct call *call, struct clone_request *ret_request);
+
+/* Where the child's stack begins. 0: where the parent's is. */
+static inline uint64_t clone_stack(const struct clone_request *request)
+{
+	return request->stack ? request->stack + request->stack_size : 0;
+}
+
+/*
+ * Makes it, from a request of the agent's own: by clone(2) where that can say it, as filters
+ * know that call.
+ */
+long kernel_clone(const struct clone_request *request);
+
+/* A call that makes a process may write a pidfd: logs @result and it, or takes both from the log. */
+void clone_finish(struct thread *thread, struct call *call, const struct clone_request *request,
+		  int32_t pidfd);
+
+/* CLONE_CLEAR_SIGHAND: what is handled gets its default; @install: the kernel is told. */
+void handlers_clear(const struct thread *thread, bool install);
+
+/* CLONE_PARENT_SETTID, which the kernel would have done. */
+void set_parent_tid(const struct clone_request *request, long tid);

@@ -133,7 +133,9 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	if (request->flags & CLONE_SETTLS_)
 		thread->fs_base = request->tls;
 	if (request->stack)
-		context_of(thread)->regs[REG_RSP_] = request->stack;
+		context_of(thread)->regs[REG_RSP_] = clone_stack(request);
+	if (request->flags & CLONE_CLEAR_SIGHAND_)
+		handlers_clear(thread, true);
 	call_set_result(thread, 0);
 }
 
@@ -202,29 +204,27 @@ __attribute__((noreturn)) static void replayed_child_begins(struct thread *threa
 
 /* -- the parent -------------------------------------------------------------------------------------- */
 
-/* The kernel's part of what the program asked for; the child's own words are the agent's to write. */
-static uint64_t kernel_flags(const struct clone_request *request)
-{
-	return request->flags &
-	       ~(uint64_t)(CLONE_SETTLS_ | CLONE_CHILD_SETTID_ | CLONE_CHILD_CLEARTID_);
-}
-
 /*
  * Memory must not change under the copy: the baton stays. The program's stack is for its own
  * code: the child is on ours until it leaves.
  */
-static long record_fork(struct thread *thread, const struct clone_request *request)
+static long record_fork(struct thread *thread, const struct clone_request *request, int32_t *pidfd)
 {
 	uint64_t all = ~UINT64_C(0), mask = 0;
 	bool recorded = make_spare(thread);
+	struct clone_request ours = *request;
 	long pid;
 
+	/* The child's own words are the agent's to write, and so is the parent's. */
+	ours.flags &= ~(CLONE_SETTLS_ | CLONE_PARENT_SETTID_ | CLONE_CLEAR_SIGHAND_);
+	if (recorded)
+		ours.flags &= ~(uint64_t)(CLONE_CHILD_SETTID_ | CLONE_CHILD_CLEARTID_);
+	ours.stack = ours.stack_size = 0;
+	ours.pidfd = (uint64_t)pidfd;
 	if (recorded)
 		log_event(thread, EVENT_FORK, 0, 0, 0, 0);
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, &mask, 8);
-	pid = agent_call(NR_clone,
-			 (long)(recorded ? kernel_flags(request) : request->flags & ~(uint64_t)CLONE_SETTLS_),
-			 0, (long)request->parent_tid, (long)request->child_tid, 0, 0);
+	pid = kernel_clone(&ours);
 	if (pid == 0 && recorded)
 		child_begins(thread, request);
 	if (pid == 0) {
@@ -261,13 +261,15 @@ static void replay_fork(struct thread *thread, const struct clone_request *reque
 
 void sys_fork(struct thread *thread, struct call *call, const struct clone_request *request)
 {
+	int32_t pidfd = -1;
+
 	if (!agent_replays()) {
-		call->result = record_fork(thread, request);
+		call->result = record_fork(thread, request, &pidfd);
 		wake_recorder();
 	} else if (replay_next(thread)->kind == EVENT_FORK) {
 		replay_fork(thread, request);
 	}
-	if (request->flags & (CLONE_PARENT_SETTID_ | CLONE_PIDFD_))
-		(void) call_add_span(call, request->parent_tid, 4, SPAN_FIXED, NULL);
-	call_finish(thread, call);
+	clone_finish(thread, call, request, pidfd);
+	set_parent_tid(request, call->result);
+	call_set_result(thread, call->result);
 }

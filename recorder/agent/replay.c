@@ -9,6 +9,7 @@
  * of the process stands in the agent with its context saved, and no ptrace is needed.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/rebuild.h"
 
 enum { SPINS = 2000, REPLAY_FLAG_TRAP = 1 << 8 };
 
@@ -351,6 +352,30 @@ void replay_thread_begins(struct thread *thread)
 	wait_turn(thread);
 }
 
+__attribute__((noreturn)) static void stay(void *argument)
+{
+	static const uint32_t never;
+	struct agent_slot *slot = argument;
+
+	store_release(&slot->kernel_tid, 0);
+	futex_wake(&slot->kernel_tid, INT32_MAX);
+	for (;;)
+		futex_wait((uint32_t *)&never, 0, 0);
+}
+
+/* The process's first thread stays, where the rebuilding began: another may get its slot. */
+__attribute__((noreturn)) static void leave_slot(struct thread *thread)
+{
+	enum { SIG_SETMASK_ = 2 };
+	uint64_t all = ~UINT64_C(0);
+	struct thread *record = (struct thread *)(agent_config.base + AGENT_REBUILD_RECORD);
+
+	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, NULL, 8);
+	record->self = record;
+	write_gs_base(record);
+	call_on_stack(agent_config.base + AGENT_REBUILD_STACK_TOP, stay, slot_of(thread));
+}
+
 void replay_give_turn_and_end(struct thread *thread)
 {
 	const struct event *event = peek(thread);
@@ -358,8 +383,8 @@ void replay_give_turn_and_end(struct thread *thread)
 	slot_of(thread)->status = SLOT_FREE;
 	give_turn(thread, event);
 	/* Without its first thread, /proc has nothing of a process. */
-	while (thread->is_leader)
-		futex_wait(&thread->is_leader, 1, 0);
+	if (thread->is_leader)
+		leave_slot(thread);
 	for (;;)
 		(void) agent_syscall(NR_exit, 0);
 }

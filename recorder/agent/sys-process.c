@@ -18,21 +18,6 @@ enum {
 	AT_FDCWD_ = -100,
 };
 
-/* What the program asked of clone(2), whichever call it used. */
-static struct clone_request clone_request(const struct call *call)
-{
-	switch (call->nr) {
-	case NR_fork:
-		return (struct clone_request){ .flags = SIGCHLD_SIGNAL };
-	case NR_vfork:
-		return (struct clone_request){ .flags = CLONE_VM_ | CLONE_VFORK_ | SIGCHLD_SIGNAL };
-	default:
-		return (struct clone_request){ (uint64_t)call->args[0], (uint64_t)call->args[1],
-					       (uint64_t)call->args[2], (uint64_t)call->args[3],
-					       (uint64_t)call->args[4] };
-	}
-}
-
 /* -- a child in our memory ---------------------------------------------------------------------- */
 
 static uint32_t copy_handlers(const struct thread *from)
@@ -77,7 +62,7 @@ static uint64_t copy_context(struct thread *child, const struct thread *parent,
 	*to = *from;
 	to->fpstate = (uint8_t *)top;
 	if (request->stack)
-		to->regs[REG_RSP_] = request->stack;
+		to->regs[REG_RSP_] = clone_stack(request);
 	to->regs[REG_RAX_] = 0;
 	child->frame = to;
 	return ALIGN_DOWN((uint64_t)to - 256, (uint64_t)16);
@@ -100,6 +85,8 @@ static struct thread *prepare_child(struct thread *parent, const struct clone_re
 			return NULL;
 		}
 	}
+	if (request->flags & CLONE_CLEAR_SIGHAND_)
+		handlers_clear(child, false);
 	child->state = THREAD_STARTING;
 	child->mask = parent->mask;
 	/* clone(2): without CLONE_VM or with CLONE_VFORK the alternate stack is inherited. */
@@ -113,20 +100,21 @@ static struct thread *prepare_child(struct thread *parent, const struct clone_re
 	return child;
 }
 
-/* Puts what gate_leave pops onto the child's stack, and makes it. */
-static long make_child(struct thread *child, uint64_t flags, uint64_t sp)
+/* Puts what gate_leave pops onto the child's stack, and makes it. @request: what the kernel is to know. */
+static long make_child(struct thread *child, struct clone_request *request, uint64_t sp)
 {
 	uint64_t *stack = (uint64_t *)sp;
-	long args[6] = { (long)(flags | CLONE_CHILD_CLEARTID_ | CLONE_PARENT_SETTID_), 0,
-			 (long)&slot_of(child)->tid, (long)&slot_of(child)->kernel_tid, 0, 0 };
 
 	stack -= 4;	/* keeps the alignment */
 	stack[0] = (uint64_t)child;
 	stack[1] = 0;
 	stack[2] = (uint64_t)child_entry;
-	args[1] = (long)stack;
+	request->stack_size = PAGE;
+	request->stack = (uint64_t)stack - request->stack_size;
+	request->flags |= CLONE_CHILD_CLEARTID_;
+	request->child_tid = (uint64_t)&slot_of(child)->kernel_tid;
 	slot_of(child)->kernel_tid = UINT32_MAX;	/* until it is gone */
-	return agent_call(NR_clone, args[0], args[1], args[2], args[3], args[4], args[5]);
+	return kernel_clone(request);
 }
 
 static void forget_child(struct thread *child)
@@ -137,22 +125,24 @@ static void forget_child(struct thread *child)
 	thread_free(child);
 }
 
-static void record_clone(struct thread *thread, struct call *call,
-			 const struct clone_request *request, struct thread *child, uint64_t sp)
+static void record_clone(struct thread *thread, struct call *call, const struct clone_request *request,
+			 struct thread *child, uint64_t sp, int32_t *pidfd)
 {
 	enum { SIG_SETMASK_ = 2 };
 	uint64_t all = ~UNBLOCKABLE;
-	/* Tid words and TLS are the agent's to set; the rest is what the program asked for. */
-	uint64_t flags = request->flags & ~(uint64_t)(CLONE_SETTLS_ | CLONE_CHILD_SETTID_);
+	struct clone_request ours = *request;
 	bool vfork = request->flags & CLONE_VFORK_;
 
+	/* Tid words and TLS are the agent's to set; the rest is what the program asked for. */
+	ours.flags &= ~(CLONE_SETTLS_ | CLONE_CHILD_SETTID_ | CLONE_PARENT_SETTID_ | CLONE_CLEAR_SIGHAND_);
+	ours.pidfd = (uint64_t)pidfd;
 	(void) add_fetch(&shared()->n_threads, 1);
 	child->may_begin = vfork;
 	/* What strikes the child before it has its %gs would be noted for us. */
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, NULL, 8);
 	if (vfork)
 		baton_release(thread);
-	call->result = make_child(child, flags, sp);
+	call->result = make_child(child, &ours, sp);
 	if (vfork)
 		baton_acquire(thread);
 	signals_let_in(thread);
@@ -166,7 +156,7 @@ static void record_clone(struct thread *thread, struct call *call,
 }
 
 /* The words that the kernel would have written in the parent's memory. */
-static void set_parent_tid(const struct clone_request *request, long tid)
+void set_parent_tid(const struct clone_request *request, long tid)
 {
 	int32_t value = (int32_t)tid;
 
@@ -192,15 +182,14 @@ static void await_creator(struct thread *thread)
 		futex_wait(&thread->may_begin, 0, LOOKS_NS);
 }
 
-static void replay_clone(struct thread *thread, struct call *call,
-			 const struct clone_request *request, struct thread *child, uint64_t sp)
+static void replay_clone(struct thread *thread, struct call *call, struct thread *child, uint64_t sp)
 {
-	enum { REPLAY_FLAGS = CLONE_VM_ | CLONE_FS_ | CLONE_FILES_ | CLONE_SIGHAND_ |
-			      CLONE_THREAD_ | CLONE_SYSVSEM_ };
+	struct clone_request request = {
+		.flags = CLONE_VM_ | CLONE_FS_ | CLONE_FILES_ | CLONE_SIGHAND_ | CLONE_THREAD_ | CLONE_SYSVSEM_,
+	};
 
-	(void) request;
 	child->turn = 0;
-	if (make_child(child, REPLAY_FLAGS, sp) < 0)
+	if (make_child(child, &request, sp) < 0)
 		replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
 }
 
@@ -213,6 +202,7 @@ static void sys_new_thread(struct thread *thread, struct call *call,
 {
 	uint64_t sp;
 	struct thread *child = NULL;
+	int32_t pidfd = -1;
 
 	if (agent_replays()) {
 		const struct event *event = replay_next(thread);
@@ -223,11 +213,10 @@ static void sys_new_thread(struct thread *thread, struct call *call,
 			child = prepare_child(thread, request, slot, &sp);
 			if (!child)
 				replay_diverged(thread, EVENT_CREATE, 0, 0);
-			replay_clone(thread, call, request, child, sp);
+			replay_clone(thread, call, child, sp);
 			replay_done(thread);
 		}
-		call->result = replay_expect(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check)->result;
-		replay_done(thread);
+		clone_finish(thread, call, request, pidfd);
 		if (call->result < 0 && child) {
 			free_handlers(child);
 			child->state = THREAD_ENDED;
@@ -235,14 +224,14 @@ static void sys_new_thread(struct thread *thread, struct call *call,
 			child->tid = (uint32_t)call->result;
 		}
 	} else {
-		child = (request->flags & CLONE_PIDFD_) ? NULL : prepare_child(thread, request, -1, &sp);
+		child = prepare_child(thread, request, -1, &sp);
 		if (child) {
 			log_event(thread, EVENT_CREATE, 0, 0, 0, child->slot);
-			record_clone(thread, call, request, child, sp);
+			record_clone(thread, call, request, child, sp, &pidfd);
 		} else {
 			call->result = -EAGAIN_;
 		}
-		log_event(thread, EVENT_SYSCALL, 0, (unsigned)call->nr, call->check, call->result);
+		clone_finish(thread, call, request, pidfd);
 	}
 	set_parent_tid(request, call->result);
 	if (!agent_replays() && call->result > 0 && !(request->flags & CLONE_VFORK_))
@@ -252,9 +241,12 @@ static void sys_new_thread(struct thread *thread, struct call *call,
 
 void sys_clone(struct thread *thread, struct call *call)
 {
-	struct clone_request request = clone_request(call);
+	struct clone_request request;
 
-	if (request.flags & CLONE_VM_)
+	call->result = clone_request(call, &request);
+	if (call->result < 0)
+		call_finish(thread, call);
+	else if (request.flags & CLONE_VM_)
 		sys_new_thread(thread, call, &request);
 	else
 		sys_fork(thread, call, &request);

@@ -46,7 +46,7 @@ static void sys_code(struct thread *thread, struct call *call)
 	case NR_shmdt: case NR_pkey_mprotect:
 		sys_memory(thread, call);
 		break;
-	case NR_clone: case NR_fork: case NR_vfork:
+	case NR_clone: case NR_clone3: case NR_fork: case NR_vfork:
 		sys_clone(thread, call);
 		break;
 	case NR_execve: case NR_execveat:
