@@ -325,6 +325,7 @@ struct agent_shared {
 	/* Fork. */
 	uint32_t spare_state;	/* futex, enum spare_state */
 	int32_t spare_fd;
+	uint32_t shares_memory;	/* the child will share writable memory with its parent */
 
 	/* Death. */
 	struct obituary obituary __attribute__((aligned(64)));

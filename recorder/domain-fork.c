@@ -125,6 +125,11 @@ void fork_is_left(struct domain *d)
 	fork_ends(d, pid);
 }
 
+bool domain_shares_memory(const struct domain *d)
+{
+	return load(&d->shared->shares_memory);
+}
+
 bool domain_take_birth(struct domain *d, struct domain_birth *ret_birth)
 {
 	if (!d->n_births)

@@ -68,6 +68,9 @@ struct domain *domain_free(struct domain *domain);
  */
 void domain_make_spare(struct domain *domain, bool wanted);
 
+/* The last child that it forked shares writable memory with it. */
+bool domain_shares_memory(const struct domain *domain);
+
 /* A child that a domain has forked, and that has begun to write its log. */
 struct domain_birth {
 	pid_t pid;

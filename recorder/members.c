@@ -143,6 +143,15 @@ static void exec_news(struct member *m, int news)
 		domain_exec_over(m->domain, tid);
 }
 
+/* Once is enough: it is the same memory that they pass on. */
+static void note_shared_memory(struct recorder *r)
+{
+	if (!r->shared_is_noted)
+		recorder_note(r, "processes share writable memory: what one writes there is missing in the "
+			      "replay of another");
+	r->shared_is_noted = true;
+}
+
 /* A child that has ended already is drained, and over. */
 static void birth(struct member *parent, struct domain_birth *birth)
 {
@@ -159,6 +168,8 @@ static void birth(struct member *parent, struct domain_birth *birth)
 		return;
 	}
 	m->command = json_object_get(parent->command);
+	if (domain_shares_memory(parent->domain))
+		note_shared_memory(r);
 	if (domain_pidfd(d) < 0)
 		member_died(m);
 	else

@@ -38,6 +38,7 @@ struct recorder {
 	struct past *past;
 	pid_t main_pid;			/* the service's first process; 0: it isn't there yet */
 	bool main_exited;		/* our owner has waited for it */
+	bool shared_is_noted;
 	sd_event_source *freeze_timer, *injector_source;
 	pid_t injector_pid, attaching;	/* attaching: what it has been asked to, without an answer yet */
 	bool injector_works;		/* it has answered once */

@@ -59,6 +59,7 @@ static bool make_spare(struct thread *thread)
 	if (fd < 0)
 		return false;
 	s->spare_fd = (int32_t)fd;
+	s->shares_memory = process()->has_shared;
 	store_release(&s->spare_state, SPARE_ASKED);
 	wake_recorder();
 	if (wait_for_recorder(&s->spare_state, SPARE_ASKED, UINT64_MAX))

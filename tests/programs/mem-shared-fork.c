@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a forked child writes to shared memory is seen by its parent. */
-/* fails in replay: a forked child isn't recorded, and so not what it writes to shared memory */
 #include <sys/mman.h>
 #include <sys/wait.h>
 
