@@ -71,7 +71,6 @@ static int count_domain(struct window *window, const struct window_domain *d, st
 	(void) event_reader_close(reader);
 	for (size_t i = 0; i < d->n_snapshots; i++)
 		counts->snapshots += d->snapshots[i] <= d->end_event;
-	counts->covered_ns += d->end_ns - d->begin_ns;
 	return r < 0 ? r : 0;
 }
 
@@ -86,6 +85,7 @@ static int count(struct window *window, const char *path, struct counts *counts)
 		if (r < 0)
 			return r;
 	}
+	counts->covered_ns = window_covered_ns(window);
 	for (size_t i = 0; domains && i < json_object_array_length(domains); i++)
 		counts->threads += (uint64_t)json_number(json_object_array_get_idx(domains, i), "threads");
 	counts->bytes = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size :
@@ -100,6 +100,39 @@ static void add_count(struct json_object *to, const char *key, uint64_t value)
 	(void) json_object_object_add(to, key, json_object_new_uint64(value));
 }
 
+static struct json_object *manifest_domain(const struct window *window, uint32_t id)
+{
+	struct json_object *domains = json_list(window->manifest, "domains");
+
+	for (size_t i = 0; domains && i < json_object_array_length(domains); i++) {
+		struct json_object *domain = json_object_array_get_idx(domains, i);
+
+		if (json_number(domain, "domain") == id)
+			return domain;
+	}
+	return NULL;
+}
+
+/* In the order of their beginnings; one that has executed several programs is there with each. */
+static struct json_object *processes_json(const struct window *window)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < window->n_domains; i++) {
+		const struct window_domain *d = &window->domains[i];
+		struct json_object *row = json_object_new_object();
+
+		(void) json_object_object_add(row, "pid", json_object_new_int64(d->pid));
+		(void) json_object_object_add(row, "parent", json_object_new_int64(d->parent));
+		json_copy_member(manifest_domain(window, d->id), "command", row);
+		(void) json_object_object_add(row, "exe", json_object_new_string(d->exe));
+		add_count(row, "events", d->end_event - d->begin_event);
+		(void) json_object_object_add(row, "end", json_object_new_string(d->end));
+		(void) json_object_array_add(list, row);
+	}
+	return list;
+}
+
 static struct json_object *info_json(const struct window *window, const struct counts *counts)
 {
 	static const char *const copied[] = { "id", "service", "command", "trigger", "real_ns" };
@@ -112,6 +145,7 @@ static struct json_object *info_json(const struct window *window, const struct c
 	add_count(json, "events", counts->events);
 	add_count(json, "snapshots", counts->snapshots);
 	add_count(json, "processes", window->n_domains);
+	(void) json_object_object_add(json, "process_list", processes_json(window));
 	add_count(json, "threads", counts->threads);
 	add_count(json, "bytes", counts->bytes);
 	json_copy_member(window->manifest, "notes", json);
@@ -129,7 +163,6 @@ static struct json_object *info_json(const struct window *window, const struct c
 /* Words as a shell would take them, near enough to read. */
 static void show_command(struct json_object *command)
 {
-	(void) printf("command   ");
 	for (size_t i = 0; command && i < json_object_array_length(command); i++) {
 		const char *word = json_object_get_string(json_object_array_get_idx(command, i));
 
@@ -137,6 +170,22 @@ static void show_command(struct json_object *command)
 		(void) printf(!*word || strpbrk(word, " \t\n'\"$`\\") ? " '%s'" : " %s", word);
 	}
 	(void) printf("\n");
+}
+
+static void show_processes(struct json_object *list)
+{
+	enum { MAX_SHOWN = 40 };
+	size_t n = json_object_array_length(list);
+
+	for (size_t i = 0; n > 1 && i < n && i < MAX_SHOWN; i++) {
+		struct json_object *row = json_object_array_get_idx(list, i);
+
+		(void) printf("           %" PRId64 " of %" PRId64 ", %" PRId64 " events, %s:", json_number(row, "pid"),
+			      json_number(row, "parent"), json_number(row, "events"), json_text(row, "end"));
+		show_command(json_list(row, "command"));
+	}
+	if (n > MAX_SHOWN)
+		(void) printf("           and %zu more (--json lists them all)\n", n - MAX_SHOWN);
 }
 
 static void show_text(struct json_object *json, const struct counts *counts)
@@ -148,6 +197,7 @@ static void show_text(struct json_object *json, const struct counts *counts)
 	(void) json_object_object_get_ex(json, "host", &host);
 	(void) printf("incident   %s\n", json_text(json, "id"));
 	(void) printf("service    %s\n", json_text(json, "service"));
+	(void) printf("command   ");
 	show_command(json_list(json, "command"));
 	(void) printf("trigger    %s, process %" PRId64 ", thread %" PRId64 "\n",
 		      trigger_text(trigger, kind, sizeof(kind)), json_number(trigger, "pid"),
@@ -156,6 +206,7 @@ static void show_text(struct json_object *json, const struct counts *counts)
 		      format_duration(counts->covered_ns, seconds), counts->events, counts->snapshots);
 	(void) printf("processes  %" PRId64 ", with %" PRIu64 " threads\n", json_number(json, "processes"),
 		      counts->threads);
+	show_processes(json_list(json, "process_list"));
 	(void) printf("size       %s\n", format_size(counts->bytes, size));
 	(void) printf("host       %s, Linux %s, %s\n", json_text(host, "name"), json_text(host, "kernel"),
 		      json_text(host, "cpu"));

@@ -43,8 +43,14 @@ struct trace {
 	bool unseen;		/* what is printed is no sign of progress */
 	uint32_t tids[MAX_THREADS];	/* by slot, as far as known */
 
-	char **lines;			/* a circle of `last` */
-	size_t n_lines;
+	/* Lines that wait until all are there: of several processes, or of which the last are wanted. */
+	bool keeps;
+	struct kept {
+		uint64_t ns;
+		size_t order;
+		char *line;
+	} *kept;
+	size_t n_kept, max_kept, first_of_domain;
 };
 
 enum { OPT_JSON = 1, OPT_DIR, OPT_PID, OPT_TID };
@@ -94,33 +100,64 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* -- lines ---------------------------------------------------------------------------------------- */
 
-/* Takes @line. */
-static void put_line(struct trace *t, char *line)
+/* A domain has so many lines that only the last are wanted of: the first go. */
+static void forget_first(struct trace *t)
 {
-	char **place;
+	struct kept *first = &t->kept[t->first_of_domain];
 
-	if (!t->last) {
+	for (size_t i = 0; i < t->last; i++)
+		free(first[i].line);
+	t->n_kept -= t->last;
+	memmove(first, first + t->last, (t->n_kept - t->first_of_domain) * sizeof(*first));
+}
+
+/* Takes @line. */
+static void put_line(struct trace *t, uint64_t ns, char *line)
+{
+	if (!t->keeps) {
 		(void) puts(line);
 		free(line);
 		return;
 	}
-	place = &t->lines[t->n_lines++ % t->last];
-	free(*place);
-	*place = line;
+	if (t->last && t->n_kept - t->first_of_domain == 2 * t->last)
+		forget_first(t);
+	if (t->n_kept == t->max_kept) {
+		size_t max = t->max_kept ? 2 * t->max_kept : 1024;
+		struct kept *kept = realloc(t->kept, max * sizeof(*kept));
+
+		if (!kept) {
+			free(line);
+			return;
+		}
+		t->kept = kept;
+		t->max_kept = max;
+	}
+	t->kept[t->n_kept] = (struct kept){ ns, t->n_kept, line };
+	t->n_kept++;
 }
 
+static int by_time(const void *a, const void *b)
+{
+	const struct kept *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns < y->ns ? -1 : 1;
+	return x->order < y->order ? -1 : 1;
+}
+
+/* Of several processes: as they happened. */
 static void put_kept_lines(struct trace *t)
 {
-	size_t n = t->n_lines < t->last ? t->n_lines : t->last;
+	size_t from = t->last && t->n_kept > t->last ? t->n_kept - t->last : 0;
 
-	for (size_t i = 0; i < n; i++) {
-		char **line = &t->lines[(t->n_lines - n + i) % t->last];
-
-		(void) puts(*line);
-		free(*line);
-		*line = NULL;
+	if (t->n_kept)
+		qsort(t->kept, t->n_kept, sizeof(*t->kept), by_time);
+	for (size_t i = 0; i < t->n_kept; i++) {
+		if (i >= from)
+			(void) puts(t->kept[i].line);
+		free(t->kept[i].line);
 	}
-	t->n_lines = 0;
+	free(t->kept);
 }
 
 static uint64_t real_ns(const struct trace *t, uint64_t ns)
@@ -141,6 +178,7 @@ static uint32_t tid_of(struct trace *t, uint32_t slot)
 
 /* One line: of text, or the members of an object. */
 struct line {
+	uint64_t ns;
 	FILE *to;
 	char *text;
 	size_t len;
@@ -158,7 +196,7 @@ static bool begin_line(struct trace *t, uint32_t slot, uint64_t number, uint64_t
 
 	if (t->tid && tid != t->tid)
 		return false;
-	*ret = (struct line){ 0 };
+	*ret = (struct line){ .ns = ns };
 	ret->to = open_memstream(&ret->text, &ret->len);
 	if (!ret->to)
 		return false;
@@ -166,6 +204,7 @@ static bool begin_line(struct trace *t, uint32_t slot, uint64_t number, uint64_t
 		ret->json = json_object_new_object();
 		(void) json_object_object_add(ret->json, "event", json_object_new_uint64(number));
 		(void) json_object_object_add(ret->json, "real_ns", json_object_new_uint64(real));
+		(void) json_object_object_add(ret->json, "pid", json_object_new_int64(t->domain->pid));
 		(void) json_object_object_add(ret->json, "tid", json_object_new_int64(tid));
 		return true;
 	}
@@ -182,7 +221,7 @@ static void end_line(struct trace *t, struct line *line)
 							    JSON_C_TO_STRING_NOSLASHESCAPE), line->to);
 	(void) json_object_put(line->json);
 	if (fclose(line->to) == 0)
-		put_line(t, line->text);
+		put_line(t, line->ns, line->text);
 }
 
 /* -- what goes into them ---------------------------------------------------------------------------- */
@@ -381,7 +420,7 @@ static bool prints_unseen(const struct trace *t)
 {
 	struct stat st;
 
-	return t->last || (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode));
+	return t->keeps || (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode));
 }
 
 static void progress(const struct trace *t)
@@ -478,6 +517,7 @@ static int trace_domain(struct trace *t, struct replay_error *ret_error)
 	int r;
 
 	memset(t->tids, 0, sizeof(t->tids));
+	t->first_of_domain = t->n_kept;
 	r = open_events(t);
 	if (r < 0)
 		return r;
@@ -523,18 +563,15 @@ int verb_trace(int argc, char **argv)
 		return EXIT_BAD_INPUT;
 	}
 	t->since = time(NULL);
+	t->keeps = t->last || t->window.n_domains > 1;
 	t->unseen = prints_unseen(t);
-	t->lines = calloc(t->last + 1, sizeof(*t->lines));
-	r = t->lines ? 0 : -ENOMEM;
 	for (size_t i = 0; i < t->window.n_domains && r == 0; i++) {
 		t->domain = &t->window.domains[i];
 		if (!t->pid || t->domain->pid == t->pid)
 			r = trace_domain(t, &error);
 	}
 	end_progress();
-	if (t->lines && t->last)
-		put_kept_lines(t);
-	free(t->lines);
+	put_kept_lines(t);
 	window_deinit(&t->window);
 	if (r == 0)
 		return EXIT_DONE;
