@@ -39,6 +39,7 @@ struct trace {
 	struct event_reader *events;
 	const struct event *event;	/* read, and not yet printed */
 	uint64_t number;
+	uint64_t date_of_zero;		/* of CLOCK_MONOTONIC; for all processes the same */
 	time_t since;
 	bool unseen;		/* what is printed is no sign of progress */
 	uint32_t tids[MAX_THREADS];	/* by slot, as far as known */
@@ -162,7 +163,7 @@ static void put_kept_lines(struct trace *t)
 
 static uint64_t real_ns(const struct trace *t, uint64_t ns)
 {
-	return t->domain->begin_real_ns + (ns - t->domain->begin_ns);
+	return ns + t->date_of_zero;
 }
 
 static uint32_t tid_of(struct trace *t, uint32_t slot)
@@ -563,6 +564,7 @@ int verb_trace(int argc, char **argv)
 		return EXIT_BAD_INPUT;
 	}
 	t->since = time(NULL);
+	t->date_of_zero = window_main_domain(&t->window)->begin_real_ns - window_main_domain(&t->window)->begin_ns;
 	t->keeps = t->last || t->window.n_domains > 1;
 	t->unseen = prints_unseen(t);
 	for (size_t i = 0; i < t->window.n_domains && r == 0; i++) {

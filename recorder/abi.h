@@ -477,7 +477,7 @@ struct agent_process {
 	uint32_t tsc_trapped;
 	uint32_t detached;		/* a fork child: runs natively */
 	uint32_t has_shared;		/* writable shared mappings exist */
-	uint32_t reserved;
+	uint32_t has_children;		/* it has forked, and they are recorded */
 	uint64_t stall_window_ns, stall_used_ns; /* the token bucket */
 	uint32_t snapshot_child;	/* to be reaped */
 	uint32_t handler_tables_used;	/* bits */

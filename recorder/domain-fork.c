@@ -150,8 +150,7 @@ void births_free(struct domain *d)
 
 /* -- the child's domain ---------------------------------------------------------------------------------- */
 
-/* The parent says which process it is, and that is the service's word: does it have this memory? */
-static bool has_mapped(pid_t pid, int memfd)
+bool has_mapped(pid_t pid, int memfd)
 {
 	char path[64], line[4352];
 	autoclean(fclosep) FILE *file = NULL;
@@ -176,10 +175,9 @@ static bool has_mapped(pid_t pid, int memfd)
 static int store_fork(struct domain *d, const struct domain *parent, const struct domain_birth *birth)
 {
 	struct snapshot_writer *writer;
-	struct image_head head = snapshot_head(parent, 0);
+	struct image_head head = snapshot_head(parent, 0, birth->ns);
 	int r;
 
-	head.mono_ns = le64_of(birth->ns);
 	head.fork_domain = le32_of(parent->id);
 	head.fork_event = le64_of(birth->event);
 	r = store_snapshot_begin(d->env->store, d->id, 0, birth->ns, &writer);

@@ -105,6 +105,8 @@ void restart_log(struct domain *d);
 
 /* Which of its threads /proc shows memory and files of: the first may have ended. */
 pid_t living_task(const struct domain *d);
+/* The service's word for who a process is can be anybody's number: does it have this memory? */
+bool has_mapped(pid_t pid, int memfd);
 /* 0: it is gone. */
 pid_t parent_of(pid_t pid);
 /* What @pid's own namespace calls it; 0: unknown. */
@@ -116,8 +118,8 @@ void fork_ends(struct domain *d, int64_t result);
 void fork_is_left(struct domain *d);
 void births_free(struct domain *d);
 
-/* domain-snapshot.c: what a snapshot of it before @event says first. */
-struct image_head snapshot_head(const struct domain *d, uint64_t event);
+/* domain-snapshot.c: what a snapshot of it before @event, at @mono_ns, says first. */
+struct image_head snapshot_head(const struct domain *d, uint64_t event, uint64_t mono_ns);
 /* An EVENT_SNAPSHOT has been drained. */
 void snapshot_begins(struct domain *d);
 /* Reads on. True: there is more to read. */

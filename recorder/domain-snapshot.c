@@ -143,6 +143,9 @@ static pid_t find_child(const struct domain *d, uint32_t number)
 
 	if (parent_of((pid_t)number) == d->pid && innermost_pid((pid_t)number) == number)
 		return (pid_t)number;
+	/* An orphan: the process has ended meanwhile. */
+	if (d->same_pids && has_mapped((pid_t)number, d->memfd))
+		return (pid_t)number;
 	(void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", d->pid, d->pid);
 	file = fopen(path, "re");
 	while (file && fscanf(file, "%d", &pid) == 1)
@@ -153,20 +156,27 @@ static pid_t find_child(const struct domain *d, uint32_t number)
 
 /* -- into the store ---------------------------------------------------------------------------------- */
 
-struct image_head snapshot_head(const struct domain *d, uint64_t event)
+/* The date at which CLOCK_MONOTONIC said @mono_ns. */
+static uint64_t date_of(uint64_t mono_ns)
 {
 	struct timespec real;
-	struct rlimit stack;
 
 	(void) clock_gettime(CLOCK_REALTIME, &real);
+	return (uint64_t)real.tv_sec * 1000000000 + (uint64_t)real.tv_nsec - (now_ns() - mono_ns);
+}
+
+struct image_head snapshot_head(const struct domain *d, uint64_t event, uint64_t mono_ns)
+{
+	struct rlimit stack;
+
 	if (prlimit(d->pid, RLIMIT_STACK, NULL, &stack) < 0)
 		stack.rlim_cur = d->stack_limit;
 	return (struct image_head){
 		.abi = le32_of(AGENT_ABI),
 		.agent_hash = le64_of(agent_image_hash()),
 		.event = le64_of(event),
-		.mono_ns = le64_of(d->capture_ns),
-		.real_ns = le64_of((uint64_t)real.tv_sec * 1000000000 + (uint64_t)real.tv_nsec),
+		.mono_ns = le64_of(mono_ns),
+		.real_ns = le64_of(date_of(mono_ns)),
 		.base = le64_of(d->config.base),
 		.vdso = le64_of(d->config.vdso),
 		.ring_len = le64_of(d->config.ring_len),
@@ -203,7 +213,7 @@ static int store_maps(void *userdata, const struct image_map *rows, size_t n, co
 		      size_t text_len)
 {
 	struct domain *d = userdata;
-	struct image_head head = snapshot_head(d, d->capture_event);
+	struct image_head head = snapshot_head(d, d->capture_event, d->capture_ns);
 	autoclean(freep) uint8_t *bytes = NULL;
 	size_t len;
 	int r;
@@ -513,7 +523,7 @@ static int add_threads(struct final_sink *sink, const struct capture *capture)
 
 static int add_head(struct final_sink *sink, uint64_t event, const struct obituary *death)
 {
-	struct image_head head = snapshot_head(sink->d, event);
+	struct image_head head = snapshot_head(sink->d, event, sink->d->last_event_ns);
 	size_t len = sizeof(struct final_chunk) + sizeof(head);
 	uint8_t *bytes = malloc(len);
 

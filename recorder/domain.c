@@ -672,6 +672,9 @@ void domain_drain(struct domain *d)
 void domain_flush(struct domain *d)
 {
 	domain_drain(d);
+	/* Without its first snapshot nothing of it can be replayed, nor of its children. */
+	while (!d->snapshots && snapshot_work(d, SIZE_MAX / 2))
+		;
 	write_log(d);
 }
 

@@ -179,7 +179,7 @@ bool domain_has_execed(const struct domain *domain);
 /* The injector has let go of @tid again, after an exec that failed. */
 void domain_exec_over(struct domain *domain, pid_t tid);
 
-/* What has been logged so far goes into the store. */
+/* What has been logged so far goes into the store, and a first snapshot that is under way. */
 void domain_flush(struct domain *domain);
 
 struct domain_status {

@@ -119,6 +119,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	p->head = p->log_used = p->read_at = p->read_used = 0;
 	p->stall_window_ns = p->stall_used_ns = 0;
 	p->snapshot_child = 0;
+	p->has_children = 0;
 	p->handler_tables_used = 1 | 1u << thread->handlers;
 	thread->pending = 0;
 	thread->held_mask = 0;
@@ -234,6 +235,7 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 	}
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &mask, NULL, 8);
 	if (recorded) {
+		process()->has_children = 1;
 		drop_spare();
 		store_release(&shared()->spare_state, SPARE_NONE);
 	}

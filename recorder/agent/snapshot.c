@@ -258,6 +258,9 @@ void obituary_write(struct thread *thread, int signal, int status, unsigned at, 
 	wake_recorder();
 	if (signal || agent_config.hold_exit)
 		hold_for_recorder(obituary);
+	/* Children that live on are replayed from it. */
+	if (process()->has_children && s->snapshot_taken == 1)
+		snapshot_end();
 	/* It would hold locks and attachments that a restart wants (hazard 7). */
 	reap(true);
 }
