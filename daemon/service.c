@@ -95,6 +95,8 @@ static void recorder_gone(struct service *s)
 	(void) json_object_put(MOVE(s->recorder_status));
 	if (s->pid && s->state != SERVICE_NATIVE)
 		runs_native(s, "its recorder is gone");
+	else if (!s->pid)
+		s->state = SERVICE_ENDED;
 	control_not_frozen(s, "its recorder is gone");
 	control_status_heard(s);
 	if (s->launch)
@@ -199,11 +201,13 @@ static void process_gone(struct service *s)
 	s->process_source = sd_event_source_disable_unref(s->process_source);
 	closep(&s->pidfd);
 	s->pidfd = -1;
-	s->state = SERVICE_ENDED;
+	/* A daemon that forks goes on, and so does its recorder, until nobody is left. */
+	if (s->status_known || s->state != SERVICE_RECORDED || s->link.socket < 0)
+		s->state = SERVICE_ENDED;
 	s->why[0] = '\0';
 	let_go(s, "it ended");
 	if (s->link.socket >= 0)
-		(void) recorder_say(&s->link, "exited", s->pid, s->status);
+		(void) recorder_say(&s->link, s->status_known ? "exited" : "gone", s->pid, s->status);
 	s->pid = 0;
 	if (!s->status_known)
 		log_info("%s has ended", name_of(s));
@@ -407,6 +411,8 @@ void service_launch(struct service *s, struct launch *launch)
 	s->launch = launch;
 	if (s->link.socket < 0)
 		begin_launch(s);
+	else	/* who is left of the last run goes on natively */
+		(void) recorder_say(&s->link, "exited", 0, 0);
 }
 
 /* -- all of them ------------------------------------------------------------------------------------- */

@@ -83,6 +83,12 @@ void members_main_exited(struct recorder *r)
 		end_if_over(r);
 }
 
+void members_main_gone(struct recorder *r)
+{
+	if (!r->members)
+		end_if_over(r);
+}
+
 /* It said nothing: it was killed from outside, or we had lost it before. */
 static void gone_silently(struct member *m)
 {

@@ -86,6 +86,8 @@ void member_take_births(struct member *member);
 
 /* Our owner says that the service is over: who is left of it goes on natively. */
 void members_main_exited(struct recorder *recorder);
+/* The first process has ended; whom it leaves is recorded on. */
+void members_main_gone(struct recorder *recorder);
 
 /* -- freeze.c -------------------------------------------------------------------------------------- */
 

@@ -387,6 +387,8 @@ static void obey(struct recorder *r, struct json_object *message)
 		recorder_tell(r, recorder_status(r));
 	else if (strcmp(verb, "exited") == 0)
 		members_main_exited(r);
+	else if (strcmp(verb, "gone") == 0)
+		members_main_gone(r);
 }
 
 static int on_control(sd_event_source *source, int fd, uint32_t revents, void *userdata)

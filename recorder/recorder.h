@@ -8,7 +8,8 @@
  *	to it	{"do": "attach", "pid": N}	N is about to exec: record what it becomes
  *		{"do": "freeze"}		freeze the window now; the service goes on
  *		{"do": "status"}
- *		{"do": "exited", "pid": N, "status": S}	what waitpid(2) said, if anybody knows
+ *		{"do": "exited", "pid": N, "status": S}	the service is over, whoever is left of it
+ *		{"do": "gone", "pid": N}	its first process is; others are recorded on
  *	from it	{"news": "attached", "pid": N}	go ahead with the exec
  *		{"news": "recording", "pid": N}
  *		{"news": "native", "pid": N, "why": TEXT}	it runs, unrecorded
