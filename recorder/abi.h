@@ -64,8 +64,12 @@
 #define SLOT_BIG_SCRATCH_LEN (UINT64_C(16) << 20)
 #define MAX_THREADS 4096
 
-/* The signal that interrupts a computing thread. Reserved: the program never gets it. */
-#define KICK_SIGNAL 64
+/*
+ * SIGSTKFLT interrupts a computing thread: no kernel sends it, and programs hardly ever. It
+ * doesn't queue, so the real-time ones, which do, are all the program's in the kernel. A kick
+ * that finds one of the program's pending is one with it: what arrives means both.
+ */
+#define KICK_SIGNAL 16
 #define KICK_MAGIC 0x6b6369626b636962ull	/* si_value of our kicks */
 
 /* -- the image's last page ------------------------------------------------- */
@@ -381,8 +385,11 @@ enum thread_state {
 	THREAD_ENDED,		/* dead, or an exec's or a vfork's vanished child */
 };
 
-/* Signals that can't be blocked for the program: those of faults, and the kick's. */
-#define N_HELD 6
+/*
+ * Signals that can't be blocked for the program: those of faults, dispatch's and the kick's.
+ * None of them queues, so a place for each is enough.
+ */
+#define N_HELD 7
 
 /*
  * A thread's record, at its %gs base. The vDSO's assembler knows the first fields.

@@ -32,15 +32,16 @@
 
 /* -- what the kernel defines ------------------------------------------------ */
 
+struct stack {			/* stack_t */
+	uint64_t sp;
+	uint32_t flags, pad;
+	uint64_t size;
+};
+
 struct ucontext {		/* arch/x86/include/uapi/asm/ucontext.h */
 	uint64_t flags;
 	uint64_t link;
-	struct {
-		uint64_t sp;
-		uint32_t flags;
-		uint32_t pad;
-		uint64_t size;
-	} stack;
+	struct stack stack;
 	uint64_t regs[N_REGS];
 	uint16_t cs, gs, fs, ss;
 	uint64_t err, trapno, oldmask, cr2;
@@ -94,6 +95,7 @@ enum {
 #define SA_NOCLDSTOP_ 1u
 #define SA_NOCLDWAIT_ 2u
 #define SA_SIGINFO_ 4u
+#define SA_EXPOSE_TAGBITS_ 0x800u
 #define SA_RESTORER_ 0x04000000u
 #define SA_ONSTACK_ 0x08000000u
 #define SA_RESTART_ 0x10000000u
@@ -512,6 +514,18 @@ uint64_t kernel_mask(const struct thread *thread);
  * (enum event_flags). True: a handler's frame was built. May not return. Baton.
  */
 bool signal_deliver_pending(struct thread *thread, unsigned at);
+/*
+ * The same, and all others that the kernel then lets in, each on top of the one before: what
+ * the kernel does with several that may strike at once. May not return. Baton.
+ */
+void signals_strike(struct thread *thread, unsigned at);
+/*
+ * A SIGSEGV that can't be blocked nor ignored: the frame of @signal can't be built, or a frame
+ * can't be taken back (0). May not return. Recording, baton.
+ */
+void signal_force_segv(struct thread *thread, int signal);
+/* The pending signal gets to the program even if it makes no call. Recording, any context. */
+void signal_arm_timer(struct thread *thread);
 /* The thread ends: its timer, which the process would keep, does so too. */
 void signal_timer_end(struct thread *thread);
 /* In replay: the next event is an EVENT_SIGNAL or EVENT_FATAL of this thread. */
@@ -532,7 +546,9 @@ void signals_let_in(const struct thread *thread);
 /* The program's rt_sigreturn: frame.c. False: its frame is bad. */
 bool frame_restore(struct thread *thread);
 bool frame_build(struct thread *thread, int signal, const struct event_signal *event);
-void altstack_get(const struct thread *thread, uint64_t sp, void *stack_t_out);
+/* sigaltstack(2), with the program's stack pointer at @sp: what it says, and what it does. */
+void altstack_get(const struct thread *thread, uint64_t sp, struct stack *ret_stack);
+long altstack_set(struct thread *thread, uint64_t sp, const struct stack *stack);
 
 /* -- place.c: descriptors of asynchronous places -------------------------------------------- */
 

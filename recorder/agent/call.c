@@ -416,7 +416,7 @@ bool call_try(struct thread *thread, struct call *call)
 
 void call_give_up(struct thread *thread)
 {
-	(void) signal_deliver_pending(thread, EVENT_AT_ENTRY);
+	signals_strike(thread, EVENT_AT_ENTRY);
 	resume_program(thread);
 }
 

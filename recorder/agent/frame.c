@@ -19,6 +19,7 @@ struct rt_sigframe {
 static_assert(sizeof(struct rt_sigframe) == 440, "kernel ABI");
 
 enum { X87_AND_SSE = 3 };	/* bits of XSTATE_BV */
+enum { MINSIGSTKSZ_ = 2048 };
 enum { FLAG_TRAP = 1 << 8, FLAG_DIRECTION = 1 << 10, FLAG_RESUME = 1 << 16 };
 
 #define FLAGS_OF_PROGRAM 0x50dd5u	/* what sigreturn restores: OF DF TF SF ZF AF PF CF AC RF */
@@ -42,26 +43,52 @@ static void clear_fpstate(uint8_t *fpstate)
 		*xstate_bv(fpstate) = X87_AND_SSE;
 }
 
-static bool on_altstack(const struct thread *thread, uint64_t sp)
+/* -- the alternate stack: kernel/signal.c --------------------------------------------------- */
+
+/* Of its memory; the kernel's __on_sig_stack(). */
+static bool in_altstack(const struct thread *thread, uint64_t sp)
 {
-	return sp > thread->altstack.sp && sp - thread->altstack.sp <= thread->altstack.size &&
-	       !(thread->altstack.flags & SS_AUTODISARM_);
+	return sp > thread->altstack.sp && sp - thread->altstack.sp <= thread->altstack.size;
 }
 
-void altstack_get(const struct thread *thread, uint64_t sp, void *stack_t_out)
+static bool on_altstack(const struct thread *thread, uint64_t sp)
 {
-	struct {
-		uint64_t sp;
-		uint32_t flags, pad;
-		uint64_t size;
-	} out = { thread->altstack.sp, thread->altstack.flags & SS_AUTODISARM_, 0,
-		  thread->altstack.size };
+	return in_altstack(thread, sp) && !(thread->altstack.flags & SS_AUTODISARM_);
+}
+
+void altstack_get(const struct thread *thread, uint64_t sp, struct stack *ret_stack)
+{
+	struct stack stack = { thread->altstack.sp, thread->altstack.flags & SS_AUTODISARM_, 0,
+			       thread->altstack.size };
 
 	if (!thread->altstack.size)
-		out.flags = SS_DISABLE_;
+		stack.flags |= SS_DISABLE_;
 	else if (on_altstack(thread, sp))
-		out.flags |= SS_ONSTACK_;
-	memcpy(stack_t_out, &out, sizeof(out));
+		stack.flags |= SS_ONSTACK_;
+	*ret_stack = stack;
+}
+
+long altstack_set(struct thread *thread, uint64_t sp, const struct stack *stack)
+{
+	uint32_t mode = stack->flags & ~SS_AUTODISARM_;
+
+	if (on_altstack(thread, sp))
+		return -EPERM_;
+	if (mode != SS_DISABLE_ && mode != SS_ONSTACK_ && mode != 0)
+		return -EINVAL_;
+	if (mode != SS_DISABLE_ && stack->size < MINSIGSTKSZ_)
+		return -ENOMEM_;
+	thread->altstack.sp = mode == SS_DISABLE_ ? 0 : stack->sp;
+	thread->altstack.size = mode == SS_DISABLE_ ? 0 : stack->size;
+	thread->altstack.flags = stack->flags;
+	return 0;
+}
+
+/* As sas_ss_reset(): where there was none, there is none. */
+static void altstack_reset(struct thread *thread)
+{
+	memset(&thread->altstack, 0, sizeof(thread->altstack));
+	thread->altstack.flags = SS_DISABLE_;
 }
 
 /* Where the frame goes. False: it would run over the end of the alternate stack. */
@@ -69,11 +96,11 @@ static bool place_frame(const struct thread *thread, uint64_t flags, uint64_t *r
 			uint64_t *ret_frame)
 {
 	const struct ucontext *context = context_of(thread);
-	uint64_t sp = context->regs[REG_RSP_] - 128, base = thread->altstack.sp;
+	uint64_t sp = context->regs[REG_RSP_] - 128;
 	bool nested = on_altstack(thread, context->regs[REG_RSP_]), entering = false;
 
 	if ((flags & SA_ONSTACK_) && thread->altstack.size && !nested) {
-		sp = base + thread->altstack.size;
+		sp = thread->altstack.sp + thread->altstack.size;
 		entering = true;
 	}
 	sp = ALIGN_DOWN(sp - xstate_len(context->fpstate), (uint64_t)64);
@@ -81,7 +108,7 @@ static bool place_frame(const struct thread *thread, uint64_t flags, uint64_t *r
 	sp -= sizeof(struct rt_sigframe);
 	sp = ALIGN_DOWN(sp, (uint64_t)16) - 8;
 	*ret_frame = sp;
-	return !(nested || entering) || (sp > base && sp - base <= thread->altstack.size);
+	return !(nested || entering) || in_altstack(thread, sp);
 }
 
 bool frame_build(struct thread *thread, int signal, const struct event_signal *event)
@@ -104,7 +131,8 @@ bool frame_build(struct thread *thread, int signal, const struct event_signal *e
 	built.context = *context;
 	built.context.flags &= 7;	/* UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
 	built.context.link = 0;
-	altstack_get(thread, context->regs[REG_RSP_], &built.context.stack);
+	built.context.stack = (struct stack){ thread->altstack.sp, thread->altstack.flags, 0,
+					      thread->altstack.size };
 	built.context.regs[REG_EFL_] &= ~(uint64_t)(FLAG_TRAP | FLAG_RESUME);
 	built.context.err = event->err;
 	built.context.trapno = event->trapno;
@@ -118,7 +146,7 @@ bool frame_build(struct thread *thread, int signal, const struct event_signal *e
 	    !copy_to_user(fpstate, context->fpstate, xstate_len(context->fpstate)))
 		return false;
 	if (thread->altstack.flags & SS_AUTODISARM_)
-		memset(&thread->altstack, 0, sizeof(thread->altstack));
+		altstack_reset(thread);
 
 	context->regs[REG_RDI_] = (uint64_t)signal;
 	context->regs[REG_RSI_] = frame + offsetof(struct rt_sigframe, info);
@@ -191,12 +219,7 @@ bool frame_restore(struct thread *thread)
 	context->cs = users.cs | 3;
 	context->ss = users.ss | 3;
 	thread->mask = users.mask & ~(signal_bit(SIGKILL_) | signal_bit(SIGSTOP_));
-	if (!(users.stack.flags & SS_DISABLE_) && users.stack.size) {
-		thread->altstack.sp = users.stack.sp;
-		thread->altstack.size = users.stack.size;
-		thread->altstack.flags = users.stack.flags & SS_AUTODISARM_;
-	} else {
-		memset(&thread->altstack, 0, sizeof(thread->altstack));
-	}
+	/* A stack that the call would refuse is as it was. */
+	(void) altstack_set(thread, context->regs[REG_RSP_], &users.stack);
 	return true;
 }

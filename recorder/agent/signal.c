@@ -17,8 +17,10 @@
 
 enum {
 	SYS_USER_DISPATCH = 2,	/* si_code of SIGSYS by dispatch */
+	SI_USER = 0,
 	SI_QUEUE = -1,
 	SI_TIMER = -2,
+	SI_KERNEL = 0x80,
 	TRAP_HWBKPT = 4,
 	FLAG_TRAP = 1 << 8,
 	PR_SET_TSC = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
@@ -85,14 +87,15 @@ static struct kernel_sigaction our_action(uint64_t program_flags)
 	};
 }
 
-/* For the signals that the agent lives on. */
-static struct kernel_sigaction our_dispatch(void)
+/* For the signals that the agent lives on; somebody may also send them to the program. */
+static struct kernel_sigaction our_dispatch(int signal, const struct agent_disposition *d)
 {
-	struct kernel_sigaction action = our_action(0);
+	struct kernel_sigaction action = our_action(d->handler > SIG_IGN_ ? d->flags : SA_RESTART_);
 
 	/* A thread that is cloned inside the handler must not begin with SIGSYS blocked. */
 	action.flags |= SA_NODEFER_;
-	action.mask = 0;
+	if (signal != KICK_SIGNAL)
+		action.mask = 0;
 	return action;
 }
 
@@ -101,9 +104,11 @@ long signal_install(const struct thread *thread, int signal)
 	const struct agent_disposition *d = disposition(thread, signal);
 	struct kernel_sigaction action;
 
-	if (agent_replays() || (UNBLOCKABLE & signal_bit(signal)))
-		return 0;	/* ours for good */
-	if (!is_ignored(d, signal))
+	if (agent_replays())
+		return 0;
+	if (UNBLOCKABLE & signal_bit(signal))
+		action = our_dispatch(signal, d);	/* ours for good */
+	else if (!is_ignored(d, signal))
 		action = our_action(d->handler == SIG_DFL_ ? SA_RESTART_ : d->flags);
 	else if (agent_config.freeze_signals & signal_bit(signal))
 		action = our_action(SA_RESTART_);
@@ -115,13 +120,14 @@ long signal_install(const struct thread *thread, int signal)
 /* At the program's start: what it inherited is what it believes. */
 void signals_init(struct thread *thread)
 {
-	struct kernel_sigaction dispatch = our_dispatch(), old;
+	struct kernel_sigaction dispatch, old;
 
 	for (int i = 1; i <= N_SIGNALS; i++) {
 		struct agent_disposition *d = disposition(thread, i);
 
 		if (i == SIGKILL_ || i == SIGSTOP_)
 			continue;
+		dispatch = our_dispatch(i, d);
 		if (agent_replays()) {
 			if (UNBLOCKABLE & signal_bit(i))
 				(void) kernel_sigaction(i, &dispatch, NULL);
@@ -142,7 +148,7 @@ void signals_init(struct thread *thread)
 void signals_for_exec(const struct thread *thread, bool ignore)
 {
 	uint64_t ours = agent_config.freeze_signals | signal_bit(KICK_SIGNAL);
-	struct kernel_sigaction action = { .handler = SIG_IGN_ }, dispatch = our_dispatch();
+	struct kernel_sigaction action = { .handler = SIG_IGN_ };
 
 	if (thread->is_vfork_child || alone())
 		ours |= UNBLOCKABLE;
@@ -151,8 +157,6 @@ void signals_for_exec(const struct thread *thread, bool ignore)
 			continue;
 		if (ignore)
 			(void) kernel_sigaction(i, &action, NULL);
-		else if (UNBLOCKABLE & signal_bit(i))
-			(void) kernel_sigaction(i, &dispatch, NULL);
 		else
 			(void) signal_install(thread, i);
 	}
@@ -262,6 +266,21 @@ static bool deliver(struct thread *thread, int signal, unsigned at,
 	return frame_build(thread, signal, event);
 }
 
+/* No frame can be built, or taken back: as the kernel's force_sigsegv(). */
+void signal_force_segv(struct thread *thread, int signal)
+{
+	struct siginfo info = { .signo = SIGSEGV_, .code = SI_KERNEL };
+	struct event_signal event;
+
+	if (signal == SIGSEGV_ || disposition(thread, SIGSEGV_)->handler <= SIG_IGN_ ||
+	    (thread->mask & signal_bit(SIGSEGV_)))
+		signal_fatal(thread, SIGSEGV_, &info, EVENT_AT_EXIT);
+	fill_signal_event(thread, &info, EVENT_AT_EXIT, &event);
+	log_signal(thread, EVENT_SIGNAL, EVENT_AT_EXIT, SIGSEGV_, &event);
+	if (!deliver(thread, SIGSEGV_, EVENT_AT_EXIT, &event))
+		signal_fatal(thread, SIGSEGV_, &info, EVENT_AT_EXIT);
+}
+
 bool signal_deliver_pending(struct thread *thread, unsigned at)
 {
 	int signal = (int)thread->pending;
@@ -286,12 +305,23 @@ bool signal_deliver_pending(struct thread *thread, unsigned at)
 	fill_signal_event(thread, &info, at, &event);
 	log_signal(thread, EVENT_SIGNAL, at, signal, &event);
 	thread->pending = 0;
-	if (!deliver(thread, signal, at, &event)) {
-		struct siginfo bad = { .signo = SIGSEGV_, .code = 0x80 /* SI_KERNEL */ };
-
-		signal_fatal(thread, SIGSEGV_, &bad, EVENT_AT_EXIT);
-	}
+	if (!deliver(thread, signal, at, &event))
+		signal_force_segv(thread, signal);
 	return true;
+}
+
+void signals_strike(struct thread *thread, unsigned at)
+{
+	do {
+		signal_release_held(thread);
+		if (signal_deliver_pending(thread, at)) {
+			at = EVENT_AT_EXIT;
+			thread->state = THREAD_LEAVING;
+			signals_let_in(thread);
+		} else if (!thread->pending) {
+			break;
+		}
+	} while (thread->pending || thread->held_mask);
 }
 
 void signal_replay(struct thread *thread)
@@ -322,7 +352,7 @@ void signal_replay(struct thread *thread)
 }
 
 static const uint8_t held_signals[N_HELD] = { SIGILL_, SIGTRAP_, SIGBUS_, SIGFPE_, SIGSEGV_,
-					      KICK_SIGNAL };
+					      SIGSYS_, KICK_SIGNAL };
 
 void signal_forget_held(int signal)
 {
@@ -371,7 +401,7 @@ static bool interrupted_agent(const struct ucontext *context)
 	       in_region(context->regs[REG_RSP_]);
 }
 
-static void arm_timer(struct thread *thread)
+void signal_arm_timer(struct thread *thread)
 {
 	struct {
 		uint64_t value;
@@ -415,11 +445,28 @@ static bool hold_back(struct thread *thread, int signal, const struct siginfo *i
 	for (unsigned i = 0; i < N_HELD; i++) {
 		if (held_signals[i] != signal)
 			continue;
+		if (!(thread->held_mask & signal_bit(signal)))
+			memcpy(thread->held_info[i], info, sizeof(*info));
 		thread->held_mask |= signal_bit(signal);
-		memcpy(thread->held_info[i], info, sizeof(*info));
+		thread->kick_seen = 1;	/* it interrupts nothing */
 		return true;
 	}
-	return thread->pending != 0;
+	return false;
+}
+
+/*
+ * From now on the kernel keeps the others, also when the thread leaves the agent by a frame
+ * that was written before the signal struck. (Frames of entries from the program are above
+ * all else on the agent's stack; a vDSO function has none, and is above where it would be.)
+ */
+static void keep_others_out(struct thread *thread, struct ucontext *context)
+{
+	struct ucontext *frame = context_of(thread);
+
+	context->mask = ~UNBLOCKABLE;
+	if (thread->state == THREAD_RUNNING && slot_of(thread)->status != SLOT_AGENT &&
+	    in_region(context->regs[REG_RSP_]) && context->regs[REG_RSP_] <= (uint64_t)frame)
+		frame->mask = ~UNBLOCKABLE;
 }
 
 static void program_signal(struct thread *thread, int signal, const struct siginfo *info,
@@ -430,9 +477,14 @@ static void program_signal(struct thread *thread, int signal, const struct sigin
 
 	if (agent_replays() || hold_back(thread, signal, info))
 		return;
+	keep_others_out(thread, context);
+	if (thread->pending) {
+		/* Let in while a handler of ours was interrupted by the first: back to the kernel. */
+		(void) agent_syscall(NR_rt_tgsigqueueinfo, thread->tgid, thread->tid, signal, info);
+		return;
+	}
 	memcpy(thread->pending_info, info, sizeof(*info));
 	thread->pending = (uint32_t)signal;
-	context->mask = ~UNBLOCKABLE;
 	/*
 	 * In the gate and not yet called, or about to be restarted by the kernel: the call
 	 * has had no effect.
@@ -440,8 +492,9 @@ static void program_signal(struct thread *thread, int signal, const struct sigin
 	if (thread->in_program_call && ip >= VDSO_ADDRESS(VDSO_gate_check) &&
 	    ip <= VDSO_ADDRESS(VDSO_gate_syscall))
 		context->regs[REG_RIP_] = VDSO_ADDRESS(VDSO_gate_abort);
-	if (!in_agent)
-		arm_timer(thread);
+	/* No entry looks at it before the program goes on: resume_program() has, a vDSO function. */
+	if (!in_agent || thread->state == THREAD_RUNNING)
+		signal_arm_timer(thread);
 }
 
 /* A fault of the program's own, where it stands. */
@@ -473,8 +526,11 @@ static void fault(struct thread *thread, int signal, const struct siginfo *info,
 	}
 	fill_signal_event(thread, info, EVENT_AT_FAULT, &event);
 	log_signal(thread, EVENT_SIGNAL, EVENT_AT_FAULT, signal, &event);
-	if (!deliver(thread, signal, EVENT_AT_FAULT, &event))
-		signal_fatal(thread, signal, info, EVENT_AT_FAULT);
+	if (!deliver(thread, signal, EVENT_AT_FAULT, &event)) {
+		if (signal == SIGSEGV_)
+			signal_fatal(thread, signal, info, EVENT_AT_FAULT);
+		signal_force_segv(thread, signal);
+	}
 	resume_program(thread);
 }
 
@@ -486,7 +542,7 @@ static bool trapped_tsc(struct thread *thread, const struct siginfo *info,
 	uint64_t value, *regs = context->regs;
 	unsigned len;
 
-	if (!process()->tsc_trapped || info->code != 0x80)
+	if (!process()->tsc_trapped || info->code != SI_KERNEL)
 		return false;
 	(void) copy_user(code, (const void *)regs[REG_RIP_], sizeof(code));
 	if (code[0] != 0x0f || (code[1] != 0x31 && (code[1] != 0x01 || code[2] != 0xf9)))
@@ -557,7 +613,7 @@ static void preempt(struct thread *thread, struct ucontext *context)
 	if ((!attention && !thread->pending) || is_no_place(context) || in_vdso_function(context)) {
 		(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
 		if (thread->pending)
-			arm_timer(thread);
+			signal_arm_timer(thread);
 		return;
 	}
 	(void) exchange(&slot_of(thread)->status, SLOT_AGENT);
@@ -574,7 +630,8 @@ static void preempt(struct thread *thread, struct ucontext *context)
 	snapshot_attend(thread);
 	if (attention & ATTENTION_WANT)
 		baton_yield(thread);
-	if (!signal_deliver_pending(thread, EVENT_AT_ASYNC))
+	signals_strike(thread, EVENT_AT_ASYNC);
+	if (thread->state == THREAD_PREEMPTED)
 		log_event(thread, EVENT_RESUME, 0, 0, 0, 0);
 	resume_program(thread);
 }
@@ -615,6 +672,8 @@ static void kicked(struct thread *thread, struct ucontext *context)
 	thread->kick_seen = 1;
 	/* On its way out: whoever kicked will do so again. */
 	(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
+	if (thread->pending && thread->state == THREAD_RUNNING && !agent_replays())
+		signal_arm_timer(thread);
 }
 
 /* A dynamic linker makes these to map its libraries, and no others that matter. */
@@ -685,6 +744,9 @@ static void system_call(struct thread *thread, struct ucontext *context)
 
 static bool is_our_kick(const struct siginfo *info)
 {
+	/* Out of memory for signals, the kernel forgets all but the number. */
+	if (info->code == SI_USER)
+		return info->pid == 0 && info->uid == 0;
 	return (info->code == SI_QUEUE || info->code == SI_TIMER) && info->value == KICK_MAGIC;
 }
 
@@ -716,6 +778,8 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 				thread->watch_hit |= info->code == TRAP_HWBKPT;
 			else if (copy_fault(context->regs[REG_RIP_], &ip))
 				context->regs[REG_RIP_] = ip;
+			else if (in_gate(context->regs[REG_RIP_]))	/* queued again, as it was */
+				program_signal(thread, signal, info, context);
 			else
 				give_up(signal);
 		} else if (agent_replays() && signal == SIGTRAP_) {
@@ -733,5 +797,8 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 		}
 	} else {
 		program_signal(thread, signal, info, context);
+		/* A kick may have found it pending. */
+		if (signal == KICK_SIGNAL && !agent_replays())
+			kicked(thread, context);
 	}
 }

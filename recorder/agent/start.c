@@ -349,5 +349,10 @@ void resume_program(struct thread *thread)
 		context->mask = kernel_mask(thread);
 	}
 	agent_leave(thread);
+	/* Since the last look. The handler of one that comes from here on does the same. */
+	if (thread->pending && !agent_replays()) {
+		context->mask = kernel_mask(thread);
+		signal_arm_timer(thread);
+	}
 	enter_frame(context, VDSO_ADDRESS(VDSO_gate_sigreturn));
 }

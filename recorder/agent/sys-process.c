@@ -92,6 +92,8 @@ static struct thread *prepare_child(struct thread *parent, const struct clone_re
 	/* clone(2): without CLONE_VM or with CLONE_VFORK the alternate stack is inherited. */
 	if (request->flags & CLONE_VFORK_)
 		child->altstack = parent->altstack;
+	else
+		child->altstack.flags = SS_DISABLE_;
 	child->fs_base = request->flags & CLONE_SETTLS_ ? request->tls : read_fs_base();
 	child->clear_tid = request->flags & CLONE_CHILD_CLEARTID_ ? request->child_tid : 0;
 	child->set_tid = request->flags & CLONE_CHILD_SETTID_ ? request->child_tid : 0;

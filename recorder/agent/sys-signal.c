@@ -7,7 +7,12 @@
  */
 #include "recorder/agent/agent.h"
 
-enum { SIG_BLOCK_ = 0, SIG_UNBLOCK_ = 1, SIG_SETMASK_ = 2, MINSIGSTKSZ_ = 2048 };
+enum { SIG_BLOCK_ = 0, SIG_UNBLOCK_ = 1, SIG_SETMASK_ = 2 };
+
+/* What sigaction(2) of today's kernels knows: a program may ask for one that isn't there. */
+#define SA_KNOWN                                                                           \
+	(SA_NOCLDSTOP_ | SA_NOCLDWAIT_ | SA_SIGINFO_ | SA_EXPOSE_TAGBITS_ | SA_RESTORER_ | \
+	 SA_ONSTACK_ | SA_RESTART_ | SA_NODEFER_ | SA_RESETHAND_)
 
 static const uint64_t never_blocked = (UINT64_C(1) << (SIGKILL_ - 1)) |
 				      (UINT64_C(1) << (SIGSTOP_ - 1));
@@ -34,6 +39,7 @@ static long sigaction(struct thread *thread, const struct call *call)
 	if (call->args[1]) {
 		if (!copy_from_user(&after, (uint64_t)call->args[1], sizeof(after)))
 			return -EFAULT_;
+		after.flags &= SA_KNOWN;
 		after.mask &= ~never_blocked;
 		*d = after;
 		if (after.handler == SIG_IGN_)
@@ -79,29 +85,16 @@ static long sigprocmask(struct thread *thread, const struct call *call)
 static long sigaltstack(struct thread *thread, const struct call *call)
 {
 	uint64_t sp = context_of(thread)->regs[REG_RSP_];
-	struct {
-		uint64_t sp;
-		uint32_t flags, pad;
-		uint64_t size;
-	} before, after;
+	struct stack before, after;
+	long r;
 
 	altstack_get(thread, sp, &before);
 	if (call->args[0]) {
 		if (!copy_from_user(&after, (uint64_t)call->args[0], sizeof(after)))
 			return -EFAULT_;
-		if (before.flags & SS_ONSTACK_)
-			return -EPERM_;
-		if (after.flags & ~(SS_DISABLE_ | SS_ONSTACK_ | SS_AUTODISARM_))
-			return -EINVAL_;
-		if (after.flags & SS_DISABLE_) {
-			memset(&thread->altstack, 0, sizeof(thread->altstack));
-		} else {
-			if (after.size < MINSIGSTKSZ_)
-				return -ENOMEM_;
-			thread->altstack.sp = after.sp;
-			thread->altstack.size = after.size;
-			thread->altstack.flags = after.flags & SS_AUTODISARM_;
-		}
+		r = altstack_set(thread, sp, &after);
+		if (r < 0)
+			return r;
 	}
 	if (call->args[1] && !copy_to_user((uint64_t)call->args[1], &before, sizeof(before)))
 		return -EFAULT_;
@@ -177,13 +170,6 @@ void sys_rt_sigreturn(struct thread *thread, struct call *call)
 	/* Now, not on leaving: what was held back strikes before the program goes on. */
 	if (mask & ~thread->mask)
 		signals_let_in(thread);
-	if (!good) {
-		/* As the kernel: SIGSEGV that can't be handled on this stack kills. */
-		struct siginfo info = { .signo = SIGSEGV_, .code = 0x80 };
-
-		if (!agent_replays()) {
-			memcpy(thread->pending_info, &info, sizeof(info));
-			thread->pending = SIGSEGV_;
-		}
-	}
+	if (!good && !agent_replays())
+		signal_force_segv(thread, 0);
 }

@@ -90,17 +90,10 @@ static void sys_code(struct thread *thread, struct call *call)
 /* Signals that arrived meanwhile strike now, behind the call. Then back to the program. */
 static void leave(struct thread *thread)
 {
-	if (agent_replays()) {
+	if (agent_replays())
 		replay_before_user(thread);
-	} else {
-		do {
-			signal_release_held(thread);
-			if (!signal_deliver_pending(thread, EVENT_AT_EXIT))
-				break;
-			/* As the kernel does: all that may come come now, the last on top. */
-			signals_let_in(thread);
-		} while (thread->pending || thread->held_mask);
-	}
+	else
+		signals_strike(thread, EVENT_AT_EXIT);
 	resume_program(thread);
 }
 
@@ -133,7 +126,10 @@ static void attend_at_entry(struct thread *thread)
 		snapshot_attend(thread);
 	if (attention & ATTENTION_WANT)
 		baton_yield(thread);
-	if (thread->pending && signal_deliver_pending(thread, EVENT_AT_ENTRY))
+	if (thread->pending)
+		signals_strike(thread, EVENT_AT_ENTRY);
+	/* A handler's frame was built. */
+	if (thread->state == THREAD_LEAVING)
 		resume_program(thread);
 }
 
