@@ -487,6 +487,7 @@ struct agent_process {
 	uint32_t has_children;		/* it has forked, and they are recorded */
 	uint64_t stall_window_ns, stall_used_ns; /* the token bucket */
 	uint32_t snapshot_child;	/* to be reaped */
+	uint32_t snapshot_child_last, snapshot_child_before; /* the two newest, reaped or not */
 	uint32_t handler_tables_used;	/* bits */
 	uint32_t no_snapshots;	/* a fork would not have all memory */
 	uint32_t begun;

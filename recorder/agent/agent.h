@@ -480,6 +480,7 @@ void sys_message(struct thread *thread, struct call *call);
 void sys_open(struct thread *thread, struct call *call);
 void sys_ioctl(struct thread *thread, struct call *call);
 void sys_futex(struct thread *thread, struct call *call);
+void sys_wait(struct thread *thread, struct call *call);
 void sys_misc(struct thread *thread, struct call *call);
 /* Remembers that the service asked for what we refuse, for the incident's notes. */
 void note_refused(long nr);

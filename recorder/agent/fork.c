@@ -118,7 +118,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 			slot_thread(i)->state = THREAD_ENDED;
 	p->head = p->log_used = p->read_at = p->read_used = 0;
 	p->stall_window_ns = p->stall_used_ns = 0;
-	p->snapshot_child = 0;
+	p->snapshot_child = p->snapshot_child_last = p->snapshot_child_before = 0;
 	p->has_children = 0;
 	p->handler_tables_used = 1 | 1u << thread->handlers;
 	thread->pending = 0;

@@ -19,6 +19,8 @@ enum {
 	CHILD_LOOKS_NS = 100000000,
 	LET_GO_WITHIN_NS = 100000000,	/* since the snapshot began; otherwise it stays attached */
 };
+#define WNOWAIT_ 0x01000000
+#define WALL_ 0x40000000u
 #define WCLONE_ 0x80000000u
 #define CHILD_LIVES_NS UINT64_C(10000000000)	/* then the recorder has failed us */
 
@@ -185,7 +187,8 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	if (child < 0) {
 		fail((int)child);
 	} else {
-		p->snapshot_child = (uint32_t)child;
+		p->snapshot_child_before = p->snapshot_child_last;
+		p->snapshot_child = p->snapshot_child_last = (uint32_t)child;
 		if (!child_is_born(begin)) {
 			reap(true);
 			fail(-EAGAIN_);
@@ -215,6 +218,50 @@ void snapshot_attend(struct thread *thread)
 		snapshot_take(thread, (s->snapshot_flags_wanted & EVENT_FREEZE) |
 					      (thread->state == THREAD_PREEMPTED ? EVENT_AT_ASYNC :
 										   EVENT_AT_ENTRY));
+}
+
+/* -- the program's waits --------------------------------------------------------------------- */
+
+/* Has @call waited for a child of ours? By now that may be reaped, and another be there. */
+static bool waited_for_ours(const struct call *call)
+{
+	struct agent_process *p = process();
+	struct siginfo info = { .pid = 0 };
+	uint32_t pid = (uint32_t)call->result;
+
+	if (call->result < 0)
+		return false;
+	if (call->nr == NR_waitid) {
+		(void) copy_from_user(&info, (uint64_t)call->kernel_args[2], sizeof(info));
+		pid = (uint32_t)info.pid;
+	}
+	if (pid == 0 || (pid != p->snapshot_child_last && pid != p->snapshot_child_before))
+		return false;
+	if (pid == p->snapshot_child && !(call->nr == NR_waitid && (call->args[3] & WNOWAIT_)))
+		p->snapshot_child = 0;
+	return true;
+}
+
+/*
+ * The child of a snapshot gives no signal when it ends. A wait for children of every kind
+ * would find it.
+ */
+void sys_wait(struct thread *thread, struct call *call)
+{
+	uint64_t options = (uint64_t)call->args[call->nr == NR_waitid ? 3 : 2];
+
+	if (!(options & (WALL_ | WCLONE_)) || agent_replays() || thread->is_vfork_child) {
+		call_perform(thread, call);
+		return;
+	}
+	if (options & WNOHANG_)
+		call->yields = false;	/* or there might be one again */
+	do {
+		snapshot_end();
+		if (!call_try(thread, call))
+			call_give_up(thread);
+	} while (waited_for_ours(call));
+	call_finish(thread, call);
 }
 
 /* -- death -------------------------------------------------------------------------------------- */

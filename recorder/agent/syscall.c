@@ -82,6 +82,9 @@ static void sys_code(struct thread *thread, struct call *call)
 	case NR_futex:
 		sys_futex(thread, call);
 		break;
+	case NR_wait4: case NR_waitid:
+		sys_wait(thread, call);
+		break;
 	default:
 		sys_misc(thread, call);
 	}
