@@ -430,6 +430,7 @@ struct thread {
 	uint8_t pending_info[128];
 	uint64_t held_mask;	/* unblockable ones that came while the program blocks them */
 	uint8_t held_info[N_HELD][128];
+	uint64_t wait_set;	/* unblockable ones that its sigtimedwait(2) waits for */
 	uint32_t timer_armed;	/* delivers a pending signal to a computing thread */
 	uint32_t has_timer;
 	int32_t timer;

@@ -538,8 +538,13 @@ void signal_replay(struct thread *thread);
 void signals_keep_out(struct thread *thread);
 /* Replay: a thread in THREAD_PREEMPTED goes on. Doesn't return. */
 void resume_preempted(struct thread *thread);
-/* A signal that was held back while the program had it blocked may come now. */
-void signal_release_held(struct thread *thread);
+/* One of @wanted that was held back while the program had it blocked may come now. */
+void signal_release_held(struct thread *thread, uint64_t wanted);
+/*
+ * Is @call a wait for the very signal that has struck, which we can't block for it? It has its
+ * result then, and if it had another before, the signal is held back as before. Baton.
+ */
+bool signal_waited_for(struct thread *thread, struct call *call);
 /* The program ignores it from now on. Baton. */
 void signal_forget_held(int signal);
 /* Tells the kernel the mask that the program has now: what it lets in strikes at once. */

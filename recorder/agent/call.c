@@ -402,12 +402,15 @@ bool call_try(struct thread *thread, struct call *call)
 		pi_lock_ends(thread);
 		if (yields)
 			baton_acquire(thread);
-		if (!thread->pending ||
+		if (signal_waited_for(thread, call) || !thread->pending ||
 		    (call->result != GATE_ABORTED && call->result != -EINTR_))
 			break;
-		if (!nothing_to_deliver(thread))
+		if (!nothing_to_deliver(thread)) {
+			thread->wait_set = 0;
 			return call->result != GATE_ABORTED;
+		}
 	}
+	thread->wait_set = 0;
 	/* The mask that the call had set is over with it, but for the signal that ended it. */
 	if (!thread->pending)
 		thread->has_call_mask = 0;

@@ -313,7 +313,7 @@ bool signal_deliver_pending(struct thread *thread, unsigned at)
 void signals_strike(struct thread *thread, unsigned at)
 {
 	do {
-		signal_release_held(thread);
+		signal_release_held(thread, ~thread->mask);
 		if (signal_deliver_pending(thread, at)) {
 			at = EVENT_AT_EXIT;
 			thread->state = THREAD_LEAVING;
@@ -360,20 +360,54 @@ void signal_forget_held(int signal)
 		slot_thread((uint32_t)i)->held_mask &= ~signal_bit(signal);
 }
 
-void signal_release_held(struct thread *thread)
+void signal_release_held(struct thread *thread, uint64_t wanted)
 {
-	if (!thread->held_mask || thread->pending)
+	if (!(thread->held_mask & wanted) || thread->pending)
 		return;
 	for (unsigned i = 0; i < N_HELD; i++) {
 		uint64_t bit = signal_bit(held_signals[i]);
 
-		if (!(thread->held_mask & bit) || (thread->mask & bit))
+		if (!(thread->held_mask & wanted & bit))
 			continue;
 		thread->held_mask &= ~bit;
 		memcpy(thread->pending_info, thread->held_info[i], sizeof(thread->pending_info));
 		thread->pending = held_signals[i];
 		return;
 	}
+}
+
+static bool hold(struct thread *thread, int signal, const void *info)
+{
+	for (unsigned i = 0; i < N_HELD; i++) {
+		if (held_signals[i] != signal)
+			continue;
+		if (!(thread->held_mask & signal_bit(signal)))
+			memcpy(thread->held_info[i], info, sizeof(thread->held_info[i]));
+		thread->held_mask |= signal_bit(signal);
+		return true;
+	}
+	return false;
+}
+
+bool signal_waited_for(struct thread *thread, struct call *call)
+{
+	int signal = (int)thread->pending;
+	bool waits = call->result == GATE_ABORTED || call->result == -EINTR_;
+
+	if (!signal || !(thread->wait_set & signal_bit(signal)))
+		return false;
+	if (!waits) {
+		(void) hold(thread, signal, thread->pending_info);
+	} else {
+		call->result = signal;
+		if (call->kernel_args[1] &&
+		    !copy_to_user((uint64_t)call->kernel_args[1], thread->pending_info,
+				  sizeof(thread->pending_info)))
+			call->result = -EFAULT_;
+	}
+	thread->pending = 0;
+	signals_let_in(thread);
+	return waits;
 }
 
 void signals_keep_out(struct thread *thread)
@@ -440,18 +474,12 @@ void signal_timer_end(struct thread *thread)
 /* kill(2) with a signal that we can't block for the program, while it has it blocked. */
 static bool hold_back(struct thread *thread, int signal, const struct siginfo *info)
 {
-	if (!(thread->mask & signal_bit(signal)) && !thread->pending)
+	if (!thread->pending && !(thread->mask & signal_bit(signal) & ~thread->wait_set))
 		return false;
-	for (unsigned i = 0; i < N_HELD; i++) {
-		if (held_signals[i] != signal)
-			continue;
-		if (!(thread->held_mask & signal_bit(signal)))
-			memcpy(thread->held_info[i], info, sizeof(*info));
-		thread->held_mask |= signal_bit(signal);
-		thread->kick_seen = 1;	/* it interrupts nothing */
-		return true;
-	}
-	return false;
+	if (!hold(thread, signal, info))
+		return false;
+	thread->kick_seen = 1;	/* it interrupts nothing */
+	return true;
 }
 
 /*

@@ -137,6 +137,18 @@ void sys_signal(struct thread *thread, struct call *call)
 	}
 }
 
+/* Those that the kernel can't keep for it: one that is held back is there at once. */
+static void wait_for_ours(struct thread *thread, const struct call *call)
+{
+	uint64_t set;
+
+	if (agent_replays() || call->args[3] != 8 ||
+	    !copy_from_user(&set, (uint64_t)call->args[0], sizeof(set)))
+		return;
+	thread->wait_set = set & UNBLOCKABLE;
+	signal_release_held(thread, thread->wait_set);
+}
+
 /*
  * pselect6's last argument points at a pair, a pointer to a mask and its length; the
  * others have a SIGSET argument. A signal that the kernel lets in during the call, by
@@ -148,8 +160,10 @@ void sys_wait_signal(struct thread *thread, struct call *call)
 		uint64_t mask, len;
 	} pair, *copy;
 
-	if (call->nr == NR_rt_sigtimedwait)
+	if (call->nr == NR_rt_sigtimedwait) {
 		thread->has_call_mask = 0;	/* a set to take from, not a mask */
+		wait_for_ours(thread, call);
+	}
 	if (call->nr == NR_pselect6 && call->args[5] &&
 	    copy_from_user(&pair, (uint64_t)call->args[5], sizeof(pair)) && pair.mask) {
 		copy = call_scratch(thread, sizeof(*copy));

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Signals of faults that somebody sends can be waited for with sigwait, as all others can. */
+#include <sys/wait.h>
+
+#include "check.h"
+
+static const int signals[] = { SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGSTKFLT };
+
+int main(void)
+{
+	struct timespec soon = { 0, 1000000 }, ten = { 10, 0 };
+	siginfo_t info;
+	sigset_t set;
+	pid_t child;
+
+	(void) sigemptyset(&set);
+	for (size_t i = 0; i < N_OF(signals); i++)
+		(void) sigaddset(&set, signals[i]);
+	CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+	FAILS(sigtimedwait(&set, &info, &soon), EAGAIN);
+	/* There before the wait. */
+	for (int i = 0; i < (int)N_OF(signals); i++) {
+		CHECK(sigqueue(getpid(), signals[i], (union sigval){ .sival_int = i }) == 0);
+		CHECK(sigwaitinfo(&set, &info) == signals[i] && info.si_signo == signals[i]);
+		CHECK(info.si_code == SI_QUEUE && info.si_value.sival_int == i);
+		FAILS(sigtimedwait(&set, &info, &(struct timespec){ 0, 0 }), EAGAIN);
+	}
+	/* Coming during it. */
+	child = fork();
+	if (child == 0) {
+		for (int i = 0; i < (int)N_OF(signals); i++) {
+			sleep_ms(3);
+			(void) sigqueue(getppid(), signals[i], (union sigval){ .sival_int = i });
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < (int)N_OF(signals); i++) {
+		int signal = sigtimedwait(&set, i % 2 ? &info : NULL, &ten);
+
+		CHECK(signal > 0 && sigismember(&set, signal) == 1);
+		if (i % 2)
+			CHECK(info.si_signo == signal && signals[info.si_value.sival_int] == signal);
+	}
+	CHECK(waitpid(child, NULL, 0) == child);
+	return 0;
+}
