@@ -7,14 +7,13 @@
 
 static char *top, *bottom;
 static volatile sig_atomic_t n_seen;
-static volatile uintptr_t deepest;
 
 static void seen(int signal, siginfo_t *info, void *context)
 {
 	char local;
 
 	(void) context;
-	CHECK(signal == SIGUSR1 || signal == SIGFPE || signal == SIGALRM);
+	CHECK(signal == SIGUSR1 || signal == SIGALRM);
 	CHECK(&local > bottom && &local < top && (char *)info > bottom && (char *)info < top);
 	n_seen++;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Waits for semaphores, messages, signals, locks and events that a handler ends with EINTR. */
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -8,7 +7,6 @@
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "check.h"
 

@@ -6,6 +6,7 @@
 #include "check.h"
 
 static volatile sig_atomic_t n_stops, n_resumes, n_continued;
+static int acknowledged[2];
 
 static void on_stop(int signal)
 {
@@ -15,12 +16,14 @@ static void on_stop(int signal)
 	CHECK(raise(SIGSTOP) == 0);
 	handle(signal, on_stop, SA_RESTART);
 	n_resumes++;
+	CHECK(write(acknowledged[1], "s", 1) == 1);
 }
 
 static void on_continue(int signal)
 {
 	(void) signal;
 	n_continued++;
+	CHECK(write(acknowledged[1], "c", 1) == 1);
 }
 
 static bool is_stopped(pid_t pid)
@@ -46,7 +49,7 @@ int main(void)
 
 	handle(SIGTSTP, on_stop, SA_RESTART);
 	handle(SIGCONT, on_continue, SA_RESTART);
-	CHECK(pipe(fds) == 0);
+	CHECK(pipe(fds) == 0 && pipe(acknowledged) == 0);
 	child = fork();
 	if (child == 0) {
 		for (int i = 0; i < 5; i++) {
@@ -57,9 +60,9 @@ int main(void)
 			if (!is_stopped(us))
 				_exit(2);
 			(void) kill(us, SIGCONT);
-			while (is_stopped(us))
-				sleep_ms(1);
-			sleep_ms(3);
+			/* The next one would take a SIGCONT back that is still to come. */
+			if (read(acknowledged[0], &byte, 1) != 1 || read(acknowledged[0], &byte, 1) != 1)
+				_exit(3);
 		}
 		_exit(write(fds[1], "x", 1) != 1);
 	}

@@ -2,7 +2,6 @@
 /* pthread_sigqueue to threads that compute, call and wait: all come, to whom they are for, in order. */
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdatomic.h>
 
 #include "check.h"
 
