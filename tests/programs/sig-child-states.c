@@ -35,12 +35,13 @@ int main(void)
 			for (;;)
 				(void) pause();
 		CHECK(kill(child, SIGSTOP) == 0);
-		CHECK(waitpid(child, &status, WUNTRACED) == child);
-		CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+		/* First the signal: a wait takes the status that it tells of, which may not be sent yet. */
 		if (!quiet) {
 			await(1);
 			CHECK(last_code == CLD_STOPPED && last_status == SIGSTOP);
 		}
+		CHECK(waitpid(child, &status, WUNTRACED) == child);
+		CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 		CHECK(kill(child, SIGCONT) == 0);
 		CHECK(waitid(P_PID, (id_t)child, &info, WCONTINUED) == 0);
 		CHECK(info.si_code == CLD_CONTINUED && info.si_pid == child);
