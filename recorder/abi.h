@@ -104,6 +104,8 @@ struct agent_config {
 	uint64_t crash_hold_ns;	/* UINT64_MAX: until the recorder is done */
 	uint32_t hold_exit;	/* hold an exiting process too */
 	uint32_t pin_cpu;	/* until the interpreter has run */
+	uint32_t change_code;	/* instructions that differ from run to run: agent/sites.c */
+	uint32_t reserved;
 	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
 	uint64_t freeze_signals; /* bit N-1: freeze when the program gets signal N */
 };
@@ -295,6 +297,9 @@ struct agent_shared {
 	uint64_t tsc_begin;	/* from which the first event's ticks count */
 	uint32_t producer_waits; /* futex, the recorder wakes */
 	uint32_t refused[16];	/* numbers of refused system calls, +1; for the notes */
+	/* Also for them: by enum site_kind, instructions that were found and not changed. */
+	uint32_t sites_left[SITE_N];
+	uint32_t calls_32_bit;	/* int 0x80 and its like, refused */
 
 	/* Consumer's side. */
 	uint64_t tail __attribute__((aligned(64)));
@@ -467,6 +472,8 @@ struct agent_disposition {
 };
 
 #define MAX_SEGMENTS 64
+#define MAX_SITES 1024
+#define MAX_NEW_OBJECTS 8
 
 /* Dispositions are per process, not per address space: a vfork child has its own. */
 #define MAX_HANDLER_TABLES 16
@@ -495,5 +502,10 @@ struct agent_process {
 	uint32_t affinity_len;		/* pinned to a processor: what to go back to */
 	uint64_t affinity[MAX_CPUS / 64];
 	struct agent_range segments[MAX_SEGMENTS];	/* attached by shmat(2) */
+	struct agent_range file_head;	/* the newest mapping of a file's beginning */
+	uint64_t new_objects[MAX_NEW_OBJECTS]; /* where ELF images begin that haven't been scanned */
+	uint32_t n_new_objects;
+	uint32_t n_sites;		/* only grows */
+	struct agent_site sites[MAX_SITES];
 	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
 };

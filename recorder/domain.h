@@ -195,6 +195,8 @@ struct domain_status {
 	bool passing;
 	unsigned missing_files;
 	uint32_t refused[16];		/* numbers of refused system calls + 1 */
+	uint32_t sites_left[SITE_N];	/* instructions that may spoil a replay, by enum site_kind */
+	uint32_t calls_32_bit;		/* refused ones */
 };
 void domain_get_status(const struct domain *domain, struct domain_status *ret_status);
 

@@ -36,6 +36,8 @@ enum event_kind {
 	EVENT_EXEC,		/* an exec is tried: nothing follows unless it failed */
 	EVENT_PI_WAIT,		/* before a call that waits for a PI futex; result its word */
 	EVENT_FORK,		/* a child is about to be made that has a log of its own */
+	EVENT_SITES,		/* instructions of a new mapping were changed; struct agent_site each */
+	EVENT_INSTRUCTION,	/* one of those was executed; nr is enum site_kind */
 	EVENT_N
 };
 
@@ -64,6 +66,35 @@ struct event {
 	int64_t result;
 };
 static_assert(sizeof(struct event) == 24, "log layout");
+
+/*
+ * An instruction whose result differs from run to run. The agent puts a privileged one in its
+ * place, which is one byte, and gives the answer itself (agent/sites.c).
+ */
+enum site_kind {
+	SITE_NONE = 0,
+	SITE_RDTSC,		/* EVENT_TSC */
+	SITE_RDTSCP,		/* EVENT_TSC */
+	SITE_CPUID,		/* EVENT_INSTRUCTION; eax, ebx, ecx, edx follow */
+	SITE_XGETBV,		/* EVENT_INSTRUCTION; result edx:eax */
+	SITE_RDRAND,		/* EVENT_INSTRUCTION; result, and a uint64_t: was there one? */
+	SITE_RDSEED,		/* the same */
+	SITE_RDPID,		/* no event: 0 */
+	SITE_VSYSCALL,		/* no event: a call of the vsyscall page by a register */
+	SITE_N
+};
+
+struct agent_site {
+	uint64_t address;	/* of the instruction; 0: none */
+	uint8_t kind;
+	uint8_t len;
+	uint8_t at;		/* where in it the changed byte is: behind the prefixes */
+	uint8_t byte;		/* what that was */
+	uint8_t reg;		/* number of its register operand */
+	uint8_t width;		/* of that, in bytes */
+	uint8_t reserved[2];
+};
+static_assert(sizeof(struct agent_site) == 16, "log layout");
 
 /* No event is longer; outputs that don't fit go on in EVENT_MORE. */
 #define EVENT_MAX_LEN (32u << 10)

@@ -231,10 +231,18 @@ static int check_one(const struct sock_filter *program, size_t len, uint64_t gat
 	static const struct agent_needs pin[] = { { SYS_sched_getaffinity, true, { 0 } },
 						  { SYS_sched_setaffinity, true, { 0 } },
 						  { SYS_getcpu, true, { 0 } } };
+	static const struct agent_needs code[] = {
+		{ SYS_openat, true, { (uint64_t)AT_FDCWD, 0, O_RDWR | O_CLOEXEC } },
+		{ SYS_pwrite64, true, { 0 } },
+		{ SYS_mprotect, true, { 0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC } },
+		{ SYS_mprotect, true, { 0, 4096, PROT_READ | PROT_EXEC } },
+	};
 
 	for (size_t i = 0; i < sizeof(agent_list) / sizeof(agent_list[0]); i++)
 		if (!passes(program, len, &agent_list[i], gate))
 			return agent_list[i].nr;
+	for (size_t i = 0; i < sizeof(code) / sizeof(code[0]); i++)
+		extras->change_code = extras->change_code && passes(program, len, &code[i], gate);
 	extras->trap_tsc = extras->trap_tsc && passes(program, len, &tsc, gate);
 	for (size_t i = 0; i < sizeof(pin) / sizeof(pin[0]); i++)
 		extras->pin_cpu = extras->pin_cpu && passes(program, len, &pin[i], gate);
@@ -261,7 +269,7 @@ int filter_check(pid_t pid, uint64_t gate, struct filter_extras *ret_extras)
 	char path[64];
 	int n, r;
 
-	*ret_extras = (struct filter_extras){ true, true };
+	*ret_extras = (struct filter_extras){ true, true, true };
 	(void) snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	n = count_filters(path);
 	if (n <= 0)

@@ -29,6 +29,7 @@ uint32_t filter_run(const struct sock_filter *program, size_t len, const struct 
  */
 struct filter_extras {
 	bool trap_tsc;		/* prctl(PR_SET_TSC) */
+	bool change_code;	/* writing to /proc/thread-self/mem, or mprotect(2) */
 	bool pin_cpu;		/* sched_setaffinity(2) and what goes with it */
 };
 int filter_check(pid_t pid, uint64_t gate, struct filter_extras *ret_extras);

@@ -93,6 +93,30 @@ void recorder_note(struct recorder *r, const char *text)
 		add_note(r->notes, text);
 }
 
+/* Where the program has instructions that the agent couldn't take care of. */
+static void note_sites(struct json_object *notes, const struct domain_status *status)
+{
+	static const char *const names[SITE_N] = {
+		[SITE_RDTSC] = "rdtsc", [SITE_RDTSCP] = "rdtscp", [SITE_CPUID] = "cpuid",
+		[SITE_XGETBV] = "xgetbv", [SITE_RDRAND] = "rdrand", [SITE_RDSEED] = "rdseed",
+		[SITE_RDPID] = "rdpid", [SITE_VSYSCALL] = "a vsyscall's address",
+	};
+	char text[256];
+
+	for (size_t i = 0; i < SITE_N; i++) {
+		if (!names[i] || !status->sites_left[i])
+			continue;
+		(void) snprintf(text, sizeof(text), "the code has %u times what may be %s, or is data: if it "
+				"was executed, the replay differs from there on", status->sites_left[i], names[i]);
+		add_note(notes, text);
+	}
+	if (status->calls_32_bit) {
+		(void) snprintf(text, sizeof(text), "%u system calls by int 0x80 were refused, as by a kernel "
+				"without 32-bit calls", status->calls_32_bit);
+		add_note(notes, text);
+	}
+}
+
 /* What can't be replayed, or was refused, in plain words. */
 static struct json_object *notes_json(const struct recorder *r, const struct domain *d,
 				      const struct final_state *final, unsigned files_left_out)
@@ -111,6 +135,7 @@ static struct json_object *notes_json(const struct recorder *r, const struct dom
 				"%s was refused, in whole or in part, as by a kernel that lacks it", name);
 		add_note(notes, text);
 	}
+	note_sites(notes, &status);
 	if (status.snapshots_failed) {
 		(void) snprintf(text, sizeof(text), "%u snapshots failed, the last one with: %s",
 				status.snapshots_failed, strerror(-status.snapshot_error));

@@ -16,6 +16,8 @@ const char *event_kind_name(unsigned kind)
 		[EVENT_ASYNC] = "async", [EVENT_RESUME] = "resume", [EVENT_SNAPSHOT] = "snapshot",
 		[EVENT_EXIT] = "exit", [EVENT_EXEC] = "exec",
 		[EVENT_PI_WAIT] = "pi-wait", [EVENT_FORK] = "fork",
+		[EVENT_SITES] = "sites",
+		[EVENT_INSTRUCTION] = "instruction",
 	};
 
 	return kind < EVENT_N && names[kind] ? names[kind] : "unknown";

@@ -188,6 +188,7 @@ static bool is_displaceable(const struct instruction *in)
 {
 	switch (in->decoded.mnemonic) {
 	case ZYDIS_MNEMONIC_SYSCALL: case ZYDIS_MNEMONIC_INT3: case ZYDIS_MNEMONIC_INT:
+	case ZYDIS_MNEMONIC_HLT: case ZYDIS_MNEMONIC_RDTSC: case ZYDIS_MNEMONIC_RDTSCP:
 	case ZYDIS_MNEMONIC_LOOP: case ZYDIS_MNEMONIC_LOOPE: case ZYDIS_MNEMONIC_LOOPNE:
 	case ZYDIS_MNEMONIC_JRCXZ: case ZYDIS_MNEMONIC_JECXZ: case ZYDIS_MNEMONIC_XBEGIN:
 		return false;

@@ -463,6 +463,8 @@ void call_set_result(struct thread *thread, long result);
 
 /* The thread stands at a system call; context_of(thread) is saved. Baton. */
 void syscall_dispatch(struct thread *thread);
+/* Its event is written, or done: signals that have arrived strike now. */
+__attribute__((noreturn)) void leave_call(struct thread *thread);
 
 void sys_memory(struct thread *thread, struct call *call);
 void sys_clone(struct thread *thread, struct call *call);
@@ -505,6 +507,11 @@ void signals_restore(struct thread *thread);
 /* Before an exec, which inherits what is ignored, and back when it has failed. Baton. */
 void signals_for_exec(const struct thread *thread, bool ignore);
 void signal_entry(int signal, struct siginfo *info, struct ucontext *context);
+/*
+ * Detached, behind signals_restore(): where the program's instructions couldn't be put back
+ * the agent goes on to answer them, unless the program has a handler for what they raise.
+ */
+void signal_keep_sites(const struct thread *thread);
 struct agent_disposition *disposition(const struct thread *thread, int signal);
 /* Tells the kernel what the program's disposition of @signal means for us. Baton. */
 long signal_install(const struct thread *thread, int signal);
@@ -555,6 +562,31 @@ bool frame_build(struct thread *thread, int signal, const struct event_signal *e
 /* sigaltstack(2), with the program's stack pointer at @sp: what it says, and what it does. */
 void altstack_get(const struct thread *thread, uint64_t sp, struct stack *ret_stack);
 long altstack_set(struct thread *thread, uint64_t sp, const struct stack *stack);
+
+/* -- scan.c, sites.c: instructions whose results differ from run to run --------------------- */
+
+/* The images that exec has mapped. Before the first snapshot. */
+void sites_of_program(void);
+/* The program has mapped a file, or part of one: it will be scanned. Both modes. Baton. */
+void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t offset);
+/*
+ * At a system call: what has been mapped is scanned once its loader goes on to something
+ * else, before its code runs. Baton.
+ */
+void sites_attend(struct thread *thread, long nr);
+/* What is unmapped isn't ours any more. Baton. */
+void sites_forget(uint64_t start, uint64_t len);
+/* Puts the program's own instructions back. False: some are left. Detached, or baton. */
+bool sites_restore(void);
+/* A privileged instruction at @context: is it ours? If so this doesn't return, or is done. */
+bool site_trap(struct thread *thread, struct ucontext *context);
+/* The thread stands at such an instruction, trapped one way or another. Entered. */
+__attribute__((noreturn)) void instruction_trap(struct thread *thread, struct ucontext *context,
+						const struct agent_site *site);
+
+/* scan.c tells each site of the ELF image that begins at @base, proven to be one. */
+typedef void scan_found(void *context, const struct agent_site *site);
+void scan_image(uint64_t base, scan_found *found, void *context, uint32_t left[SITE_N]);
 
 /* -- place.c: descriptors of asynchronous places -------------------------------------------- */
 

@@ -22,8 +22,10 @@ enum {
 	SI_TIMER = -2,
 	SI_KERNEL = 0x80,
 	TRAP_HWBKPT = 4,
+	PRIVILEGED = 0x80,	/* SI_KERNEL, of SIGSEGV: no address, an instruction isn't allowed */
+	ARCH_X86_64 = (int)0xc000003e,
 	FLAG_TRAP = 1 << 8,
-	PR_SET_TSC = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
+	PR_SET_TSC = 26, PR_TSC_ENABLE = 1,
 	TIMER_NS = 2000000,	/* how long a computing thread may leave a signal waiting */
 };
 
@@ -181,6 +183,14 @@ void signals_restore(struct thread *thread)
 	context->mask = mask;
 	altstack_get(thread, context->regs[REG_RSP_], &context->stack);
 	context->stack.flags &= ~SS_ONSTACK_;
+}
+
+void signal_keep_sites(const struct thread *thread)
+{
+	struct kernel_sigaction action = our_dispatch();
+
+	if (disposition(thread, SIGSEGV_)->handler == SIG_DFL_)
+		(void) kernel_sigaction(SIGSEGV_, &action, NULL);
 }
 
 /* -- death -------------------------------------------------------------------------------- */
@@ -562,39 +572,24 @@ static void fault(struct thread *thread, int signal, const struct siginfo *info,
 	resume_program(thread);
 }
 
-/* rdtsc(p) while the TSC is trapped: the kernel says SIGSEGV, SI_KERNEL, no address. */
-static bool trapped_tsc(struct thread *thread, const struct siginfo *info,
-			struct ucontext *context)
+/* rdtsc(p) while the TSC is trapped. */
+static bool trapped_tsc(struct thread *thread, struct ucontext *context)
 {
+	struct agent_site site = { .address = context->regs[REG_RIP_] };
 	uint8_t code[3] = { 0 };
-	uint64_t value, *regs = context->regs;
-	unsigned len;
 
-	if (!process()->tsc_trapped || info->code != SI_KERNEL)
+	if (!process()->tsc_trapped)
 		return false;
-	(void) copy_user(code, (const void *)regs[REG_RIP_], sizeof(code));
+	(void) copy_user(code, (const void *)site.address, sizeof(code));
 	if (code[0] != 0x0f || (code[1] != 0x31 && (code[1] != 0x01 || code[2] != 0xf9)))
 		return false;
-	len = code[1] == 0x31 ? 2 : 3;
+	site.kind = code[1] == 0x31 ? SITE_RDTSC : SITE_RDTSCP;
+	site.len = code[1] == 0x31 ? 2 : 3;
 	agent_enter(thread);
 	thread->frame = context;
-	if (agent_replays()) {
-		value = (uint64_t)replay_expect(thread, EVENT_TSC, len, (uint32_t)regs[REG_RIP_])->result;
-		replay_done(thread);
-	} else {
-		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_ENABLE);
-		value = read_tsc();
-		log_event(thread, EVENT_TSC, 0, len, (uint32_t)regs[REG_RIP_], (int64_t)value);
-		(void) agent_syscall(NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
-	}
-	regs[REG_RAX_] = (uint32_t)value;
-	regs[REG_RDX_] = value >> 32;
-	if (len == 3)
-		regs[REG_RCX_] = 0;	/* the processor's number; this answer is one of the right ones */
-	regs[REG_RIP_] += len;
-	if (agent_replays())
-		replay_before_user(thread);
-	resume_program(thread);
+	thread->has_call_mask = 0;
+	instruction_trap(thread, context, &site);
+	return true;
 }
 
 /*
@@ -603,15 +598,19 @@ static bool trapped_tsc(struct thread *thread, const struct siginfo *info,
  */
 static bool is_no_place(const struct ucontext *context)
 {
-	uint8_t code[5] = { 0 };
+	uint8_t code[6] = { 0 };
 	bool rep = false;
 
-	(void) copy_user(code, (const void *)context->regs[REG_RIP_], sizeof(code));
-	if ((code[0] == 0x0f && code[1] == 0x05) || code[0] == 0xcc)	/* syscall, int3 */
+	(void) copy_user(code, (const void *)context->regs[REG_RIP_], 5);
+	if (code[0] == 0xcc)	/* int3 */
 		return true;
-	for (unsigned i = 0; i < sizeof(code); i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		uint8_t op = code[i];
 
+		if (op == 0x0f)	/* syscall, rdtsc(p) */
+			return code[i + 1] == 0x05 || code[i + 1] == 0x31 || code[i + 1] == 0x01;
+		if (op == 0xcd || op == 0xf4)	/* int, hlt */
+			return true;
 		if (op == 0xf2 || op == 0xf3)
 			rep = true;
 		else if ((op & 0xf0) != 0x40 && op != 0x66 && op != 0x67)
@@ -770,6 +769,13 @@ static void system_call(struct thread *thread, struct ucontext *context)
 	syscall_dispatch(thread);
 }
 
+/* int 0x80 of a 64-bit program. Numbers and pointers of another world: there is none here. */
+static void refuse_32_bit(struct ucontext *context)
+{
+	(void) add_fetch(&shared()->calls_32_bit, 1);
+	context->regs[REG_RAX_] = (uint64_t)-ENOSYS_;
+}
+
 static bool is_our_kick(const struct siginfo *info)
 {
 	/* Out of memory for signals, the kernel forgets all but the number. */
@@ -797,7 +803,10 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 		return;
 	}
 	if (signal == SIGSYS_ && info->code == SYS_USER_DISPATCH) {
-		system_call(thread, context);
+		if (info->arch == ARCH_X86_64)
+			system_call(thread, context);
+		else
+			refuse_32_bit(context);
 	} else if (signal == KICK_SIGNAL && is_our_kick(info)) {
 		kicked(thread, context);
 	} else if ((SYNC_SIGNALS & signal_bit(signal)) && raised_by_kernel) {
@@ -820,7 +829,8 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 			case TRAP_PROGRAMS:
 				fault(thread, signal, info, context);
 			}
-		} else if (signal != SIGSEGV_ || !trapped_tsc(thread, info, context)) {
+		} else if (signal != SIGSEGV_ || info->code != PRIVILEGED ||
+			   (!site_trap(thread, context) && !trapped_tsc(thread, context))) {
 			fault(thread, signal, info, context);
 		}
 	} else {

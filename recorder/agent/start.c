@@ -215,6 +215,7 @@ void program_begins(struct thread *thread)
 	context->regs[REG_RIP_] = agent_config.entry;
 	context->regs[REG_RSP_] = agent_config.stack;
 	context->regs[REG_EFL_] = EFLAGS_AT_ENTRY;
+	sites_of_program();
 	store_release(&shared()->magic, SHARED_MAGIC);
 	log_event(thread, EVENT_START, 0, 0, 0, thread->tid);
 	thread->state = THREAD_PREEMPTED;
@@ -318,6 +319,8 @@ void process_detach(struct thread *thread)
 	if (p->tsc_trapped)
 		(void) agent_syscall(NR_prctl, PR_SET_TSC_, PR_TSC_ENABLE);
 	signals_restore(thread);
+	if (!sites_restore())
+		signal_keep_sites(thread);
 	/* A fork child must not touch its parent's log. */
 	(void) agent_syscall(NR_munmap, agent_config.base + AGENT_SHARED, SHARED_CONTROL_LEN);
 	write_fs_base(thread->fs_base);

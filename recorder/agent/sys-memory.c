@@ -173,6 +173,15 @@ static void replay_file_mapping(struct thread *thread, struct call *call,
 	(void) agent_syscall(NR_mprotect, at, len, call->args[2]);
 }
 
+/* A library, perhaps. */
+static void note_code(const struct call *call)
+{
+	if ((call->result < 0 && call->result >= -4095) || !is_file_mapping(call) || is_shared(call))
+		return;
+	sites_note_mapping((uint64_t)call->result, (uint64_t)call->args[1],
+			   call->args[2] & PROT_EXEC_, (uint64_t)call->args[5]);
+}
+
 static void replay_mmap(struct thread *thread, struct call *call)
 {
 	struct event_mapping mapping;
@@ -191,6 +200,7 @@ static void replay_mmap(struct thread *thread, struct call *call)
 	}
 	replay_done(thread);
 	call_set_result(thread, call->result);
+	note_code(call);
 }
 
 static void sys_mmap(struct thread *thread, struct call *call)
@@ -218,6 +228,7 @@ static void sys_mmap(struct thread *thread, struct call *call)
 	if (is_file_mapping(call)) {
 		record_mapping(thread, call);
 		call_set_result(thread, call->result);
+		note_code(call);
 	} else {
 		call_finish(thread, call);
 	}

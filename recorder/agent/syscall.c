@@ -31,6 +31,8 @@ static void sys_perform(struct thread *thread, struct call *call)
 		return;
 	}
 	call_perform(thread, call);
+	if (call->nr == NR_munmap && call->result == 0)
+		sites_forget((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	if (!agent_replays())
 		return;
 	recorded = call->result;
@@ -91,7 +93,7 @@ static void sys_code(struct thread *thread, struct call *call)
 }
 
 /* Signals that arrived meanwhile strike now, behind the call. Then back to the program. */
-static void leave(struct thread *thread)
+void leave_call(struct thread *thread)
 {
 	if (agent_replays())
 		replay_before_user(thread);
@@ -144,6 +146,7 @@ void syscall_dispatch(struct thread *thread)
 		process()->begun = 1;
 		program_begins(thread);
 	}
+	sites_attend(thread, (long)context_of(thread)->regs[REG_RAX_]);
 	call_prepare(thread, &call);
 	if (agent_replays()) {
 		const struct event *event = replay_next_of_call(thread, &call);
@@ -151,11 +154,11 @@ void syscall_dispatch(struct thread *thread)
 		if ((event->kind == EVENT_SIGNAL || event->kind == EVENT_FATAL) &&
 		    (event->flags & EVENT_AT_ENTRY)) {
 			signal_replay(thread);
-			leave(thread);
+			leave_call(thread);
 		}
 	} else {
 		attend_at_entry(thread);
 	}
 	make(thread, &call);
-	leave(thread);
+	leave_call(thread);
 }

@@ -251,6 +251,22 @@ __vdso_\name:
 
 	vdso_syscall_only clock_getres, 229
 	vdso_syscall_only getcpu, 309
+
+/* For callers of the vsyscall page, who don't expect more than a system call clobbers. */
+	.macro	vsyscall name, nr
+	.balign	16
+	.globl	vdso_old_\name
+vdso_old_\name:
+	.cfi_startproc
+	mov	$\nr, %eax
+	syscall
+	ret
+	.cfi_endproc
+	.endm
+
+	vsyscall gettimeofday, 96
+	vsyscall time, 201
+	vsyscall getcpu, 309
 	.globl	vdso_functions_end
 vdso_functions_end:
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The cycle counter read in the program's own code goes forward. */
-/* fails in replay: rdtsc isn't trapped once the dynamic linker has run */
 #include <x86intrin.h>
 
 #include "check.h"

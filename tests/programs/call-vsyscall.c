@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The old vsyscall page, where the kernel has it: time, gettimeofday, getcpu. */
-/* fails in replay: calls of the vsyscall page aren't caught */
 #include "check.h"
 
 static bool is_there(void)

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sites - instructions whose results differ from run to run
+ *
+ * The time-stamp counter, CPUID, random numbers, calls of the vsyscall page: nothing makes
+ * them trap that a service could afford, or nothing at all. So where a scan of a newly
+ * mapped image has proven that one stands, a privileged instruction (hlt) takes the place
+ * of its opcode's first byte. The kernel says SIGSEGV, and the agent gives the answer, from
+ * the log in a replay. (Hypervisors intercept an invalid instruction: that costs five times
+ * as much.)
+ *
+ * The table of sites is in the arena, hence in snapshots, as the changed pages are; what
+ * is changed between two snapshots is an event. Text is written through /proc, which
+ * takes no writable and executable mapping. A site is entered before its bytes change, and the
+ * table is never rearranged: in MODE_PASS others read it at any time.
+ */
+#include "recorder/agent/agent.h"
+
+enum {
+	PROT_RX = 5, PROT_RWX = 7,
+	O_RDWR_CLOEXEC = 02000002,
+	AT_FDCWD_ = -100,
+	PR_SET_TSC_ = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
+	FLAG_CARRY = 1 << 0, FLAG_TRAP_ = 1 << 8, FLAGS_ARITHMETIC = 0x8d5,
+	AUX_END = 0, AUX_PHDR = 3, AUX_BASE = 7,
+	VSYSCALL_ENTRIES = 3, VSYSCALL_STEP = 1024,
+};
+#define VSYSCALL_PAGE UINT64_C(0xffffffffff600000)
+
+enum { HLT = 0xf4 };
+
+/* -- the table ----------------------------------------------------------------------------- */
+
+static struct agent_site *find_site(uint64_t address)
+{
+	struct agent_process *p = process();
+	uint32_t n = MIN(load_acquire(&p->n_sites), (uint32_t)MAX_SITES);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (load_relaxed(&p->sites[i].address) == address)
+			return &p->sites[i];
+	return NULL;
+}
+
+static struct agent_site *enter_site(const struct agent_site *site)
+{
+	struct agent_process *p = process();
+	struct agent_site *to = find_site(site->address);
+
+	if (!to)
+		to = find_site(0);	/* forgotten */
+	if (!to && p->n_sites == MAX_SITES)
+		return NULL;
+	if (!to)
+		to = &p->sites[p->n_sites];
+	store_relaxed(&to->address, 0);
+	memcpy((uint8_t *)to + sizeof(to->address), (const uint8_t *)site + sizeof(to->address),
+	       sizeof(*to) - sizeof(to->address));
+	store_release(&to->address, site->address);
+	if (to == &p->sites[p->n_sites])
+		store_release(&p->n_sites, p->n_sites + 1);
+	return to;
+}
+
+void sites_forget(uint64_t start, uint64_t len)
+{
+	struct agent_process *p = process();
+
+	if (!agent_replays() && passing())
+		return;
+	for (uint32_t i = 0; i < p->n_sites && i < MAX_SITES; i++)
+		if (p->sites[i].address - start < ALIGN_UP(len, (uint64_t)PAGE))
+			store_release(&p->sites[i].address, 0);
+}
+
+/* -- changing text -------------------------------------------------------------------------- */
+
+static bool byte_is(uint64_t at, uint8_t byte)
+{
+	uint8_t now;
+
+	return copy_from_user(&now, at, 1) && now == byte;
+}
+
+/*
+ * Where it is allowed at all the kernel lets it be writable and executable at once; so
+ * nothing is lost if it refuses.
+ */
+static bool write_by_mprotect(uint64_t at, uint8_t byte)
+{
+	uint64_t page = ALIGN_DOWN(at, (uint64_t)PAGE);
+
+	if (agent_syscall(NR_mprotect, page, PAGE, PROT_RWX) < 0)
+		return false;
+	(void) copy_to_user(at, &byte, 1);
+	(void) agent_syscall(NR_mprotect, page, PAGE, PROT_RX);
+	return byte_is(at, byte);
+}
+
+/* Of the process itself; a thread's, because the first thread may have ended. */
+static int open_memory(void)
+{
+	if (agent_replays())	/* there are no files in a replay */
+		return -1;
+	return (int)agent_syscall(NR_openat, AT_FDCWD_, "/proc/thread-self/mem", O_RDWR_CLOEXEC, 0);
+}
+
+static void close_memory(int fd)
+{
+	if (fd >= 0)
+		(void) agent_syscall(NR_close, fd);
+}
+
+static bool write_text(int fd, uint64_t at, uint8_t byte)
+{
+	if (fd >= 0 && agent_syscall(NR_pwrite64, fd, &byte, 1, at) == 1 && byte_is(at, byte))
+		return true;
+	return write_by_mprotect(at, byte);
+}
+
+/* The site is ours from here on. False: the program's own instruction stays. */
+static bool change(int fd, const struct agent_site *site)
+{
+	struct agent_site *entered;
+
+	if (!byte_is(site->address + site->at, site->byte))
+		return false;
+	entered = enter_site(site);
+	if (!entered)
+		return false;
+	if (write_text(fd, site->address + site->at, HLT))
+		return true;
+	store_release(&entered->address, 0);
+	return false;
+}
+
+static bool restore(int fd, struct agent_site *site)
+{
+	uint64_t at = site->address + site->at;
+
+	/* Unmapped since, or overwritten: not ours. */
+	return !byte_is(at, HLT) || write_text(fd, at, site->byte);
+}
+
+bool sites_restore(void)
+{
+	struct agent_process *p = process();
+	bool all = true;
+	int fd;
+
+	if (p->n_sites == 0)
+		return true;
+	fd = open_memory();
+	for (uint32_t i = 0; i < p->n_sites && i < MAX_SITES; i++)
+		if (p->sites[i].address)
+			all = restore(fd, &p->sites[i]) && all;
+	close_memory(fd);
+	return all;
+}
+
+/* What can't be answered is the program's own affair: it will be executed again, as it was. */
+static void give_back(struct agent_site *site)
+{
+	int fd = open_memory();
+
+	(void) restore(fd, site);
+	close_memory(fd);
+	store_release(&site->address, 0);
+}
+
+/* -- new images ------------------------------------------------------------------------------- */
+
+static void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(ret[0]), "=b"(ret[1]), "=c"(ret[2]), "=d"(ret[3])
+			 : "a"(leaf), "c"(subleaf));
+}
+
+/* What it has not it may go on to complain of. */
+static bool processor_has(enum site_kind kind)
+{
+	enum { ECX_RDRAND = 1 << 30, EBX_RDSEED = 1 << 18, ECX_RDPID = 1 << 22 };
+	uint32_t basic[4], extended[4];
+
+	if (kind != SITE_RDRAND && kind != SITE_RDSEED && kind != SITE_RDPID)
+		return true;
+	cpuid(1, 0, basic);
+	cpuid(7, 0, extended);
+	return kind == SITE_RDRAND ? basic[2] & ECX_RDRAND :
+	       kind == SITE_RDSEED ? extended[1] & EBX_RDSEED : extended[2] & ECX_RDPID;
+}
+
+struct finds {
+	uint32_t n;
+	struct agent_site sites[MAX_SITES / 4];
+};
+
+static void found(void *context, const struct agent_site *site)
+{
+	struct finds *finds = context;
+
+	if (!processor_has(site->kind))
+		return;
+	if (finds->n < sizeof(finds->sites) / sizeof(*site))
+		finds->sites[finds->n++] = *site;
+	else
+		shared()->sites_left[site->kind]++;
+}
+
+/* The scan must see the code as it was, so nothing is changed before its end. */
+static void scan_and_change(uint64_t base, struct finds *finds)
+{
+	uint32_t n_changed = 0;
+	int fd;
+
+	finds->n = 0;
+	scan_image(base, found, finds, shared()->sites_left);
+	if (finds->n == 0)
+		return;
+	fd = open_memory();
+	for (uint32_t i = 0; i < finds->n; i++)
+		if (change(fd, &finds->sites[i]))
+			finds->sites[n_changed++] = finds->sites[i];
+		else
+			shared()->sites_left[finds->sites[i].kind]++;
+	close_memory(fd);
+	finds->n = n_changed;
+}
+
+/* The kernel has put the auxiliary vector behind arguments and environment. */
+static uint64_t aux_value(uint64_t type)
+{
+	uint64_t at = agent_config.stack, pair[2];
+	unsigned nulls = 0;
+
+	at += 8;	/* argc */
+	while (nulls < 2 && copy_from_user(pair, at, 8)) {
+		nulls += pair[0] == 0;
+		at += 8;
+	}
+	while (nulls == 2 && copy_from_user(pair, at, sizeof(pair)) && pair[0] != AUX_END) {
+		if (pair[0] == type)
+			return pair[1];
+		at += sizeof(pair);
+	}
+	return 0;
+}
+
+void sites_of_program(void)
+{
+	struct finds finds;
+	uint64_t program = ALIGN_DOWN(aux_value(AUX_PHDR), (uint64_t)PAGE);
+	uint64_t interpreter = aux_value(AUX_BASE);
+
+	if (!agent_config.change_code)
+		return;
+	if (program)
+		scan_and_change(program, &finds);
+	if (interpreter)
+		scan_and_change(interpreter, &finds);
+}
+
+void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t offset)
+{
+	struct agent_process *p = process();
+
+	if (offset == 0)
+		p->file_head = (struct agent_range){ at, at + len };
+	if (!executable || at < p->file_head.start || at >= p->file_head.end ||
+	    p->n_new_objects == MAX_NEW_OBJECTS)
+		return;
+	for (uint32_t i = 0; i < p->n_new_objects; i++)
+		if (p->new_objects[i] == p->file_head.start)
+			return;
+	p->new_objects[p->n_new_objects++] = p->file_head.start;
+}
+
+static void replay_sites(struct thread *thread)
+{
+	for (;;) {
+		const struct event *event = replay_next(thread);
+		struct agent_site site;
+
+		if (event->kind != EVENT_SITES)
+			return;
+		for (int64_t i = 0, n = event->result; i < n; i++)
+			if (!replay_read(thread, &site, sizeof(site)) || !change(-1, &site))
+				replay_diverged(thread, EVENT_SITES, 0, 0);
+		replay_done(thread);
+	}
+}
+
+static void record_sites(struct thread *thread, uint64_t base)
+{
+	struct finds finds;
+
+	scan_and_change(base, &finds);
+	if (finds.n == 0 || !log_begin(thread, EVENT_SITES, 0, 0, 0, finds.n))
+		return;
+	log_add(thread, finds.sites, finds.n * sizeof(finds.sites[0]));
+	log_end(thread);
+}
+
+void sites_attend(struct thread *thread, long nr)
+{
+	struct agent_process *p = process();
+
+	if (p->n_new_objects == 0 || nr == NR_mmap || nr == NR_mprotect || nr == NR_munmap)
+		return;
+	if (agent_replays())
+		replay_sites(thread);
+	else if (agent_config.change_code && !passing() && !thread->is_vfork_child)
+		for (uint32_t i = 0; i < p->n_new_objects; i++)
+			record_sites(thread, p->new_objects[i]);
+	p->n_new_objects = 0;
+}
+
+/* -- answers -------------------------------------------------------------------------------------- */
+
+/* Nobody else is in the log: a process that runs natively and couldn't be restored. */
+static bool on_its_own(void)
+{
+	return process()->detached != 0;
+}
+
+static uint64_t *reg_of(struct ucontext *context, unsigned number)
+{
+	static const uint8_t low[8] = { REG_RAX_, REG_RCX_, REG_RDX_, REG_RBX_,
+					REG_RSP_, REG_RBP_, REG_RSI_, REG_RDI_ };
+
+	return &context->regs[number < 8 ? low[number] : number - 8 + REG_R8_];
+}
+
+/*
+ * Transactions abort and timed waits end when the machine likes it: a program that doesn't
+ * know of them does without.
+ */
+static void hide_features(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
+{
+	enum { EBX_HLE = 1 << 4, EBX_RTM = 1 << 11, ECX_WAITPKG = 1 << 5 };
+
+	if (leaf != 7 || subleaf != 0)
+		return;
+	regs[1] &= ~(uint32_t)(EBX_HLE | EBX_RTM);
+	regs[2] &= ~(uint32_t)ECX_WAITPKG;
+}
+
+static uint32_t ip_check(const struct ucontext *context)
+{
+	return (uint32_t)context->regs[REG_RIP_];
+}
+
+static void answer_cpuid(struct thread *thread, struct ucontext *context)
+{
+	uint64_t *regs = context->regs;
+	uint32_t result[4];
+
+	if (!on_its_own() && agent_replays()) {
+		(void) replay_expect(thread, EVENT_INSTRUCTION, SITE_CPUID, ip_check(context));
+		if (!replay_read(thread, result, sizeof(result)))
+			replay_diverged(thread, EVENT_INSTRUCTION, SITE_CPUID, ip_check(context));
+		replay_done(thread);
+	} else {
+		cpuid((uint32_t)regs[REG_RAX_], (uint32_t)regs[REG_RCX_], result);
+		hide_features((uint32_t)regs[REG_RAX_], (uint32_t)regs[REG_RCX_], result);
+		if (!on_its_own() &&
+		    log_begin(thread, EVENT_INSTRUCTION, 0, SITE_CPUID, ip_check(context), 0)) {
+			log_add(thread, result, sizeof(result));
+			log_end(thread);
+		}
+	}
+	regs[REG_RAX_] = result[0];
+	regs[REG_RBX_] = result[1];
+	regs[REG_RCX_] = result[2];
+	regs[REG_RDX_] = result[3];
+}
+
+/* What is in use is known from what the kernel saved: the agent itself uses less. */
+static uint64_t read_xcr(const struct ucontext *context, uint32_t number)
+{
+	enum { STATE_BV = 512 };
+	uint32_t low, high;
+	uint64_t in_use;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	if (number == 0)
+		return (uint64_t)high << 32 | low;
+	memcpy(&in_use, context->fpstate + STATE_BV, sizeof(in_use));
+	return ((uint64_t)high << 32 | low) & in_use;
+}
+
+static void answer_xgetbv(struct thread *thread, struct ucontext *context)
+{
+	uint64_t *regs = context->regs, value;
+
+	if (!on_its_own() && agent_replays()) {
+		value = (uint64_t)replay_expect(thread, EVENT_INSTRUCTION, SITE_XGETBV,
+						ip_check(context))->result;
+		replay_done(thread);
+	} else {
+		value = read_xcr(context, (uint32_t)regs[REG_RCX_]);
+		if (!on_its_own())
+			log_event(thread, EVENT_INSTRUCTION, 0, SITE_XGETBV, ip_check(context),
+				  (int64_t)value);
+	}
+	regs[REG_RAX_] = (uint32_t)value;
+	regs[REG_RDX_] = value >> 32;
+}
+
+static bool draw_random(const struct agent_site *site, uint64_t *ret)
+{
+	bool ok;
+
+	if (site->kind == SITE_RDRAND)
+		__asm__ volatile("rdrand %0" : "=r"(*ret), "=@ccc"(ok));
+	else
+		__asm__ volatile("rdseed %0" : "=r"(*ret), "=@ccc"(ok));
+	return ok;
+}
+
+static void set_register(struct ucontext *context, const struct agent_site *site, uint64_t value)
+{
+	uint64_t *reg = reg_of(context, site->reg);
+
+	if (site->width == 2)
+		*reg = (*reg & ~UINT64_C(0xffff)) | (value & 0xffff);
+	else
+		*reg = site->width == 4 ? (uint32_t)value : value;
+}
+
+static void answer_random(struct thread *thread, struct ucontext *context,
+			  const struct agent_site *site)
+{
+	uint64_t value = 0, ok;
+
+	if (!on_its_own() && agent_replays()) {
+		value = (uint64_t)replay_expect(thread, EVENT_INSTRUCTION, site->kind,
+						ip_check(context))->result;
+		if (!replay_read(thread, &ok, sizeof(ok)))
+			replay_diverged(thread, EVENT_INSTRUCTION, site->kind, ip_check(context));
+		replay_done(thread);
+	} else {
+		ok = draw_random(site, &value);
+		if (!on_its_own() && log_begin(thread, EVENT_INSTRUCTION, 0, site->kind, ip_check(context),
+					       (int64_t)value)) {
+			log_add(thread, &ok, sizeof(ok));
+			log_end(thread);
+		}
+	}
+	set_register(context, site, ok ? value : 0);
+	context->regs[REG_EFL_] &= ~(uint64_t)FLAGS_ARITHMETIC;
+	context->regs[REG_EFL_] |= ok ? FLAG_CARRY : 0;
+}
+
+/* The vsyscall page's functions are our vDSO's; whatever else is called is just called. */
+static bool call_by_register(struct ucontext *context, const struct agent_site *site)
+{
+	uint64_t *regs = context->regs, target = *reg_of(context, site->reg);
+	uint64_t next = regs[REG_RIP_] + site->len, offset = target - VSYSCALL_PAGE;
+
+	if (!copy_to_user(regs[REG_RSP_] - 8, &next, sizeof(next)))
+		return false;
+	regs[REG_RSP_] -= 8;
+	if (offset == 0)
+		target = VDSO_ADDRESS(VDSO_vdso_old_gettimeofday);
+	else if (offset == VSYSCALL_STEP)
+		target = VDSO_ADDRESS(VDSO_vdso_old_time);
+	else if (offset == 2 * VSYSCALL_STEP)
+		target = VDSO_ADDRESS(VDSO_vdso_old_getcpu);
+	regs[REG_RIP_] = target;
+	return true;
+}
+
+static uint64_t read_trapped_tsc(void)
+{
+	uint64_t value;
+
+	if (!process()->tsc_trapped)
+		return read_tsc();
+	(void) agent_syscall(NR_prctl, PR_SET_TSC_, PR_TSC_ENABLE);
+	value = read_tsc();
+	(void) agent_syscall(NR_prctl, PR_SET_TSC_, PR_TSC_SIGSEGV);
+	return value;
+}
+
+static void answer_tsc(struct thread *thread, struct ucontext *context,
+		       const struct agent_site *site)
+{
+	uint64_t value, *regs = context->regs;
+
+	if (on_its_own()) {
+		value = read_tsc();
+	} else if (agent_replays()) {
+		value = (uint64_t)replay_expect(thread, EVENT_TSC, site->len, ip_check(context))->result;
+		replay_done(thread);
+	} else {
+		value = read_trapped_tsc();
+		log_event(thread, EVENT_TSC, 0, site->len, ip_check(context), (int64_t)value);
+	}
+	regs[REG_RAX_] = (uint32_t)value;
+	regs[REG_RDX_] = value >> 32;
+	if (site->kind == SITE_RDTSCP)
+		regs[REG_RCX_] = 0;	/* the processor's number: it may have been any */
+}
+
+static void answer_rdpid(struct thread *thread, struct ucontext *context,
+			 const struct agent_site *site)
+{
+	if (!on_its_own() && agent_replays()) {
+		(void) replay_expect(thread, EVENT_INSTRUCTION, SITE_RDPID, ip_check(context));
+		replay_done(thread);
+	} else if (!on_its_own()) {
+		log_event(thread, EVENT_INSTRUCTION, 0, SITE_RDPID, ip_check(context), 0);
+	}
+	set_register(context, site, 0);
+}
+
+static void answer(struct thread *thread, struct ucontext *context, const struct agent_site *site)
+{
+	uint64_t next = context->regs[REG_RIP_] + site->len;
+
+	switch (site->kind) {
+	case SITE_RDTSC: case SITE_RDTSCP:
+		answer_tsc(thread, context, site);
+		break;
+	case SITE_CPUID:
+		answer_cpuid(thread, context);
+		break;
+	case SITE_XGETBV:
+		answer_xgetbv(thread, context);
+		break;
+	case SITE_RDRAND: case SITE_RDSEED:
+		answer_random(thread, context, site);
+		break;
+	case SITE_RDPID:
+		answer_rdpid(thread, context, site);
+		break;
+	}
+	context->regs[REG_RIP_] = next;
+}
+
+/* Those that the log doesn't know of: the same in recording and replay. */
+static bool needs_no_event(struct ucontext *context, struct agent_site *site)
+{
+	if (site->kind == SITE_VSYSCALL) {
+		if (!call_by_register(context, site))
+			give_back(site);
+		return true;
+	}
+	if (site->kind == SITE_XGETBV && (uint32_t)context->regs[REG_RCX_] > 1) {
+		give_back(site);	/* which is a fault */
+		return true;
+	}
+	return false;
+}
+
+void instruction_trap(struct thread *thread, struct ucontext *context,
+		      const struct agent_site *site)
+{
+	uint32_t attention;
+
+	if (agent_replays()) {
+		if (context->regs[REG_EFL_] & FLAG_TRAP_) {
+			thread->stepping = 1;	/* a debugger's step ends behind it */
+			context->regs[REG_EFL_] &= ~(uint64_t)FLAG_TRAP_;
+		}
+		answer(thread, context, site);
+	} else {
+		attention = load_relaxed(&shared()->attention);
+		if (attention & (ATTENTION_SNAPSHOT | ATTENTION_REAP))
+			snapshot_attend(thread);
+		if (attention & ATTENTION_WANT)
+			baton_yield(thread);
+		answer(thread, context, site);
+	}
+	thread->state = THREAD_LEAVING;
+	leave_call(thread);
+}
+
+bool site_trap(struct thread *thread, struct ucontext *context)
+{
+	struct agent_site *site = find_site(context->regs[REG_RIP_]);
+
+	if (!site || !context->regs[REG_RIP_])
+		return false;
+	if (on_its_own()) {
+		if (!needs_no_event(context, site))
+			answer(thread, context, site);
+		return true;
+	}
+	agent_enter(thread);
+	thread->frame = context;
+	thread->has_call_mask = 0;
+	if (needs_no_event(context, site))
+		resume_program(thread);
+	instruction_trap(thread, context, site);
+	return true;
+}
