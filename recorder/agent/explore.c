@@ -102,24 +102,36 @@ static void call_leads_to(struct doubts *d, uint64_t target)
 			d->functions[i] = target;
 }
 
+static void consider_call(struct doubts *d, const struct agent_range *segment, uint64_t at,
+			  const uint8_t *code)
+{
+	int32_t distance;
+	uint64_t target;
+
+	if (*code != 0xe8 || at + CALL_LEN > segment->end)
+		return;
+	__builtin_memcpy(&distance, code + 1, sizeof(distance));
+	target = at + CALL_LEN + (uint64_t)(int64_t)distance;
+	if (target - segment->start < segment->end - segment->start)
+		call_leads_to(d, target);
+}
+
 static void find_calls(struct doubts *d, const struct agent_range *segment)
 {
 	uint8_t chunk[CHUNK + 8];
 
 	for (uint64_t base = segment->start; base < segment->end; base += CHUNK) {
-		size_t len = MIN(segment->end - base, (uint64_t)CHUNK);
-		size_t n = copy_user(chunk, (const void *)base, MIN(segment->end - base, sizeof(chunk)));
+		memset(chunk, 0, sizeof(chunk));
+		(void) copy_user(chunk, (const void *)base, MIN(segment->end - base, sizeof(chunk)));
+		for (size_t i = 0; i < CHUNK; i += 8) {
+			uint64_t word, hits;
 
-		for (size_t i = 0; i < len && i + CALL_LEN <= n; i++) {
-			int32_t distance;
-			uint64_t target;
+			__builtin_memcpy(&word, chunk + i, 8);
+			for (hits = equal_bytes(word, 0xe8); hits; hits &= hits - 1) {
+				size_t j = i + (unsigned)__builtin_ctzll(hits) / 8;
 
-			if (chunk[i] != 0xe8)
-				continue;
-			__builtin_memcpy(&distance, chunk + i + 1, sizeof(distance));
-			target = base + i + CALL_LEN + (uint64_t)(int64_t)distance;
-			if (target - segment->start < segment->end - segment->start)
-				call_leads_to(d, target);
+				consider_call(d, segment, base + j, chunk + j);
+			}
 		}
 	}
 }

@@ -10,6 +10,14 @@
 
 #include "recorder/agent/agent.h"
 
+/* The top bits of the bytes of @word that equal @byte, and perhaps of some above the first. */
+static inline uint64_t equal_bytes(uint64_t word, uint8_t byte)
+{
+	uint64_t ones = UINT64_C(0x0101010101010101), x = word ^ ones * byte;
+
+	return (x - ones) & ~x & (ones << 7);
+}
+
 #define MAX_DOUBTS 64
 
 /* Finds of a scan, by address ascending. */

@@ -287,12 +287,17 @@ static void vsyscall_address(struct scan *s, uint64_t at, const uint8_t *code)
 	s->left[SITE_VSYSCALL]++;
 }
 
-/* Is a byte of @word equal to @byte? */
-static bool has_byte(uint64_t word, uint8_t byte)
+/* Most are refused by their second byte. */
+static inline void consider_byte(struct scan *s, uint64_t at, const uint8_t *code)
 {
-	uint64_t ones = UINT64_C(0x0101010101010101), x = word ^ ones * byte;
+	uint8_t next = code[1];
 
-	return ((x - ones) & ~x & (ones << 7)) != 0;
+	if (*code == 0x0f) {
+		if (next == 0x31 || next == 0xa2 || next == 0x01 || next == 0xc7)
+			behind_escape(s, at, code);
+	} else if (*code == 0x60 && next == 0xff) {
+		vsyscall_address(s, at, code);
+	}
 }
 
 /* The chunks overlap, so that each candidate has its neighbours on both sides. */
@@ -310,16 +315,15 @@ static void scan_code(struct scan *s, uint64_t start, uint64_t end)
 			      before + MIN(end - base, (uint64_t)CHUNK + 8)) < before + len)
 			return;	/* not mapped, or the file is shorter */
 		for (size_t i = 0; i < len; i += 8) {
-			uint64_t word;
+			uint64_t word, hits;
 
 			__builtin_memcpy(&word, chunk + 8 + i, 8);
-			if (!has_byte(word, 0x0f) && !has_byte(word, 0x60))
-				continue;
-			for (size_t j = i; j < i + 8 && j < len; j++) {
-				if (chunk[8 + j] == 0x0f)
-					behind_escape(s, base + j, chunk + 8 + j);
-				else if (chunk[8 + j] == 0x60)
-					vsyscall_address(s, base + j, chunk + 8 + j);
+			hits = equal_bytes(word, 0x0f) | equal_bytes(word, 0x60);
+			for (; hits; hits &= hits - 1) {
+				size_t j = i + (unsigned)__builtin_ctzll(hits) / 8;
+
+				if (j < len)
+					consider_byte(s, base + j, chunk + 8 + j);
 			}
 		}
 	}
