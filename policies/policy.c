@@ -36,6 +36,8 @@ const struct policy_key policy_keys[] = {
 	  .initial = "100ms", .max = "10s" },
 	{ "crash-hold", PLACE_EVERY, &policy_type_duration, FIELD(crash_hold_ns),
 	  .initial = "250ms", .word = "none", .word_value = UINT64_MAX },
+	{ "instructions", PLACE_EVERY, &policy_type_instructions, FIELD(instructions),
+	  .initial = "tsc, cpuid, random, vsyscall", .word = "none" },
 	{ "keep-incidents", PLACE_EVERY, &policy_type_count, FIELD(keep_incidents),
 	  .initial = "5", .min = "1", .max = "1000" },
 	{ "incidents-share", PLACE_EVERY, &policy_type_percent, FIELD(incidents_percent),

@@ -23,6 +23,14 @@ enum policy_trigger {
 	TRIGGER_EXIT = 1 << 3,		/* ends in whatever way */
 };
 
+/* Bits of policy.instructions: which are answered by the agent. */
+enum policy_instructions {
+	INSTRUCTIONS_TSC = 1 << 0,	/* rdtsc, rdtscp */
+	INSTRUCTIONS_CPUID = 1 << 1,	/* cpuid, xgetbv, rdpid */
+	INSTRUCTIONS_RANDOM = 1 << 2,	/* rdrand, rdseed */
+	INSTRUCTIONS_VSYSCALL = 1 << 3,	/* calls of the vsyscall page */
+};
+
 struct policy {
 	char *name;		/* of the service: letters, digits, and ":-_.@" */
 	char **command;		/* NULL-terminated, or NULL */
@@ -34,6 +42,7 @@ struct policy {
 	uint64_t freeze_signals; /* bit N-1 for signal N */
 	uint64_t stall_ns;	/* stall that the recorder may cause in each 10 s, all causes */
 	uint64_t crash_hold_ns;	/* how long a dying process may be held; UINT64_MAX: no bound */
+	unsigned instructions;	/* enum policy_instructions */
 	unsigned keep_incidents; /* retention: how many */
 	unsigned incidents_percent; /* retention: their share of the ring, in per cent */
 	uint64_t log_buffer_bytes; /* memory between the service and the recorder, power of two */

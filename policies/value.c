@@ -121,10 +121,10 @@ static const char *const trigger_names[] = { "crash", "killed", "exit-status", "
 #define N_TRIGGERS (sizeof(trigger_names) / sizeof(trigger_names[0]))
 static_assert(TRIGGER_EXIT == 1 << (N_TRIGGERS - 1), "a name for each trigger");
 
-static int parse_trigger(const char *text, uint64_t *ret_value)
+static int parse_bit(const char *const *names, size_t n_names, const char *text, uint64_t *ret_value)
 {
-	for (size_t i = 0; i < N_TRIGGERS; i++) {
-		if (strcmp(text, trigger_names[i]) != 0)
+	for (size_t i = 0; i < n_names; i++) {
+		if (strcmp(text, names[i]) != 0)
 			continue;
 		*ret_value = UINT64_C(1) << i;
 		return 0;
@@ -132,10 +132,31 @@ static int parse_trigger(const char *text, uint64_t *ret_value)
 	return -EINVAL;
 }
 
+static int parse_trigger(const char *text, uint64_t *ret_value)
+{
+	return parse_bit(trigger_names, N_TRIGGERS, text, ret_value);
+}
+
 static const char *trigger_name(unsigned bit, char buffer[static 16])
 {
 	(void) buffer;
 	return bit < N_TRIGGERS ? trigger_names[bit] : NULL;
+}
+
+/* In the order of the bits of enum policy_instructions. */
+static const char *const instruction_names[] = { "tsc", "cpuid", "random", "vsyscall" };
+#define N_INSTRUCTIONS (sizeof(instruction_names) / sizeof(instruction_names[0]))
+static_assert(INSTRUCTIONS_VSYSCALL == 1 << (N_INSTRUCTIONS - 1), "a name for each");
+
+static int parse_instructions(const char *text, uint64_t *ret_value)
+{
+	return parse_bit(instruction_names, N_INSTRUCTIONS, text, ret_value);
+}
+
+static const char *instructions_name(unsigned bit, char buffer[static 16])
+{
+	(void) buffer;
+	return bit < N_INSTRUCTIONS ? instruction_names[bit] : NULL;
 }
 
 static const char *signal_of_bit(unsigned bit, char buffer[static 16])
@@ -212,6 +233,11 @@ const struct policy_type policy_type_percent = {
 const struct policy_type policy_type_triggers = {
 	SHAPE_BITS, "a trigger", "crash, killed, exit-status or exit", .parse = parse_trigger,
 	.name = trigger_name,
+};
+
+const struct policy_type policy_type_instructions = {
+	SHAPE_BITS, "a kind of instructions", "tsc, cpuid, random or vsyscall",
+	.parse = parse_instructions, .name = instructions_name,
 };
 
 const struct policy_type policy_type_signals = {

@@ -104,7 +104,7 @@ struct agent_config {
 	uint64_t crash_hold_ns;	/* UINT64_MAX: until the recorder is done */
 	uint32_t hold_exit;	/* hold an exiting process too */
 	uint32_t pin_cpu;	/* until the interpreter has run */
-	uint32_t change_code;	/* instructions that differ from run to run: agent/sites.c */
+	uint32_t change_code;	/* bits of enum site_kind: which are answered by agent/sites.c */
 	uint32_t reserved;
 	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
 	uint64_t freeze_signals; /* bit N-1: freeze when the program gets signal N */

@@ -84,6 +84,8 @@ enum site_kind {
 	SITE_N
 };
 
+#define AGENT_SITE_BYTE 0xf4	/* hlt */
+
 struct agent_site {
 	uint64_t address;	/* of the instruction; 0: none */
 	uint8_t kind;

@@ -404,7 +404,8 @@ static int check_recordable(struct injector *in, struct target *t)
 	}
 	t->config.trap_tsc = extras.trap_tsc && t->aux[AT_BASE];
 	t->config.pin_cpu = extras.pin_cpu;
-	t->config.change_code = extras.change_code;
+	if (!extras.change_code)
+		t->config.change_code = 0;
 	return 0;
 }
 

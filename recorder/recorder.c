@@ -331,6 +331,26 @@ static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
+/* Bits of enum site_kind. */
+static uint32_t sites_of(unsigned instructions)
+{
+	static const struct {
+		unsigned instructions;
+		uint32_t sites;
+	} table[] = {
+		{ INSTRUCTIONS_TSC, 1u << SITE_RDTSC | 1u << SITE_RDTSCP },
+		{ INSTRUCTIONS_CPUID, 1u << SITE_CPUID | 1u << SITE_XGETBV | 1u << SITE_RDPID },
+		{ INSTRUCTIONS_RANDOM, 1u << SITE_RDRAND | 1u << SITE_RDSEED },
+		{ INSTRUCTIONS_VSYSCALL, 1u << SITE_VSYSCALL },
+	};
+	uint32_t sites = 0;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (instructions & table[i].instructions)
+			sites |= table[i].sites;
+	return sites;
+}
+
 static int start_injector(struct recorder *r)
 {
 	struct inject_message setup = { .kind = INJECT_SETUP };
@@ -364,6 +384,7 @@ static int start_injector(struct recorder *r)
 		.hold_exit = (r->policy.triggers & (TRIGGER_EXIT | TRIGGER_EXIT_STATUS)) != 0,
 		.slice_ns = UINT64_C(10000000),
 		.freeze_signals = r->policy.freeze_signals,
+		.change_code = sites_of(r->policy.instructions),
 	};
 	ret = send(r->injector, &setup, sizeof(setup), MSG_NOSIGNAL) < 0 ? -errno : 0;
 	if (ret == 0)

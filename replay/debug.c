@@ -43,6 +43,28 @@ ssize_t session_read(const struct session *s, uint64_t address, void *to, size_t
 	return n;
 }
 
+void session_hide_sites(const struct session *s, uint64_t address, void *bytes, size_t len)
+{
+	struct agent_site sites[MAX_SITES];
+	uint64_t process = s->config.base + AGENT_PROCESS;
+	uint32_t n;
+
+	if (pread(s->mem, &n, sizeof(n), (off_t)(process + offsetof(struct agent_process, n_sites))) !=
+	    sizeof(n))
+		return;
+	n = n < MAX_SITES ? n : MAX_SITES;
+	if (pread(s->mem, sites, n * sizeof(sites[0]),
+		  (off_t)(process + offsetof(struct agent_process, sites))) !=
+	    (ssize_t)(n * sizeof(sites[0])))
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t at = sites[i].address + sites[i].at - address;
+
+		if (sites[i].address && at < len && ((uint8_t *)bytes)[at] == AGENT_SITE_BYTE)
+			((uint8_t *)bytes)[at] = sites[i].byte;
+	}
+}
+
 /* -- breakpoints ---------------------------------------------------------------------------------- */
 
 static struct breakpoint *find_breakpoint(struct session *s, uint64_t address)

@@ -291,6 +291,12 @@ static void packet_vcont(struct gdbserver *g, const char *at)
 
 /* -- memory, registers ------------------------------------------------------------------------------------------ */
 
+static void show_memory(struct gdbserver *g, uint64_t address, uint8_t *bytes, size_t len)
+{
+	session_hide_sites(g->session, address, bytes, len);
+	rsp_add_hex(&g->reply, bytes, len);
+}
+
 static void packet_memory(struct gdbserver *g, const char *at)
 {
 	const struct agent_config *config = session_config(g->session);
@@ -310,7 +316,7 @@ static void packet_memory(struct gdbserver *g, const char *at)
 	if (n <= 0 && len)
 		answer_error(g, n < 0 ? (int)n : -EFAULT);
 	else
-		rsp_add_hex(&g->reply, bytes, (size_t)n);
+		show_memory(g, address, bytes, (size_t)n);
 }
 
 static void packet_registers(struct gdbserver *g, const char *at)

@@ -104,6 +104,12 @@ int session_clear_breakpoint(struct session *session, uint64_t address);
 /* Reads program memory as the program wrote it, without our breakpoints. Returns bytes read. */
 ssize_t session_read(const struct session *session, uint64_t address, void *to, size_t len);
 
+/*
+ * In what was read, the program's own instructions where the agent has put others. Programs
+ * themselves find the agent's, in recording and replay.
+ */
+void session_hide_sites(const struct session *session, uint64_t address, void *bytes, size_t len);
+
 /* Watches @len bytes (1, 2, 4 or 8, aligned) with a debug register of each thread. */
 enum watch_kind { WATCH_WRITE = 1, WATCH_ACCESS = 3 };
 int session_set_watch(struct session *session, uint64_t address, unsigned len, enum watch_kind kind);

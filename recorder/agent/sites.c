@@ -27,8 +27,6 @@ enum {
 };
 #define VSYSCALL_PAGE UINT64_C(0xffffffffff600000)
 
-enum { HLT = 0xf4 };
-
 /* -- the table ----------------------------------------------------------------------------- */
 
 static struct agent_site *find_site(uint64_t address)
@@ -128,7 +126,7 @@ static bool change(int fd, const struct agent_site *site)
 	entered = enter_site(site);
 	if (!entered)
 		return false;
-	if (write_text(fd, site->address + site->at, HLT))
+	if (write_text(fd, site->address + site->at, AGENT_SITE_BYTE))
 		return true;
 	store_release(&entered->address, 0);
 	return false;
@@ -139,7 +137,7 @@ static bool restore(int fd, struct agent_site *site)
 	uint64_t at = site->address + site->at;
 
 	/* Unmapped since, or overwritten: not ours. */
-	return !byte_is(at, HLT) || write_text(fd, at, site->byte);
+	return !byte_is(at, AGENT_SITE_BYTE) || write_text(fd, at, site->byte);
 }
 
 bool sites_restore(void)
@@ -202,7 +200,8 @@ static void found(void *context, const struct agent_site *site)
 
 	if (!processor_has(site->kind))
 		return;
-	if (finds->n < sizeof(finds->sites) / sizeof(*site))
+	if ((agent_config.change_code >> site->kind & 1) &&
+	    finds->n < sizeof(finds->sites) / sizeof(*site))
 		finds->sites[finds->n++] = *site;
 	else
 		shared()->sites_left[site->kind]++;
@@ -253,8 +252,6 @@ void sites_of_program(void)
 	uint64_t program = ALIGN_DOWN(aux_value(AUX_PHDR), (uint64_t)PAGE);
 	uint64_t interpreter = aux_value(AUX_BASE);
 
-	if (!agent_config.change_code)
-		return;
 	if (program)
 		scan_and_change(program, &finds);
 	if (interpreter)
@@ -310,7 +307,7 @@ void sites_attend(struct thread *thread, long nr)
 		return;
 	if (agent_replays())
 		replay_sites(thread);
-	else if (agent_config.change_code && !passing() && !thread->is_vfork_child)
+	else if (!passing() && !thread->is_vfork_child)
 		for (uint32_t i = 0; i < p->n_new_objects; i++)
 			record_sites(thread, p->new_objects[i]);
 	p->n_new_objects = 0;

@@ -40,6 +40,7 @@ extern const size_t n_values;
 #define NOT_SIZE " is not a size (examples: 64M, 1.5G)"
 #define NOT_POWER " is not a size that is a power of two (examples: 1M, 8M)"
 #define NOT_DURATION " is not a duration (examples: 250ms, 30s, 5min"
+#define NOT_INSTRUCTIONS " is not a kind of instructions (tsc, cpuid, random or vsyscall)"
 #define NOT_TRIGGER " is not a trigger (crash, killed, exit-status or exit)"
 #define NOT_SIGNAL " is not a signal that can be caught (examples: USR2, SIGTERM, RTMIN+3)"
 #define NOT_NAME \

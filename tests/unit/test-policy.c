@@ -21,6 +21,8 @@ static void defaults(void **state)
 	assert_int_equal(policy.snapshot_interval_ns, 2 * S);
 	assert_int_equal(policy.triggers, TRIGGER_CRASH | TRIGGER_KILLED);
 	assert_int_equal(policy.freeze_signals, 0);
+	assert_int_equal(policy.instructions, INSTRUCTIONS_TSC | INSTRUCTIONS_CPUID |
+						     INSTRUCTIONS_RANDOM | INSTRUCTIONS_VSYSCALL);
 	assert_int_equal(policy.stall_ns, 100 * MS);
 	assert_int_equal(policy.crash_hold_ns, 250 * MS);
 	assert_int_equal(policy.keep_incidents, 5);
@@ -275,6 +277,7 @@ static void text_round_trip(void **state)
 		{ "triggers", "crash,exit" },	  { "freeze-signals", "USR2,RTMIN+3,HUP" },
 		{ "stall", "0" },		  { "crash-hold", "none" },
 		{ "incidents-share", "90" },	  { "log-buffer", "64K" },
+		{ "instructions", "cpuid,vsyscall" },
 	};
 	autoclean(policy_deinit) struct policy from = { 0 }, to = { 0 };
 	(void) state;
@@ -294,6 +297,7 @@ static void text_round_trip(void **state)
 	assert_int_equal(to.crash_hold_ns, UINT64_MAX);
 	assert_int_equal(to.incidents_percent, 90);
 	assert_int_equal(to.log_buffer_bytes, 65536);
+	assert_int_equal(to.instructions, INSTRUCTIONS_CPUID | INSTRUCTIONS_VSYSCALL);
 	assert_int_equal(to.keep_incidents, from.keep_incidents);
 }
 
