@@ -300,6 +300,7 @@ struct agent_shared {
 	/* Also for them: by enum site_kind, instructions that were found and not changed. */
 	uint32_t sites_left[SITE_N];
 	uint32_t calls_32_bit;	/* int 0x80 and its like, refused */
+	uint32_t code_made;	/* the program makes code as it runs, which isn't scanned */
 
 	/* Consumer's side. */
 	uint64_t tail __attribute__((aligned(64)));

@@ -110,6 +110,9 @@ static void note_sites(struct json_object *notes, const struct domain_status *st
 				"was executed, the replay differs from there on", status->sites_left[i], names[i]);
 		add_note(notes, text);
 	}
+	if (status->code_made)
+		add_note(notes, "code that the program made as it ran wasn't looked through for rdtsc, cpuid "
+				"and their like");
 	if (status->calls_32_bit) {
 		(void) snprintf(text, sizeof(text), "%u system calls by int 0x80 were refused, as by a kernel "
 				"without 32-bit calls", status->calls_32_bit);

@@ -22,6 +22,7 @@ enum {
 	AT_FDCWD_ = -100,
 	PR_SET_TSC_ = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
 	FLAG_CARRY = 1 << 0, FLAG_TRAP_ = 1 << 8, FLAGS_ARITHMETIC = 0x8d5,
+	RUN = 2048,		/* code that is written at once */
 	AUX_END = 0, AUX_PHDR = 3, AUX_BASE = 7,
 	VSYSCALL_ENTRIES = 3, VSYSCALL_STEP = 1024,
 };
@@ -140,6 +141,41 @@ static bool restore(int fd, struct agent_site *site)
 	return !byte_is(at, AGENT_SITE_BYTE) || write_text(fd, at, site->byte);
 }
 
+/*
+ * Sites near each other, from @first on, with one write: a fork child has no time to lose. It
+ * has no other threads either, so the bytes between don't change meanwhile. Returns the
+ * index behind the last.
+ */
+static uint32_t restore_run(int fd, uint32_t first, bool *all)
+{
+	struct agent_process *p = process();
+	uint64_t start = p->sites[first].address + p->sites[first].at, len = 1;
+	uint8_t code[RUN], written[RUN];
+	uint32_t end = first;
+
+	for (; end < p->n_sites && end < MAX_SITES; end++) {
+		uint64_t at = p->sites[end].address + p->sites[end].at - start;
+
+		if (!p->sites[end].address || at >= RUN)
+			break;
+		len = MAX(len, at + 1);
+	}
+	if (copy_from_user(code, start, len)) {
+		for (uint32_t i = first; i < end; i++) {
+			uint64_t at = p->sites[i].address + p->sites[i].at - start;
+
+			if (code[at] == AGENT_SITE_BYTE)
+				code[at] = p->sites[i].byte;
+		}
+		if (fd >= 0 && agent_syscall(NR_pwrite64, fd, code, len, start) == (long)len &&
+		    copy_from_user(written, start, len) && memcmp(code, written, len) == 0)
+			return end;
+	}
+	for (uint32_t i = first; i < end; i++)
+		*all = restore(fd, &p->sites[i]) && *all;
+	return end;
+}
+
 bool sites_restore(void)
 {
 	struct agent_process *p = process();
@@ -149,9 +185,8 @@ bool sites_restore(void)
 	if (p->n_sites == 0)
 		return true;
 	fd = open_memory();
-	for (uint32_t i = 0; i < p->n_sites && i < MAX_SITES; i++)
-		if (p->sites[i].address)
-			all = restore(fd, &p->sites[i]) && all;
+	for (uint32_t i = 0; i < p->n_sites && i < MAX_SITES;)
+		i = p->sites[i].address ? restore_run(fd, i, &all) : i + 1;
 	close_memory(fd);
 	return all;
 }

@@ -173,9 +173,11 @@ static void replay_file_mapping(struct thread *thread, struct call *call,
 	(void) agent_syscall(NR_mprotect, at, len, call->args[2]);
 }
 
-/* A library, perhaps. */
+/* A library, perhaps; or a place for code that the program makes. */
 static void note_code(const struct call *call)
 {
+	if ((call->args[2] & PROT_EXEC_) && (!is_file_mapping(call) || is_shared(call)))
+		shared()->code_made = 1;
 	if ((call->result < 0 && call->result >= -4095) || !is_file_mapping(call) || is_shared(call))
 		return;
 	sites_note_mapping((uint64_t)call->result, (uint64_t)call->args[1],
@@ -228,10 +230,10 @@ static void sys_mmap(struct thread *thread, struct call *call)
 	if (is_file_mapping(call)) {
 		record_mapping(thread, call);
 		call_set_result(thread, call->result);
-		note_code(call);
 	} else {
 		call_finish(thread, call);
 	}
+	note_code(call);
 }
 
 /* The heap is an ordinary mapping in replay. */

@@ -23,6 +23,7 @@ static void sys_refused(struct thread *thread, struct call *call)
 /* mprotect, munmap and their like: done by the kernel in replay too. */
 static void sys_perform(struct thread *thread, struct call *call)
 {
+	enum { PROT_EXEC_ = 4 };
 	long recorded;
 
 	if (range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1])) {
@@ -33,6 +34,8 @@ static void sys_perform(struct thread *thread, struct call *call)
 	call_perform(thread, call);
 	if (call->nr == NR_munmap && call->result == 0)
 		sites_forget((uint64_t)call->args[0], (uint64_t)call->args[1]);
+	if (call->nr == NR_mprotect && (call->args[2] & PROT_EXEC_) && call->result == 0)
+		shared()->code_made = 1;
 	if (!agent_replays())
 		return;
 	recorded = call->result;
