@@ -174,13 +174,19 @@ __attribute__((noreturn)) static void run_natively(struct thread *thread)
 __attribute__((noreturn)) static void child_begins(struct thread *thread,
 						   const struct clone_request *request)
 {
-	uint32_t first_cpu = shared()->first_cpu;
-	bool adopted = adopt_spare();
+	uint32_t first_cpu = shared()->first_cpu, code_made = shared()->code_made;
+	uint32_t sites_left[SITE_N];
+	bool adopted;
 
+	memcpy(sites_left, shared()->sites_left, sizeof(sites_left));
+	adopted = adopt_spare();
 	forget_parent(thread, request);
 	if (!adopted)
 		run_natively(thread);
 	shared()->first_cpu = first_cpu;
+	/* It has its parent's code, and what is to be said of it. */
+	shared()->code_made = code_made;
+	memcpy(shared()->sites_left, sites_left, sizeof(sites_left));
 	begin_log(thread);
 	thread_attach(thread);
 	signals_let_in(thread);
