@@ -20,9 +20,8 @@ enum {
 	SI_USER = 0,
 	SI_QUEUE = -1,
 	SI_TIMER = -2,
-	SI_KERNEL = 0x80,
+	SI_KERNEL = 0x80,	/* of SIGSEGV: no address, an instruction isn't allowed */
 	TRAP_HWBKPT = 4,
-	PRIVILEGED = 0x80,	/* SI_KERNEL, of SIGSEGV: no address, an instruction isn't allowed */
 	ARCH_X86_64 = (int)0xc000003e,
 	FLAG_TRAP = 1 << 8,
 	PR_SET_TSC = 26, PR_TSC_ENABLE = 1,
@@ -187,9 +186,10 @@ void signals_restore(struct thread *thread)
 
 void signal_keep_sites(const struct thread *thread)
 {
-	struct kernel_sigaction action = our_dispatch();
+	const struct agent_disposition *d = disposition(thread, SIGSEGV_);
+	struct kernel_sigaction action = our_dispatch(SIGSEGV_, d);
 
-	if (disposition(thread, SIGSEGV_)->handler == SIG_DFL_)
+	if (d->handler == SIG_DFL_)
 		(void) kernel_sigaction(SIGSEGV_, &action, NULL);
 }
 
@@ -829,7 +829,7 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 			case TRAP_PROGRAMS:
 				fault(thread, signal, info, context);
 			}
-		} else if (signal != SIGSEGV_ || info->code != PRIVILEGED ||
+		} else if (signal != SIGSEGV_ || info->code != SI_KERNEL ||
 			   (!site_trap(thread, context) && !trapped_tsc(thread, context))) {
 			fault(thread, signal, info, context);
 		}
