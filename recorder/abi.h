@@ -472,9 +472,40 @@ struct agent_disposition {
 	uint64_t mask;
 };
 
-#define MAX_SEGMENTS 64
 #define MAX_SITES 1024
 #define MAX_NEW_OBJECTS 8
+
+/*
+ * Files, and the like, of which the process has mappings that replay makes of memory: what
+ * is shared, and private mappings whose bytes are in the log. (Libraries aren't: they are
+ * mapped from the incident's copies.)
+ */
+struct mapped_object {
+	uint64_t dev, ino;	/* of a System V segment: SYSV_DEV and its number */
+	uint64_t size;		/* at the last event that tells */
+	uint32_t n_ranges;	/* 0: free */
+	int32_t fd;		/* replay: the memory in its place, or -1 */
+	uint32_t flags;
+	uint32_t reserved;
+};
+#define SYSV_DEV UINT64_MAX
+#define MAX_MAPPED_OBJECTS 1024
+
+enum mapped_flags {
+	/* objects */
+	MAPPED_CHANGES = 1 << 0, /* may be changed: mapped shared, or opened for writing */
+	/* ranges */
+	MAPPED_SHARED = 1 << 1,
+	MAPPED_READ_ONLY = 1 << 2, /* shared, and can't be made writable */
+};
+
+struct mapped_range {
+	uint64_t start, end;
+	uint64_t offset;	/* in the object */
+	uint32_t object;	/* index */
+	uint32_t flags;
+};
+#define MAX_MAPPED_RANGES 2048
 
 /* Dispositions are per process, not per address space: a vfork child has its own. */
 #define MAX_HANDLER_TABLES 16
@@ -502,11 +533,16 @@ struct agent_process {
 	uint32_t begun;
 	uint32_t affinity_len;		/* pinned to a processor: what to go back to */
 	uint64_t affinity[MAX_CPUS / 64];
-	struct agent_range segments[MAX_SEGMENTS];	/* attached by shmat(2) */
 	struct agent_range file_head;	/* the newest mapping of a file's beginning */
 	uint64_t new_objects[MAX_NEW_OBJECTS]; /* where ELF images begin that haven't been scanned */
 	uint32_t n_new_objects;
 	uint32_t n_sites;		/* only grows */
 	struct agent_site sites[MAX_SITES];
 	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
+	/* What is mapped; ranges ascend. */
+	uint32_t n_objects, n_changing; /* places used; objects with MAPPED_CHANGES */
+	uint32_t n_ranges, reserved2;
+	struct mapped_object objects[MAX_MAPPED_OBJECTS];
+	struct mapped_range ranges[MAX_MAPPED_RANGES];
 };
+static_assert(sizeof(struct agent_process) <= AGENT_SLOTS - AGENT_PROCESS, "the arena's first part");

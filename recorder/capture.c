@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "recorder/objects.h"
 
 enum { BATCH = 256 };		/* pages handed to the sink at once */
 
@@ -33,6 +35,7 @@ struct capture {
 	size_t text_len;
 	struct thread_view *threads;
 	size_t n_threads;
+	struct objects *objects;
 	unsigned missing_files;
 
 	size_t map;			/* where the reading is */
@@ -54,6 +57,7 @@ struct capture *capture_close(struct capture *c)
 	free(c->maps);
 	free(c->text);
 	free(c->threads);
+	c->objects = objects_free(c->objects);
 	free(c->bytes);
 	free(c);
 	return NULL;
@@ -113,14 +117,15 @@ static bool is_left_out(const struct capture *c, const struct line *line)
 	       strcmp(line->path, "[vdso]") == 0 || strcmp(line->path, "[vsyscall]") == 0;
 }
 
-static uint32_t kind_of(const struct capture *c, const struct line *line)
+static uint32_t kind_of(const struct capture *c, const struct line *line,
+			const struct mapped_object *object)
 {
 	if (inside(line, c->base, AGENT_REGION))
 		return IMAGE_AGENT;
 	if (line->perms[3] == 's')
 		return IMAGE_SHARED;
 	if (line->ino)
-		return IMAGE_FILE;
+		return object && (object->flags & MAPPED_CHANGES) ? IMAGE_OBJECT : IMAGE_FILE;
 	return strcmp(line->path, "[stack]") == 0 ? IMAGE_STACK : IMAGE_ANONYMOUS;
 }
 
@@ -148,9 +153,35 @@ static int add_text(struct capture *c, const char *path, struct image_map *row)
 	return 0;
 }
 
+/* Through the mapping itself. Not permitted: -1. */
+static int open_mapped(const struct capture *c, uint64_t start, uint64_t end)
+{
+	char name[64];
+	int fd = -1;
+
+	(void) snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, start, end);
+	(void) open_proc(c->pid, name, &fd);
+	return fd;
+}
+
+/* Which mappings are one memory, and how large that is. */
+static void identify(const struct capture *c, const struct line *line,
+		     const struct mapped_object *object, struct image_map *row)
+{
+	autoclean(closep) int fd = open_mapped(c, line->start, line->end);
+	struct stat st;
+
+	row->dev = le64_of(object ? object->dev : makedev(line->major, line->minor));
+	row->ino = le64_of(object ? object->ino : line->ino);
+	row->size = le64_of(object ? object->size : IMAGE_ANY_SIZE);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		row->size = le64_of((uint64_t)st.st_size);
+}
+
 static int add_map(struct capture *c, pid_t pid, struct files *files, const struct line *line)
 {
-	uint32_t kind = kind_of(c, line);
+	const struct mapped_object *object = objects_at(c->objects, line->start);
+	uint32_t kind = kind_of(c, line, object);
 	struct image_map *maps, *row;
 
 	maps = realloc(c->maps, (c->n_maps + 1) * sizeof(*maps));
@@ -178,6 +209,8 @@ static int add_map(struct capture *c, pid_t pid, struct files *files, const stru
 		} else {
 			c->missing_files++;
 		}
+	} else if (kind == IMAGE_SHARED || kind == IMAGE_OBJECT) {
+		identify(c, line, object, row);
 	}
 	return add_text(c, line->path, row);
 }
@@ -186,7 +219,7 @@ static bool is_urgent(const struct image_map *row)
 {
 	uint32_t kind = le32_get(row->kind);
 
-	return kind == IMAGE_FILE || kind == IMAGE_SHARED;
+	return kind == IMAGE_FILE || kind == IMAGE_SHARED || kind == IMAGE_OBJECT;
 }
 
 static int urgent_first(const void *a, const void *b)
@@ -252,6 +285,9 @@ int capture_open(pid_t pid, uint64_t base, uint64_t vdso, struct files *files,
 	r = open_proc(pid, "pagemap", &c->pagemap);
 	if (r < 0)
 		return r;
+	r = objects_read(c->mem, base, &c->objects);
+	if (r < 0)
+		return r;
 	r = read_maps(c, pid, files);
 	if (r < 0)
 		return r;
@@ -289,16 +325,11 @@ static bool shows_a_file(const struct capture *c, const struct image_map *map)
 /* Anonymous shared memory is a file, too, and that one knows its holes. */
 static void open_shared(struct capture *c, const struct image_map *map)
 {
-	char name[64];
-
 	if (c->shared_map == c->map + 1)
 		return;
 	c->shared_map = c->map + 1;
 	closep(&c->shared);
-	c->shared = -1;
-	(void) snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, le64_get(map->start),
-			le64_get(map->end));
-	(void) open_proc(c->pid, name, &c->shared);	/* not permitted: each page will be read */
+	c->shared = open_mapped(c, le64_get(map->start), le64_get(map->end));
 }
 
 /* The first page from @address on that isn't in a hole of the shared memory at @map. */
@@ -316,6 +347,31 @@ static uint64_t skip_hole(struct capture *c, const struct image_map *map, uint64
 	return start + ((uint64_t)data - offset) / IMAGE_PAGE * IMAGE_PAGE;
 }
 
+/*
+ * Is this page of shared memory read by another mapping of it? The first one does, in the
+ * order of addresses, or a shared one instead of a private one.
+ */
+static bool is_read_elsewhere(const struct capture *c, const struct image_map *map,
+			      uint64_t address)
+{
+	uint64_t offset = le64_get(map->offset) + (address - le64_get(map->start));
+
+	for (size_t i = 0; i < c->n_urgent; i++) {
+		const struct image_map *other = &c->maps[i];
+		uint32_t kind = le32_get(other->kind);
+
+		if ((kind != IMAGE_SHARED && kind != IMAGE_OBJECT) ||
+		    le64_get(other->ino) != le64_get(map->ino) ||
+		    le64_get(other->dev) != le64_get(map->dev) ||
+		    offset - le64_get(other->offset) >= le64_get(other->end) - le64_get(other->start))
+			continue;
+		if (i < c->map ? kind == IMAGE_SHARED || le32_get(map->kind) == IMAGE_OBJECT :
+				 kind == IMAGE_SHARED && le32_get(map->kind) == IMAGE_OBJECT)
+			return true;
+	}
+	return false;
+}
+
 /* Does the page hold what the mapping alone wouldn't give? */
 static bool is_wanted(uint64_t entry, uint32_t kind)
 {
@@ -323,7 +379,7 @@ static bool is_wanted(uint64_t entry, uint32_t kind)
 		return true;
 	if (!(entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
 		return false;
-	return kind != IMAGE_FILE || !(entry & PAGEMAP_FILE);
+	return (kind != IMAGE_FILE && kind != IMAGE_OBJECT) || !(entry & PAGEMAP_FILE);
 }
 
 static bool is_zero(const uint8_t *bytes)
@@ -349,7 +405,7 @@ static void add_page(struct capture *c, uint64_t address, uint32_t kind, const u
 		memmove(c->bytes + c->n_bytes, bytes, IMAGE_PAGE);
 		c->n_bytes += IMAGE_PAGE;
 		c->addresses[c->n_addresses++] = address;
-	} else if (kind == IMAGE_FILE) {
+	} else if (kind == IMAGE_FILE || kind == IMAGE_OBJECT) {
 		c->addresses[c->n_addresses++] = address | IMAGE_ZERO;
 	}
 }
@@ -375,6 +431,44 @@ static int read_run(struct capture *c, uint64_t start, size_t pages, uint32_t ki
 	return 0;
 }
 
+/* What the file has at a page of a private mapping; @entry tells if the mapping shows it. */
+static void read_behind(struct capture *c, const struct image_map *map, uint64_t address,
+			uint64_t entry)
+{
+	uint8_t *page = c->bytes + c->n_bytes;
+	uint64_t offset = le64_get(map->offset) + (address - le64_get(map->start));
+	ssize_t n = -1;
+
+	if (is_read_elsewhere(c, map, address))
+		return;
+	open_shared(c, map);
+	if (c->shared >= 0)
+		n = pread(c->shared, page, IMAGE_PAGE, (off_t)offset);
+	else if (!is_wanted(entry, IMAGE_OBJECT))
+		n = pread(c->mem, page, IMAGE_PAGE, (off_t)address);
+	if (n <= 0)	/* behind its end */
+		return;
+	memset(page + n, 0, (size_t)(IMAGE_PAGE - n));
+	add_page(c, address | IMAGE_BEHIND, IMAGE_SHARED, page);
+}
+
+/* Of a private mapping of a file that changes: pages of its own, and the file's. */
+static int read_object(struct capture *c, const struct image_map *map, const uint64_t *entries,
+		       size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t address = c->at + i * IMAGE_PAGE;
+		int r = is_wanted(entries[i], IMAGE_OBJECT) ? read_run(c, address, 1, IMAGE_OBJECT) : 0;
+
+		if (r < 0)
+			return r;
+		if (c->sink.wants_behind)
+			read_behind(c, map, address, entries[i]);
+	}
+	c->at += n * IMAGE_PAGE;
+	return flush(c, map);
+}
+
 /* The next batch's worth of the present mapping. */
 static int read_batch(struct capture *c, const struct image_map *map)
 {
@@ -387,9 +481,13 @@ static int read_batch(struct capture *c, const struct image_map *map)
 
 	if (n > BATCH)
 		n = BATCH;
+	if (kind == IMAGE_OBJECT && n > BATCH / 2)
+		n = BATCH / 2;
 	got = pread(c->pagemap, entries, n * 8, (off_t)(c->at / IMAGE_PAGE * 8));
 	if (got != (ssize_t)(n * 8))
 		return got < 0 ? -errno : -ESRCH;
+	if (kind == IMAGE_OBJECT)
+		return read_object(c, map, entries, n);
 	while (i < n) {
 		size_t run;
 
@@ -397,6 +495,10 @@ static int read_batch(struct capture *c, const struct image_map *map)
 			uint64_t skipped = (skip_hole(c, map, c->at + i * IMAGE_PAGE) - c->at) / IMAGE_PAGE;
 
 			i = skipped < n ? skipped : n;
+		}
+		if (i < n && kind == IMAGE_SHARED && is_read_elsewhere(c, map, c->at + i * IMAGE_PAGE)) {
+			i++;
+			continue;
 		}
 		run = i;
 		/* Each page of a shared mapping for itself: one may be behind the file's end. */

@@ -30,11 +30,13 @@ struct capture_sink {
 		    size_t text_len);
 	/*
 	 * Pages, each with its address (IMAGE_ZERO set: a page of zeroes where the mapping has
-	 * other content; it has no bytes). @bytes holds the others' one after another.
+	 * other content; it has no bytes. IMAGE_BEHIND set: the file's page behind a private
+	 * mapping). @bytes holds the others' one after another.
 	 */
 	int (*pages)(void *userdata, const struct image_map *map, const uint64_t *addresses, size_t n,
 		     const uint8_t *bytes);
 	void *userdata;
+	bool wants_behind;	/* pages with IMAGE_BEHIND, too */
 };
 
 struct capture;

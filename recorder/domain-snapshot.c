@@ -318,7 +318,7 @@ void snapshot_begins(struct domain *d)
 
 static int begin_capture(struct domain *d)
 {
-	const struct capture_sink sink = { store_maps, store_pages, d };
+	const struct capture_sink sink = { store_maps, store_pages, d, true };
 	uint32_t number = d->shared->snapshot_child;
 	pid_t child = find_child(d, number);
 
@@ -549,7 +549,7 @@ int domain_read_final(struct domain *d, uint64_t event, const struct obituary *d
 {
 	struct final_state final = { 0 };
 	autoclean(freep) struct final_sink *sink = calloc(1, sizeof(*sink));
-	const struct capture_sink calls = { final_maps, final_pages, sink };
+	const struct capture_sink calls = { final_maps, final_pages, sink, false };
 	struct capture *capture = NULL;
 	uint64_t begin = now_ns();
 	int r;

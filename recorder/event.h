@@ -53,6 +53,8 @@ enum event_flags {
 	EVENT_AT_ASYNC = 1 << 4,	/* at the place of the EVENT_ASYNC before */
 	/* for EVENT_SNAPSHOT: */
 	EVENT_FREEZE = 1 << 5,		/* a window ends here */
+	/* for EVENT_SYSCALL: */
+	EVENT_FILE = 1 << 6,		/* behind its outputs: struct event_file */
 };
 
 struct event {
@@ -112,10 +114,34 @@ struct event_mapping {
 	uint64_t dev, ino;
 	uint64_t size;
 	uint64_t mtime_ns, ctime_ns;
-	uint32_t by_value;	/* outputs follow: the mapping's bytes */
+	uint32_t by_value;	/* struct event_run follow: the bytes that are mapped */
 	uint32_t path_len;	/* if not: what it was opened by, as far as that is known */
+	uint32_t writable;	/* it was opened for writing */
+	uint32_t reserved;
 };
-static_assert(sizeof(struct event_mapping) == 48, "log layout");
+static_assert(sizeof(struct event_mapping) == 56, "log layout");
+
+/* Bytes of a file, which follow; len 0: the last of them. Between two there are zeroes. */
+struct event_run {
+	uint64_t offset, len;
+};
+
+enum file_change {
+	FILE_SIZE = 1,		/* only the size, if anything */
+	FILE_BUFFERS,		/* to what the program gave to the call */
+	FILE_ZEROES,
+	FILE_BYTES,		/* struct event_run follow */
+};
+
+/* A call has changed a file that is mapped. */
+struct event_file {
+	uint64_t dev, ino;
+	uint64_t size;		/* behind the call */
+	uint64_t offset, len;	/* what has changed */
+	uint32_t kind;		/* enum file_change; 0: nothing */
+	uint32_t reserved;
+};
+static_assert(sizeof(struct event_file) == 48, "log layout");
 
 /*
  * The signal, as the handler's siginfo_t gets it, and what the kernel put into the

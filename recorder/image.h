@@ -8,7 +8,8 @@
  * have their hashes.
  *
  * A page that isn't listed is as the mapping makes it: zero where it is anonymous, the
- * file's where it is of a file.
+ * file's where it is of a file. Shared rows of one device and inode are one memory: what
+ * is mapped twice is listed once.
  */
 #pragma once
 
@@ -25,6 +26,7 @@ enum image_map_kind {
 	IMAGE_SHARED,		/* shared memory, of whatever; pages are listed in full */
 	IMAGE_AGENT,		/* the agent's arena: its content is kept, but not compared */
 	IMAGE_STACK,		/* private memory that grows down */
+	IMAGE_OBJECT,		/* private mapping of a file that changes: its bytes are listed, too */
 };
 
 enum image_flags {
@@ -60,11 +62,16 @@ struct image_map {
 	le64 offset;		/* in the file */
 	le32 prot;		/* PROT_... */
 	le32 kind;		/* enum image_map_kind */
-	/* Of the file, as fstat(2) has it; all 0: none. */
+	/*
+	 * Of the file, as fstat(2) has it; all 0: none. Of IMAGE_SHARED and IMAGE_OBJECT, what
+	 * the agent knows it by (struct mapped_object), and IMAGE_ANY_SIZE if it can't be told.
+	 */
 	le64 dev, ino, size, mtime_ns;
 	le32 path, path_len;	/* in the text behind the rows */
 };
 static_assert(sizeof(struct image_map) == 72, "on-disk layout");
+
+#define IMAGE_ANY_SIZE UINT64_MAX
 
 /* The payload of CHUNK_SNAPSHOT_MAPS: this, the rows, the text. */
 struct image_maps {
@@ -81,6 +88,7 @@ struct image_pages {
 	le32 reserved;
 };
 #define IMAGE_ZERO 1
+#define IMAGE_BEHIND 2		/* of the file behind an IMAGE_OBJECT, not of the mapping */
 
 /* In CHUNK_FINAL, behind the chunk with struct image_head and the one with the maps. */
 struct image_hash {

@@ -20,8 +20,9 @@ struct rebuild_map {
 	uint64_t start, end;
 	uint32_t prot, flags;	/* of mmap(2), MAP_FIXED among them */
 	int32_t fd;		/* in the replaying process, or -1 */
-	uint32_t final_prot;	/* when the pages are written */
+	uint32_t is_object;	/* it is the memory in the place of this object: */
 	uint64_t offset;
+	uint64_t dev, ino;
 };
 
 struct rebuild_plan {

@@ -33,8 +33,12 @@ int fork_rings_open(struct session *s)
 	for (unsigned i = 0; i < MAX_FORK_DEPTH; i++)
 		rings->fds[i] = -1;
 	for (unsigned i = 0; i < MAX_FORK_DEPTH; i++) {
-		rings->fds[i] = (int)syscall(SYS_memfd_create, "blackbox-replay", MFD_CLOEXEC);
+		rings->fds[i] = (int)syscall(SYS_memfd_create, "blackbox-replay",
+					     MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		if (rings->fds[i] < 0 || ftruncate(rings->fds[i], (off_t)(SHARED_CONTROL_LEN + REPLAY_RING_LEN)) < 0)
+			return -errno;
+		/* The process has it open: what we have mapped mustn't go away. */
+		if (fcntl(rings->fds[i], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 			return -errno;
 	}
 	return 0;

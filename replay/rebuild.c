@@ -160,7 +160,65 @@ int session_file(const struct session *s, const struct image_map *row)
 
 /* -- the plan ------------------------------------------------------------------------------------------ */
 
-/* Shared memory can't be written from outside unless it is writable: its protection comes later. */
+static bool is_object(const struct image_map *row)
+{
+	uint32_t kind = le32_get(row->kind);
+
+	return kind == IMAGE_SHARED || kind == IMAGE_OBJECT;
+}
+
+static struct session_object *find_object(const struct session *s, const struct image_map *row)
+{
+	for (size_t i = 0; i < s->n_objects; i++)
+		if (s->objects[i].dev == le64_get(row->dev) && s->objects[i].ino == le64_get(row->ino))
+			return &s->objects[i];
+	return NULL;
+}
+
+/* Up to where the rows of what @row maps reach: a file whose size couldn't be told. */
+static uint64_t reach(const struct session *s, const struct image_map *row)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < s->n_rows; i++) {
+		const struct image_map *other = &s->rows[i];
+		uint64_t end = le64_get(other->offset) + le64_get(other->end) - le64_get(other->start);
+
+		if (is_object(other) && le64_get(other->dev) == le64_get(row->dev) &&
+		    le64_get(other->ino) == le64_get(row->ino) && end > size)
+			size = end;
+	}
+	return size;
+}
+
+/* One memory for each file that is mapped shared or may change, however often it is mapped. */
+static int make_objects(struct session *s, struct replay_error *ret_error)
+{
+	s->objects = calloc(s->n_rows + 1, sizeof(*s->objects));
+	if (!s->objects)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_rows; i++) {
+		const struct image_map *row = &s->rows[i];
+		uint64_t size = le64_get(row->size);
+		struct session_object *object = &s->objects[s->n_objects];
+
+		if (!is_object(row) || find_object(s, row))
+			continue;
+		if (size == IMAGE_ANY_SIZE)
+			size = reach(s, row);
+		*object = (struct session_object){ le64_get(row->dev), le64_get(row->ino), size, -1 };
+		object->fd = (int)syscall(SYS_memfd_create, "mapped", MFD_CLOEXEC);
+		if (object->fd < 0)
+			return replay_fail(ret_error, -errno, "no memory in the place of a mapped file: %s",
+					   strerror(errno));
+		s->n_objects++;
+		if (ftruncate(object->fd, (off_t)size) < 0)
+			return replay_fail(ret_error, -errno, "a mapped file of %" PRIu64 " bytes: %s", size,
+					   strerror(errno));
+	}
+	return 0;
+}
+
 static bool plan_row(const struct session *s, const struct image_map *row, struct rebuild_map *map,
 		     struct replay_error *ret_error)
 {
@@ -170,7 +228,6 @@ static bool plan_row(const struct session *s, const struct image_map *row, struc
 		.start = le64_get(row->start),
 		.end = le64_get(row->end),
 		.prot = prot,
-		.final_prot = prot,
 		.flags = MAP_FIXED | MAP_NORESERVE | MAP_PRIVATE | MAP_ANONYMOUS,
 		.fd = -1,
 	};
@@ -187,8 +244,13 @@ static bool plan_row(const struct session *s, const struct image_map *row, struc
 		map->offset = le64_get(row->offset);
 		break;
 	case IMAGE_SHARED:
-		map->flags = MAP_FIXED | MAP_NORESERVE | MAP_SHARED | MAP_ANONYMOUS;
-		map->prot = PROT_READ | PROT_WRITE;
+	case IMAGE_OBJECT:
+		map->flags = MAP_FIXED | MAP_NORESERVE | (kind == IMAGE_SHARED ? MAP_SHARED : MAP_PRIVATE);
+		map->fd = find_object(s, row)->fd;
+		map->offset = le64_get(row->offset);
+		map->is_object = true;
+		map->dev = le64_get(row->dev);
+		map->ino = le64_get(row->ino);
 		break;
 	case IMAGE_STACK:
 		map->flags |= MAP_GROWSDOWN | MAP_STACK;
@@ -230,6 +292,9 @@ static int raise_fence(bool forks)
 		SCMP_SYS(futex), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
 		SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack), SCMP_SYS(exit),
 		SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(mmap),
+		/* Memory in the place of files: it has no other descriptors to write to. */
+		SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(pwrite64),
+		SCMP_SYS(close),
 	};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = filter ? 0 : -ENOMEM;
@@ -296,6 +361,49 @@ static void unregister_rseq(void)
 			       RSEQ_SIG);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/*
+ * All descriptors but those that it maps: of them it can write to memory only, and what is
+ * the replayer's, too, is sealed.
+ */
+static void close_others(const struct session *s)
+{
+	int keep[s->n_files + s->n_objects + MAX_FORK_DEPTH];
+	size_t n = 0;
+	unsigned from = 0;
+
+	for (size_t i = 0; i < s->n_files; i++)
+		keep[n++] = s->files[i].fd;
+	for (size_t i = 0; i < s->n_objects; i++)
+		keep[n++] = s->objects[i].fd;
+	for (size_t i = 0; s->rings && i < MAX_FORK_DEPTH; i++)
+		keep[n++] = s->rings->fds[i];
+	qsort(keep, n, sizeof(keep[0]), by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] > 0 && (unsigned)keep[i] > from &&
+		    syscall(SYS_close_range, from, (unsigned)keep[i] - 1, 0) < 0)
+			child_failed(9);
+		from = (unsigned)keep[i] + 1;
+	}
+	if (syscall(SYS_close_range, from, ~0U, 0) < 0)
+		child_failed(9);
+}
+
+/* As many as there may be. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 __attribute__((noreturn)) static void child(struct session *s, const uint8_t *image, size_t image_len,
 					    const struct rebuild_plan *plan, size_t plan_len)
 {
@@ -330,6 +438,8 @@ __attribute__((noreturn)) static void child(struct session *s, const uint8_t *im
 	map_fixed(c->base + AGENT_REBUILD_PLAN, AGENT_REBUILD_PLAN_MAX, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, 7);
 	memcpy((void *)(c->base + AGENT_REBUILD_PLAN), plan, plan_len);
+	close_others(s);
+	raise_descriptor_limit();
 	if (raise_fence(s->rings != NULL) < 0)
 		child_failed(8);
 	__asm__ volatile("mov %0, %%rsp\n\tjmp *%1" ::"r"(sp), "r"(at + agent_image_entries()->rebuild)
@@ -421,12 +531,47 @@ static int fork_child(struct session *s, const struct rebuild_plan *plan, size_t
 	return s->mem < 0 ? -errno : 0;
 }
 
+/* The row that @address lies in; @hint is where the last one was. */
+static const struct image_map *row_of(const struct session *s, uint64_t address, size_t *hint)
+{
+	for (size_t i = 0; i < s->n_rows; i++) {
+		const struct image_map *row = &s->rows[(*hint + i) % s->n_rows];
+
+		if (address < le64_get(row->start) || address >= le64_get(row->end))
+			continue;
+		*hint = (*hint + i) % s->n_rows;
+		return row;
+	}
+	return NULL;
+}
+
+/* To the process, or to what it has mapped there. @address is as in struct image_pages. */
+static int write_page(struct session *s, uint64_t address, const uint8_t *bytes, size_t *hint)
+{
+	uint64_t at = address & ~(uint64_t)(IMAGE_ZERO | IMAGE_BEHIND);
+	const struct image_map *row = row_of(s, at, hint);
+	struct session_object *object;
+	size_t len = IMAGE_PAGE;
+	int fd = s->mem;
+
+	if (!row)
+		return -EBADMSG;
+	if (le32_get(row->kind) == IMAGE_SHARED ||
+	    (le32_get(row->kind) == IMAGE_OBJECT && (address & IMAGE_BEHIND))) {
+		object = find_object(s, row);
+		fd = object->fd;
+		at = le64_get(row->offset) + (at - le64_get(row->start));
+		len = at >= object->size ? 0 : object->size - at < len ? object->size - at : len;
+	}
+	return pwrite(fd, bytes, len, (off_t)at) == (ssize_t)len ? 0 : -EFAULT;
+}
+
 /* One chunk of pages into the process. */
 static int write_pages(struct session *s, const struct chunk_view *chunk)
 {
 	static const uint8_t zeroes[IMAGE_PAGE];
 	const struct image_pages *head = chunk->data;
-	size_t n, used;
+	size_t n, used, hint = 0;
 	const le64 *addresses;
 	const uint8_t *bytes;
 
@@ -441,6 +586,7 @@ static int write_pages(struct session *s, const struct chunk_view *chunk)
 	for (size_t i = 0; i < n; i++) {
 		uint64_t address = le64_get(addresses[i]);
 		const uint8_t *from = zeroes;
+		int r;
 
 		if (!(address & IMAGE_ZERO)) {
 			if (chunk->len - used < IMAGE_PAGE)
@@ -449,8 +595,9 @@ static int write_pages(struct session *s, const struct chunk_view *chunk)
 			bytes += IMAGE_PAGE;
 			used += IMAGE_PAGE;
 		}
-		if (pwrite(s->mem, from, IMAGE_PAGE, (off_t)(address & ~(uint64_t)IMAGE_ZERO)) != IMAGE_PAGE)
-			return -EFAULT;
+		r = write_page(s, address, from, &hint);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -515,6 +662,8 @@ int rebuild(struct session *s, struct replay_error *ret_error)
 		r = open_files(s);
 	if (r == 0 && s->options.stop_at_forks)
 		r = fork_rings_open(s);
+	if (r == 0)
+		r = make_objects(s, ret_error);
 	if (r == 0)
 		r = make_plan(s, &plan, &plan_len, ret_error);
 	if (r == 0)

@@ -35,6 +35,12 @@ struct fork_rings {
 	int fds[MAX_FORK_DEPTH];
 };
 
+/* Memory in the place of a mapped file. */
+struct session_object {
+	uint64_t dev, ino, size;
+	int fd;
+};
+
 struct session {
 	struct session_options options;
 	struct window *window;
@@ -53,6 +59,8 @@ struct session {
 	size_t text_len;
 	struct replay_file *files;
 	size_t n_files;
+	struct session_object *objects;
+	size_t n_objects;
 
 	/* Forks: fork.c. */
 	struct fork_rings *rings;	/* NULL: nothing forks in this window */

@@ -270,6 +270,10 @@ static int handle_stop(struct session *s, enum session_stop *ret_stop, struct re
 		return 0;
 	case STOP_DIVERGED:
 		return diverged(s, ret_error);
+	case STOP_FAILED:
+		return replay_fail(ret_error, -(int)s->shared->stop_signal,
+				   "no memory in the place of a mapped file: %s",
+				   strerror((int)s->shared->stop_signal));
 	default:
 		return replay_fail(ret_error, -EIO, "the replaying process stopped for reason %u",
 				   s->shared->stop);
@@ -377,6 +381,9 @@ struct session *session_close(struct session *s)
 	for (size_t i = 0; i < s->n_files; i++)
 		(void) close(s->files[i].fd);
 	free(s->files);
+	for (size_t i = 0; i < s->n_objects; i++)
+		(void) close(s->objects[i].fd);
+	free(s->objects);
 	closep(&s->mem);
 	closep(&s->memfd);
 	fork_rings_unref(s->rings);

@@ -137,8 +137,8 @@ static int find_dead_stacks(struct state *state)
 }
 
 /*
- * Visits the pages of a snapshot's chunk. Bytes are NULL for a page of zeroes that
- * stands where the file has something else.
+ * Visits the pages of a snapshot's chunk, as the program sees them. Bytes are NULL for a
+ * page of zeroes that stands where the file has something else.
  */
 static int each_page(const struct chunk_view *chunk,
 		     int (*visit)(void *userdata, uint64_t address, const uint8_t *bytes),
@@ -161,7 +161,8 @@ static int each_page(const struct chunk_view *chunk,
 
 		if (!zero && end - bytes < IMAGE_PAGE)
 			return -EBADMSG;
-		r = visit(userdata, address & ~(uint64_t)IMAGE_ZERO, zero ? NULL : bytes);
+		r = address & IMAGE_BEHIND ? 0 :
+			visit(userdata, address & ~(uint64_t)IMAGE_ZERO, zero ? NULL : bytes);
 		if (r < 0)
 			return r;
 		bytes += zero ? 0 : IMAGE_PAGE;
@@ -597,7 +598,7 @@ static int compare_unseen(struct comparison *c)
 int state_compare(const struct state *state, struct session *session, struct replay_error *ret_error)
 {
 	struct comparison c = { (struct state *)state, session, ret_error };
-	const struct capture_sink sink = { compare_maps, compare_pages, &c };
+	const struct capture_sink sink = { compare_maps, compare_pages, &c, false };
 	struct files *files = files_new();
 	struct capture *capture = NULL;
 	int r;

@@ -90,6 +90,16 @@ enum {
 	N_SIGNALS = 64,
 };
 
+/* stat(2)'s structure, as far as it is wanted. */
+struct stat64 {
+	uint64_t dev, ino, nlink;
+	uint32_t mode, uid, gid, pad;
+	uint64_t rdev, size, blksize, blocks;
+	uint64_t atime, atime_nsec, mtime, mtime_nsec, ctime, ctime_nsec;
+	uint64_t unused[3];
+};
+static_assert(sizeof(struct stat64) == 144, "kernel ABI");
+
 #define SIG_DFL_ 0
 #define SIG_IGN_ 1
 #define SA_NOCLDSTOP_ 1u
@@ -117,8 +127,8 @@ static inline uint64_t signal_bit(int signal)
 #define UNBLOCKABLE (SYNC_SIGNALS | signal_bit(SIGSYS_) | signal_bit(KICK_SIGNAL))
 
 /* errno values that the agent itself gives. */
-enum { EPERM_ = 1, ENOENT_ = 2, EINTR_ = 4, E2BIG_ = 7, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12,
-       EFAULT_ = 14, EEXIST_ = 17, ENOTDIR_ = 20, EINVAL_ = 22, ENOTTY_ = 25, ENOSYS_ = 38, ENOPROTOOPT_ = 92,
+enum { EPERM_ = 1, ENOENT_ = 2, EINTR_ = 4, ENXIO_ = 6, E2BIG_ = 7, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12,
+       EACCES_ = 13, EFAULT_ = 14, EEXIST_ = 17, ENOTDIR_ = 20, EINVAL_ = 22, ENOTTY_ = 25, ENOSYS_ = 38, ENOPROTOOPT_ = 92,
        EOPNOTSUPP_ = 95 };
 
 /* Numbers of the system calls that the agent treats by name or makes itself. */
@@ -416,6 +426,9 @@ struct call {
 	uint32_t n_spans, max_spans;
 	bool yields;
 	struct span *spans;	/* in the thread's scratch */
+	struct event_file change; /* what it does to a mapped file, if change.kind isn't 0 */
+	long change_fd;		/* FILE_BYTES: where they can be read, or -1 */
+	uint64_t change_address; /* or where they are mapped, or 0 */
 };
 
 const struct sysdesc *syscall_desc(long nr);	/* NULL: no such call */
@@ -458,6 +471,56 @@ __attribute__((noreturn)) void call_give_up(struct thread *thread);
 /* The latter half: log what the agent itself has done, or in replay take it. */
 void call_finish(struct thread *thread, struct call *call);
 void call_set_result(struct thread *thread, long result);
+
+/* -- mapped.c: files that are mapped -------------------------------------------------- */
+
+/* The object of that device and inode, if any of it is mapped. Baton. */
+struct mapped_object *mapped_find(uint64_t dev, uint64_t ino);
+/*
+ * The same, made if need be; it stays until mapped_insert(). @flags: MAPPED_CHANGES.
+ * Replay: the memory in its place gets @size. NULL: there are too many. Baton.
+ */
+struct mapped_object *mapped_hold(uint64_t dev, uint64_t ino, uint64_t size, uint32_t flags);
+/* It is mapped from @start on. Baton. */
+void mapped_insert(struct mapped_object *object, uint64_t start, uint64_t len, uint64_t offset,
+		   uint32_t flags);
+/* Nothing of it is mapped there any more. Baton. */
+void mapped_remove(uint64_t start, uint64_t len);
+/* After mremap(2): from @old to @to; @keeps: what was there stays mapped. Baton. */
+void mapped_move(uint64_t old, uint64_t old_len, uint64_t to, uint64_t len, bool keeps);
+/* The range that @address lies in, or the one that does or is the next; or NULL. Baton. */
+struct mapped_range *mapped_at(uint64_t address);
+struct mapped_range *mapped_next(uint64_t address);
+struct mapped_object *mapped_object_of(const struct mapped_range *range);
+/* It is changed by others than its mappings. Baton. */
+void mapped_changes(struct mapped_object *object);
+/* How far from @start on protections can be changed at will. Baton. */
+uint64_t mapped_unsealed(uint64_t start, uint64_t len);
+/*
+ * Logs what the file has from @offset on: read from @fd, or if that can't be (-1) from
+ * @address, where it is mapped (0: nowhere). Baton.
+ */
+void mapped_log_bytes(struct thread *thread, long fd, uint64_t address, uint64_t offset,
+		      uint64_t len);
+/* Replay: makes it so in @fd (-1: nowhere). False: the log makes no sense. Baton. */
+bool mapped_replay_bytes(struct thread *thread, int fd, uint64_t offset, uint64_t len);
+/* Replay: the memory in the object's place; and such memory for a file without object. Baton. */
+int mapped_backing(struct thread *thread, struct mapped_object *object);
+int mapped_memory(struct thread *thread, uint64_t size);
+void mapped_resize(struct mapped_object *object, uint64_t size);
+
+/* -- changes.c: calls that change files ------------------------------------------------- */
+
+/*
+ * Recording. Before @call is made: one that changes a mapped file keeps the baton, so that
+ * no thread sees it half done. Behind it: call->change says what it did. Baton.
+ */
+void change_begins(struct call *call);
+void change_ends(struct call *call);
+/* Writes the log's struct event_file. */
+void change_log(struct thread *thread, const struct call *call);
+/* Replay: reads it, and does the same. False: the log makes no sense. Baton. */
+bool change_replay(struct thread *thread, const struct call *call);
 
 /* -- syscall.c, sys-*.c ---------------------------------------------------------------- */
 

@@ -235,6 +235,7 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->nr = (long)(int32_t)context->regs[REG_RAX_];
 	call->result = 0;
 	call->n_spans = 0;
+	call->change.kind = 0;
 	for (int i = 0; i < 6; i++)
 		call->args[i] = call->kernel_args[i] = (long)context->regs[order[i]];
 	desc = syscall_desc(call->nr);
@@ -363,7 +364,8 @@ static void record_result(struct thread *thread, struct call *call)
 
 	write_back(call);
 	share = (struct share){ .left = (uint64_t)MAX(call->result, 0) };
-	if (!log_begin(thread, EVENT_SYSCALL, 0, (unsigned)call->nr, call->check, call->result))
+	if (!log_begin(thread, EVENT_SYSCALL, call->change.kind ? EVENT_FILE : 0, (unsigned)call->nr,
+		       call->check, call->result))
 		return;
 	for (uint32_t i = 0; i < call->n_spans; i++) {
 		uint32_t n = (uint32_t)written(call, &call->spans[i], &share);
@@ -371,6 +373,8 @@ static void record_result(struct thread *thread, struct call *call)
 		log_add(thread, &n, sizeof(n));
 		log_add_user(thread, call->spans[i].user, n);
 	}
+	if (call->change.kind)
+		change_log(thread, call);
 	log_end(thread);
 }
 
@@ -448,9 +452,14 @@ static bool replay_last_clock(struct thread *thread, struct call *call)
 
 static void replay_result(struct thread *thread, struct call *call)
 {
+	const struct event *event;
+	bool changes_file;
+
 	if (replay_last_clock(thread, call))
 		return;
-	call->result = replay_expect(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check)->result;
+	event = replay_expect(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
+	call->result = event->result;
+	changes_file = event->flags & EVENT_FILE;
 	for (uint32_t i = 0; i < call->n_spans; i++) {
 		uint32_t n;
 
@@ -458,6 +467,8 @@ static void replay_result(struct thread *thread, struct call *call)
 		    !replay_read_to_user(thread, call->spans[i].user, n))
 			replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
 	}
+	if (changes_file && !change_replay(thread, call))
+		replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
 	replay_done(thread);
 }
 
@@ -490,8 +501,10 @@ void call_make(struct thread *thread, struct call *call)
 {
 	if (agent_replays())
 		return;
+	change_begins(call);
 	if (!call_try(thread, call))
 		call_give_up(thread);
+	change_ends(call);
 }
 
 void call_perform(struct thread *thread, struct call *call)

@@ -53,14 +53,19 @@ static void make_mappings(void)
 	}
 }
 
-/* The pages are written. */
-static void protect_mappings(void)
+/* The arena is written: what is in the place of the objects that its table names? */
+static void adopt_objects(void)
 {
+	struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < MIN(p->n_objects, MAX_MAPPED_OBJECTS); i++)
+		p->objects[i].fd = -1;
 	for (uint32_t i = 0; i < plan()->n_maps; i++) {
 		const struct rebuild_map *map = &plan()->maps[i];
+		struct mapped_object *object = map->is_object ? mapped_find(map->dev, map->ino) : NULL;
 
-		if (map->final_prot != map->prot)
-			(void) agent_syscall(NR_mprotect, map->start, map->end - map->start, map->final_prot);
+		if (object)
+			object->fd = map->fd;
 	}
 }
 
@@ -143,7 +148,7 @@ void rebuild_main(void)
 	clear_address_space();
 	make_mappings();
 	replay_stop(record, STOP_READY);
-	protect_mappings();
+	adopt_objects();
 
 	p->read_at = 0;
 	p->read_used = 0;

@@ -2,10 +2,10 @@
 /*
  * sys-memory - calls that change the address space
  *
- * Replay makes them too, at the recorded addresses: anonymous memory as it was, private
- * file mappings from the incident's copy of the file, and shared file mappings as
- * shared memory that begins with the bytes that were there, because the file may have
- * been another by then.
+ * Replay makes them too, at the recorded addresses: anonymous memory as it was, libraries
+ * and other large private mappings from the incident's copy of the file, and all other
+ * files from memory in their place (mapped.c) that begins with the bytes that were there,
+ * because the file may have been another by then.
  */
 #include "recorder/agent/agent.h"
 
@@ -20,6 +20,8 @@ enum {
 	MADV_WIPEONFORK_ = 18, MADV_DONTNEED_LOCKED_ = 24, MADV_GUARD_INSTALL_ = 102,
 	MADV_GUARD_REMOVE_ = 103,
 	IPC_STAT_ = 2,
+	SHM_RDONLY_ = 010000, SHM_EXEC_ = 0100000,
+	F_GETFL_ = 3, O_ACCMODE_ = 3,
 };
 
 /* A shared file mapping's bytes go into the log up to here; larger ones are noted. */
@@ -27,9 +29,14 @@ enum {
 
 /*
  * A private one's are found in the file, which the recorder opens when it reads of the
- * mapping. Small data files may be unmapped again by then (ld.so.cache is): by value.
+ * mapping. Small data files may be unmapped again by then (ld.so.cache is): by value. So
+ * are those that the program may change.
  */
 #define BY_VALUE_SMALL (UINT64_C(256) << 10)
+#define BY_VALUE_WRITABLE (UINT64_C(16) << 20)
+
+/* A file system may keep a few bytes in the inode, without any blocks. */
+#define INLINE_MAX (UINT64_C(64) << 10)
 
 static bool is_file_mapping(const struct call *call)
 {
@@ -42,16 +49,6 @@ static bool is_shared(const struct call *call)
 
 	return type == MAP_SHARED_ || type == MAP_SHARED_VALIDATE_;
 }
-
-/* stat(2)'s structure, as far as it is wanted. */
-struct stat64 {
-	uint64_t dev, ino, nlink;
-	uint32_t mode, uid, gid, pad;
-	uint64_t rdev, size, blksize, blocks;
-	uint64_t atime, atime_nsec, mtime, mtime_nsec, ctime, ctime_nsec;
-	uint64_t unused[3];
-};
-static_assert(sizeof(struct stat64) == 144, "kernel ABI");
 
 /* What /proc calls the file of @fd. Returns the length, 0 if that can't be told. */
 static uint32_t path_of(long fd, char *path, size_t size)
@@ -71,19 +68,25 @@ static uint32_t path_of(long fd, char *path, size_t size)
 	return r > 0 && (size_t)r < size ? (uint32_t)r : 0;
 }
 
-static struct event_mapping describe_file(long fd)
+/* @ret_sparse: the file has no bytes yet but zeroes. */
+static struct event_mapping describe_file(long fd, bool *ret_sparse)
 {
 	enum { S_IFMT_ = 0170000, S_IFREG_ = 0100000 };
 	struct event_mapping mapping = { 0 };
 	struct stat64 st;
+	long flags;
 
+	*ret_sparse = false;
 	if (agent_syscall(NR_fstat, fd, &st) < 0 || (st.mode & S_IFMT_) != S_IFREG_)
 		return mapping;
+	flags = agent_syscall(NR_fcntl, fd, F_GETFL_);
 	mapping.dev = st.dev;
 	mapping.ino = st.ino;
 	mapping.size = st.size;
 	mapping.mtime_ns = st.mtime * 1000000000 + st.mtime_nsec;
 	mapping.ctime_ns = st.ctime * 1000000000 + st.ctime_nsec;
+	mapping.writable = flags >= 0 && (flags & O_ACCMODE_) != 0;
+	*ret_sparse = st.blocks == 0 && st.size > INLINE_MAX;
 	return mapping;
 }
 
@@ -95,35 +98,68 @@ static uint64_t covered(const struct call *call, const struct event_mapping *map
 	return offset >= mapping->size ? 0 : MIN((uint64_t)call->args[1], mapping->size - offset);
 }
 
-static bool goes_by_value(const struct call *call, uint64_t len)
+static bool goes_by_value(const struct call *call, const struct event_mapping *mapping,
+			  uint64_t len)
 {
+	const struct mapped_object *known = mapped_find(mapping->dev, mapping->ino);
+
 	if (is_shared(call))
 		return len <= BY_VALUE_MAX;
+	if (mapping->ino && (mapping->writable || (known && (known->flags & MAPPED_CHANGES))))
+		return len <= BY_VALUE_WRITABLE;
 	/* The dynamic linker, too, says which files are libraries. */
 	return len <= BY_VALUE_SMALL && !(call->args[2] & PROT_EXEC_) &&
 	       !(call->args[3] & MAP_DENYWRITE_);
 }
 
+/* Into the table, in recording and in replay; NULL if it isn't a file, or not by value. */
+static struct mapped_object *hold_object(const struct call *call,
+					 const struct event_mapping *mapping)
+{
+	if (!mapping->ino || !mapping->by_value)
+		return NULL;
+	return mapped_hold(mapping->dev, mapping->ino, mapping->size,
+			   is_shared(call) || mapping->writable ? MAPPED_CHANGES : 0);
+}
+
+static void enter_mapping(const struct call *call, struct mapped_object *object,
+			  const struct event_mapping *mapping)
+{
+	uint32_t flags = is_shared(call) ? MAPPED_SHARED : 0;
+
+	if (!object) {
+		mapped_remove((uint64_t)call->result, (uint64_t)call->args[1]);
+		return;
+	}
+	if (is_shared(call) && !mapping->writable)
+		flags |= MAPPED_READ_ONLY;
+	mapped_insert(object, (uint64_t)call->result, (uint64_t)call->args[1],
+		      (uint64_t)call->args[5], flags);
+}
+
 static void record_mapping(struct thread *thread, struct call *call)
 {
-	struct event_mapping mapping = describe_file(call->args[4]);
+	bool sparse;
+	struct event_mapping mapping = describe_file(call->args[4], &sparse);
+	struct mapped_object *object;
 	char path[PATH_SIZE];
-	uint64_t len = covered(call, &mapping);
+	uint64_t len = sparse ? 0 : covered(call, &mapping);
 
-	mapping.by_value = goes_by_value(call, len);
+	mapping.by_value = goes_by_value(call, &mapping, len);
+	object = hold_object(call, &mapping);
 	if (!mapping.by_value && mapping.ino)
 		mapping.path_len = path_of(call->args[4], path, sizeof(path));
-	if (!log_begin(thread, EVENT_SYSCALL, 0, NR_mmap, call->check, call->result))
-		return;
-	log_add(thread, &mapping, sizeof(mapping));
-	log_add(thread, path, mapping.path_len);
-	if (mapping.by_value) {
-		log_add(thread, &len, sizeof(len));
-		log_add_user(thread, (uint64_t)call->result, len);
-	} else if (is_shared(call)) {
-		note_refused(NR_mmap);
+	if (log_begin(thread, EVENT_SYSCALL, 0, NR_mmap, call->check, call->result)) {
+		log_add(thread, &mapping, sizeof(mapping));
+		log_add(thread, path, mapping.path_len);
+		if (mapping.by_value)
+			mapped_log_bytes(thread, call->args[4], (uint64_t)call->result,
+					 (uint64_t)call->args[5], len);
+		else if (is_shared(call))
+			note_refused(NR_mmap);
+		log_end(thread);
 	}
-	log_end(thread);
+	enter_mapping(call, object, &mapping);
 	if (!mapping.by_value)
 		wake_recorder();	/* while it is still mapped */
 }
@@ -151,26 +187,30 @@ static long map_at(uint64_t at, uint64_t len, long prot, long flags, int fd, lon
 static void replay_file_mapping(struct thread *thread, struct call *call,
 				const struct event_mapping *mapping)
 {
-	uint64_t at = (uint64_t)call->result, len = (uint64_t)call->args[1], n = 0;
+	uint64_t at = (uint64_t)call->result, len = (uint64_t)call->args[1];
+	long flags = MAP_NORESERVE_ | (is_shared(call) ? MAP_SHARED_ : MAP_PRIVATE_);
+	struct mapped_object *object = hold_object(call, mapping);
 	int fd = -1;
 
-	if (!mapping->by_value && mapping->ino) {
+	if (!mapping->ino) {	/* a device */
+		flags |= MAP_ANONYMOUS_;
+	} else if (mapping->by_value) {
+		fd = object ? mapped_backing(thread, object) : mapped_memory(thread, mapping->size);
+	} else {
+		flags = MAP_PRIVATE_ | MAP_NORESERVE_;
 		fd = replay_file(mapping);
 		if (fd < 0) {
 			shared()->missing_file = *mapping;
 			replay_diverged(thread, EVENT_SYSCALL, NR_mmap, call->check);
 		}
-		(void) map_at(at, len, call->args[2], MAP_PRIVATE_ | MAP_NORESERVE_, fd,
-			      call->args[5]);
-		return;
 	}
-	(void) map_at(at, len, PROT_RW,
-		      MAP_ANONYMOUS_ | MAP_NORESERVE_ | (is_shared(call) ? MAP_SHARED_ : MAP_PRIVATE_),
-		      -1, 0);
-	if (mapping->by_value && (!replay_read(thread, &n, sizeof(n)) || n > len ||
-				  !replay_read_to_user(thread, at, n)))
+	(void) map_at(at, len, call->args[2], flags, fd, fd < 0 ? 0 : call->args[5]);
+	if (mapping->by_value &&
+	    !mapped_replay_bytes(thread, fd, (uint64_t)call->args[5], covered(call, mapping)))
 		replay_diverged(thread, EVENT_SYSCALL, NR_mmap, call->check);
-	(void) agent_syscall(NR_mprotect, at, len, call->args[2]);
+	enter_mapping(call, object, mapping);
+	if (mapping->ino && mapping->by_value && !object)
+		(void) agent_syscall(NR_close, fd);
 }
 
 /* A library, perhaps; or a place for code that the program makes. */
@@ -194,6 +234,7 @@ static void replay_mmap(struct thread *thread, struct call *call)
 		if (!is_file_mapping(call)) {
 			(void) map_at((uint64_t)call->result, (uint64_t)call->args[1], call->args[2],
 				      kept | MAP_ANONYMOUS_ | MAP_NORESERVE_, -1, 0);
+			mapped_remove((uint64_t)call->result, (uint64_t)call->args[1]);
 		} else {
 			if (!replay_read(thread, &mapping, sizeof(mapping)))
 				replay_diverged(thread, EVENT_SYSCALL, NR_mmap, call->check);
@@ -232,6 +273,7 @@ static void sys_mmap(struct thread *thread, struct call *call)
 		call_set_result(thread, call->result);
 	} else {
 		call_finish(thread, call);
+		mapped_remove((uint64_t)call->result, (uint64_t)call->args[1]);
 	}
 	note_code(call);
 }
@@ -258,6 +300,38 @@ static void sys_brk(struct thread *thread, struct call *call)
 	process()->brk = (uint64_t)call->result;
 }
 
+/* A file's mapping that has grown shows more of the file. */
+static void note_growth(struct call *call)
+{
+	uint64_t old = (uint64_t)call->args[0], old_len = ALIGN_UP((uint64_t)call->args[1], (uint64_t)PAGE);
+	uint64_t len = ALIGN_UP((uint64_t)call->args[2], (uint64_t)PAGE);
+	const struct mapped_range *range = mapped_at(old);
+	const struct mapped_object *object;
+
+	/* What was mapped already: with an old length of 0, up to the mapping's end. */
+	if (range && old_len == 0)
+		old_len = range->end - old;
+	if (!range || len <= old_len || range->end < old + old_len)
+		return;
+	object = mapped_object_of(range);
+	call->change = (struct event_file){
+		.dev = object->dev,
+		.ino = object->ino,
+		.size = object->size,
+		.offset = range->offset + (old - range->start) + old_len,
+		.len = len - old_len,
+		.kind = FILE_BYTES,
+	};
+	call->change.len = object->size <= call->change.offset ? 0 :
+			   MIN(call->change.len, object->size - call->change.offset);
+	call->change_fd = -1;
+	call->change_address = (uint64_t)call->result + old_len;
+	if (call->change.len > BY_VALUE_MAX) {
+		note_refused(NR_mremap);
+		call->change.kind = 0;
+	}
+}
+
 static void sys_mremap(struct thread *thread, struct call *call)
 {
 	uint64_t old = (uint64_t)call->args[0], old_len = (uint64_t)call->args[1];
@@ -272,8 +346,13 @@ static void sys_mremap(struct thread *thread, struct call *call)
 	if (!agent_replays())
 		call->result = agent_call(NR_mremap, (long)old, (long)old_len, (long)len, (long)flags,
 					  call->args[4], 0);
+	if (!agent_replays() && (call->result >= 0 || call->result < -4095) && !passing())
+		note_growth(call);
 	call_finish(thread, call);
-	if (!agent_replays() || (call->result < 0 && call->result >= -4095))
+	if (call->result < 0 && call->result >= -4095)
+		return;
+	mapped_move(old, old_len, (uint64_t)call->result, len, flags & MREMAP_DONTUNMAP_);
+	if (!agent_replays())
 		return;
 	flags &= ~(uint64_t)(MREMAP_MAYMOVE_ | MREMAP_FIXED_);
 	if ((uint64_t)call->result != old)
@@ -323,75 +402,110 @@ static uint64_t segment_len(long id)
 	return info[6];
 }
 
-static void remember_segment(uint64_t at, uint64_t len)
+/* What the log has of a segment's bytes is all of it, but for what nobody has in memory. */
+static void log_segment(struct thread *thread, const struct call *call, uint64_t len)
 {
-	struct agent_process *p = process();
-
-	for (unsigned i = 0; i < MAX_SEGMENTS; i++) {
-		if (p->segments[i].start)
-			continue;
-		p->segments[i] = (struct agent_range){ at, at + len };
+	if (!log_begin(thread, EVENT_SYSCALL, 0, NR_shmat, call->check, call->result))
 		return;
+	log_add(thread, &len, sizeof(len));
+	if (len) {
+		if (len > BY_VALUE_MAX)
+			note_refused(NR_shmat);
+		mapped_log_bytes(thread, -1, (uint64_t)call->result, 0, len > BY_VALUE_MAX ? 0 : len);
 	}
+	log_end(thread);
 }
 
-static uint64_t forget_segment(uint64_t at)
+static void enter_segment(const struct call *call, struct mapped_object *object, uint64_t len)
 {
-	struct agent_process *p = process();
-	uint64_t len;
+	if (object)
+		mapped_insert(object, (uint64_t)call->result, len, 0,
+			      MAPPED_SHARED | (call->args[2] & SHM_RDONLY_ ? MAPPED_READ_ONLY : 0));
+}
 
-	for (unsigned i = 0; i < MAX_SEGMENTS; i++) {
-		if (p->segments[i].start != at)
-			continue;
-		len = p->segments[i].end - at;
-		p->segments[i].start = 0;
-		return len;
+static void replay_shmat(struct thread *thread, struct call *call)
+{
+	long prot = (call->args[2] & SHM_RDONLY_ ? 1 : PROT_RW) |
+		    (call->args[2] & SHM_EXEC_ ? PROT_EXEC_ : 0);
+	struct mapped_object *object = NULL;
+	uint64_t len = 0;
+	int fd = -1;
+
+	call->result = replay_expect(thread, EVENT_SYSCALL, NR_shmat, call->check)->result;
+	if (!replay_read(thread, &len, sizeof(len)))
+		replay_diverged(thread, EVENT_SYSCALL, NR_shmat, call->check);
+	if (len) {
+		object = mapped_hold(SYSV_DEV, (uint64_t)call->args[0], len, MAPPED_CHANGES);
+		fd = object ? mapped_backing(thread, object) : mapped_memory(thread, len);
+		(void) map_at((uint64_t)call->result, ALIGN_UP(len, (uint64_t)PAGE), prot,
+			      MAP_SHARED_ | MAP_NORESERVE_, fd, 0);
+		if (!mapped_replay_bytes(thread, fd, 0, len > BY_VALUE_MAX ? 0 : len))
+			replay_diverged(thread, EVENT_SYSCALL, NR_shmat, call->check);
 	}
-	return 0;
+	replay_done(thread);
+	enter_segment(call, object, len);
+	if (fd >= 0 && !object)
+		(void) agent_syscall(NR_close, fd);
+}
+
+static void record_shmat(struct thread *thread, struct call *call)
+{
+	struct mapped_object *object = NULL;
+	uint64_t len = 0;
+
+	call->result = agent_call(NR_shmat, call->args[0], call->args[1], call->args[2], 0, 0, 0);
+	if (call->result >= 0 || call->result < -4095)
+		len = segment_len(call->args[0]);
+	if (len)
+		object = mapped_hold(SYSV_DEV, (uint64_t)call->args[0], len, MAPPED_CHANGES);
+	log_segment(thread, call, len);
+	enter_segment(call, object, len);
 }
 
 static void sys_shmat(struct thread *thread, struct call *call)
 {
-	uint64_t len = 0;
-
-	if (agent_replays()) {
-		call->result = replay_expect(thread, EVENT_SYSCALL, NR_shmat, call->check)->result;
-		if (!replay_read(thread, &len, sizeof(len)))
-			replay_diverged(thread, EVENT_SYSCALL, NR_shmat, call->check);
-		if (len) {
-			(void) map_at((uint64_t)call->result, ALIGN_UP(len, (uint64_t)PAGE), PROT_RW,
-				      MAP_SHARED_ | MAP_ANONYMOUS_ | MAP_NORESERVE_, -1, 0);
-			(void) replay_read_to_user(thread, (uint64_t)call->result, len);
-		}
-		replay_done(thread);
-	} else {
-		call->result = agent_call(NR_shmat, call->args[0], call->args[1], call->args[2], 0, 0, 0);
-		if (call->result >= 0 || call->result < -4095)
-			len = segment_len(call->args[0]);
-		process()->has_shared |= len != 0;
-		if (log_begin(thread, EVENT_SYSCALL, 0, NR_shmat, call->check, call->result)) {
-			log_add(thread, &len, sizeof(len));
-			log_add_user(thread, (uint64_t)call->result, len);
-			log_end(thread);
-		}
-	}
-	if (len)
-		remember_segment((uint64_t)call->result, ALIGN_UP(len, (uint64_t)PAGE));
+	if (agent_replays())
+		replay_shmat(thread, call);
+	else
+		record_shmat(thread, call);
 	call_set_result(thread, call->result);
+}
+
+/* As the kernel does: what is still mapped of the attachment that began at @at. */
+static void detach_segment(uint64_t at)
+{
+	const struct mapped_range *first = mapped_at(at);
+	struct mapped_object *object = first ? mapped_object_of(first) : NULL;
+	uint64_t end, next = at;
+
+	if (!object || object->dev != SYSV_DEV)
+		return;
+	end = at + ALIGN_UP(object->size, (uint64_t)PAGE);
+	while (next < end) {
+		const struct mapped_range *range = mapped_next(next);
+		uint64_t from, len;
+		bool ours;
+
+		if (!range || range->start >= end)
+			break;
+		from = MAX(range->start, next);
+		next = MIN(range->end, end);
+		len = next - from;
+		ours = mapped_object_of(range) == object && range->start - range->offset == at;
+		if (ours && agent_replays())
+			(void) agent_syscall(NR_munmap, from, len);
+		if (ours)
+			mapped_remove(from, len);
+	}
 }
 
 static void sys_shmdt(struct thread *thread, struct call *call)
 {
-	uint64_t len;
-
 	if (!agent_replays())
 		call->result = agent_call(NR_shmdt, call->args[0], 0, 0, 0, 0, 0);
 	call_finish(thread, call);
-	if (call->result != 0)
-		return;
-	len = forget_segment((uint64_t)call->args[0]);
-	if (agent_replays() && len)
-		(void) agent_syscall(NR_munmap, call->args[0], len);
+	if (call->result == 0)
+		detach_segment((uint64_t)call->args[0]);
 }
 
 /* Without protection keys (pkey_alloc is refused) it is mprotect. */

@@ -36,12 +36,18 @@ static void sys_perform(struct thread *thread, struct call *call)
 		sites_forget((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	if (call->nr == NR_mprotect && (call->args[2] & PROT_EXEC_) && call->result == 0)
 		shared()->code_made = 1;
-	if (!agent_replays())
-		return;
 	recorded = call->result;
-	if (agent_call(call->nr, call->args[0], call->args[1], call->args[2], call->args[3], 0, 0) !=
-	    recorded)
+	/* Replay maps all files writable: up to the one that wasn't. */
+	if (agent_replays() && call->nr == NR_mprotect && recorded == -EACCES_)
+		(void) agent_syscall(NR_mprotect, call->args[0],
+				     mapped_unsealed((uint64_t)call->args[0], (uint64_t)call->args[1]),
+				     call->args[2]);
+	else if (agent_replays() &&
+		 agent_call(call->nr, call->args[0], call->args[1], call->args[2], call->args[3], 0, 0) !=
+			 recorded)
 		replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
+	if (call->nr == NR_munmap && recorded == 0)
+		mapped_remove((uint64_t)call->args[0], (uint64_t)call->args[1]);
 }
 
 static void sys_code(struct thread *thread, struct call *call)

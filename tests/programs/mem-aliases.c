@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One file mapped twice: what is written at one place is read at the other. */
-/* fails in replay: two shared mappings of a file are two memories in replay */
 #include <sys/mman.h>
 
 #include "check.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A private mapping of a file: the program's writes are its own, and can be dropped. */
-/* fails in replay: a small private file mapping is replayed as anonymous memory, which DONTNEED makes zero */
 #include <sys/mman.h>
 
 #include "check.h"

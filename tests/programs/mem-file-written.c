@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A shared mapping shows what is written to the file by write(2). */
-/* fails in replay: what is written to a file does not reach its shared mappings in replay */
 #include <sys/mman.h>
 
 #include "check.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Behind the end of its file, a shared mapping raises SIGBUS. */
-/* fails in replay: a shared file mapping is replayed as memory that has no end of file */
 #include <setjmp.h>
 #include <sys/mman.h>
 

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * changes - calls that change files which are mapped
+ *
+ * What write(2) and its like do to a file shows in its mappings at once. The event of such
+ * a call says where in the file it wrote; replay does it again, with the bytes that the
+ * program gives to the call, or with bytes from the log where they come from elsewhere
+ * (hazard 29).
+ */
+#include "recorder/agent/agent.h"
+
+enum {
+	SEEK_CUR_ = 1,
+	F_GETFL_ = 3, O_ACCMODE_ = 3, O_APPEND_ = 02000, RWF_APPEND_ = 0x10,
+	FALLOC_KEEP_SIZE = 1, FALLOC_PUNCH_HOLE = 2, FALLOC_ZERO_RANGE = 0x10, FALLOC_UNSHARE = 0x40,
+	S_IFMT_ = 0170000, S_IFREG_ = 0100000,
+	MAX_IOV = 1024,
+	KEEPS_BATON_MAX = 16 << 20, /* larger writes take long: other threads may go on */
+};
+#define FICLONE_ 0x40049409
+#define FICLONERANGE_ 0x4020940d
+#define LOGGED_MAX (UINT64_C(256) << 20)
+
+struct iovec64 {
+	uint64_t base, len;
+};
+
+/* What kind of call it is. */
+enum changer {
+	CHANGES_NOTHING = 0,
+	WRITES,			/* the program's bytes, at the file's position */
+	WRITES_AT,		/* at the offset in argument 3 */
+	COPIES,			/* bytes from elsewhere, at the position */
+	COPIES_TO,		/* at the offset that argument 3 points at, or the position */
+	RESIZES,
+	ALLOCATES,
+	CLONES,
+	OPENS,
+};
+
+static enum changer changer(const struct call *call)
+{
+	switch (call->nr) {
+	case NR_write: case NR_writev:
+		return WRITES;
+	case NR_pwrite64: case NR_pwritev: case NR_pwritev2:
+		return WRITES_AT;
+	case NR_sendfile:
+		return COPIES;
+	case NR_splice: case NR_copy_file_range:
+		return COPIES_TO;
+	case NR_ftruncate: case NR_truncate:
+		return RESIZES;
+	case NR_fallocate:
+		return ALLOCATES;
+	case NR_ioctl:
+		return (uint32_t)call->args[1] == FICLONE_ || (uint32_t)call->args[1] == FICLONERANGE_ ?
+			       CLONES : CHANGES_NOTHING;
+	case NR_open: case NR_openat: case NR_openat2: case NR_creat:
+		return OPENS;
+	default:
+		return CHANGES_NOTHING;
+	}
+}
+
+/* The file that it changes; behind the call for those that open one. */
+static bool target(const struct call *call, enum changer what, struct stat64 *st, long *ret_fd)
+{
+	long r;
+
+	*ret_fd = what == COPIES_TO ? call->args[2] : what == OPENS ? call->result : call->args[0];
+	if (call->nr == NR_truncate) {
+		*ret_fd = -1;
+		r = agent_syscall(NR_stat, call->args[0], st);
+	} else {
+		r = agent_syscall(NR_fstat, *ret_fd, st);
+	}
+	return r == 0 && (st->mode & S_IFMT_) == S_IFREG_;
+}
+
+static bool is_vector(const struct call *call)
+{
+	return call->nr == NR_writev || call->nr == NR_pwritev || call->nr == NR_pwritev2;
+}
+
+/* How many bytes it would write. */
+static uint64_t asked(const struct call *call)
+{
+	struct iovec64 iov;
+	uint64_t len = 0;
+
+	if (!is_vector(call))
+		return (uint64_t)call->args[2];
+	for (uint64_t i = 0; i < (uint64_t)call->args[2] && i < MAX_IOV; i++) {
+		if (!copy_from_user(&iov, (uint64_t)call->args[1] + i * sizeof(iov), sizeof(iov)))
+			break;
+		len = MAX(len, len + iov.len);
+	}
+	return len;
+}
+
+void change_begins(struct call *call)
+{
+	enum changer what = changer(call);
+	struct stat64 st;
+	long fd;
+
+	call->change.offset = UINT64_MAX;
+	if (what == CHANGES_NOTHING || what == OPENS || !process()->n_changing || passing())
+		return;
+	/* The kernel will have moved it. */
+	if (what == COPIES_TO && call->args[3] &&
+	    !copy_from_user(&call->change.offset, (uint64_t)call->args[3], sizeof(uint64_t)))
+		return;
+	/* sendfile and splice may wait for what they read. */
+	if (what == COPIES || call->nr == NR_splice || !target(call, what, &st, &fd) ||
+	    !mapped_find(st.dev, st.ino))
+		return;
+	if ((what == WRITES || what == WRITES_AT) && asked(call) > KEEPS_BATON_MAX)
+		return;
+	call->yields = false;
+}
+
+/* Where its first byte went. */
+static uint64_t written_at(const struct call *call, enum changer what, long fd, uint64_t size)
+{
+	uint64_t len = (uint64_t)call->result;
+	bool at_position = what == WRITES || what == COPIES ||
+			   (what == COPIES_TO && call->change.offset == UINT64_MAX) ||
+			   (call->nr == NR_pwritev2 && call->args[3] == -1);
+
+	if (at_position)
+		return (uint64_t)agent_syscall(NR_lseek, fd, 0, SEEK_CUR_) - len;
+	if (what == COPIES_TO)
+		return call->change.offset;
+	if ((agent_syscall(NR_fcntl, fd, F_GETFL_) & O_APPEND_) ||
+	    (call->nr == NR_pwritev2 && (call->args[5] & RWF_APPEND_)))
+		return size - len;
+	return (uint64_t)call->args[3];
+}
+
+static void allocated(const struct call *call, struct event_file *change)
+{
+	long mode = call->args[1];
+
+	change->kind = FILE_SIZE;
+	if ((mode & ~(long)(FALLOC_KEEP_SIZE | FALLOC_UNSHARE)) == 0)
+		return;
+	change->offset = (uint64_t)call->args[2];
+	change->len = (uint64_t)call->args[3];
+	change->kind = FILE_ZEROES;
+	if (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE))
+		return;
+	change->len = MAX(change->size, change->offset) - change->offset;
+	change->kind = FILE_BYTES;
+}
+
+static void cloned(struct event_file *change)
+{
+	change->kind = FILE_BYTES;
+	change->offset = 0;
+	change->len = change->size;
+}
+
+/* Bytes that aren't mapped needn't be known: whoever maps them later logs them then. */
+static void clip_to_mappings(struct event_file *change, const struct mapped_object *object)
+{
+	const struct agent_process *p = process();
+	uint64_t begin = UINT64_MAX, end = 0;
+
+	for (uint32_t i = 0; i < p->n_ranges; i++) {
+		const struct mapped_range *range = &p->ranges[i];
+
+		if (&p->objects[range->object] != object)
+			continue;
+		begin = MIN(begin, range->offset);
+		end = MAX(end, range->offset + (range->end - range->start));
+	}
+	begin = MAX(begin, change->offset);
+	end = MIN(end, MIN(change->offset + change->len, change->size));
+	change->offset = begin;
+	change->len = begin < end ? end - begin : 0;
+	if (change->len > LOGGED_MAX) {
+		note_refused(NR_mmap);
+		change->len = 0;
+	}
+}
+
+/* A shared mapping that begins at @offset of the object or before, for a file that can't be read. */
+static uint64_t shared_address(const struct mapped_object *object, uint64_t offset)
+{
+	const struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_ranges; i++) {
+		const struct mapped_range *range = &p->ranges[i];
+
+		if (&p->objects[range->object] == object && (range->flags & MAPPED_SHARED) &&
+		    offset - range->offset < range->end - range->start)
+			return range->start + (offset - range->offset);
+	}
+	return 0;
+}
+
+static bool may_be_written(long fd)
+{
+	long flags = agent_syscall(NR_fcntl, fd, F_GETFL_);
+
+	return flags >= 0 && (flags & O_ACCMODE_) != 0;
+}
+
+void change_ends(struct call *call)
+{
+	enum changer what = changer(call);
+	struct event_file *change = &call->change;
+	struct mapped_object *object;
+	struct stat64 st;
+	long fd;
+
+	if (what == CHANGES_NOTHING || passing() || call->result < 0 ||
+	    !(what == OPENS ? process()->n_objects : process()->n_changing))
+		return;
+	if ((what == OPENS && !may_be_written(call->result)) || !target(call, what, &st, &fd))
+		return;
+	object = mapped_find(st.dev, st.ino);
+	if (!object || (call->result == 0 && (what == WRITES || what == WRITES_AT ||
+					      what == COPIES || what == COPIES_TO)))
+		return;
+	change->dev = st.dev;
+	change->ino = st.ino;
+	change->size = st.size;
+	change->kind = FILE_SIZE;
+	call->change_fd = fd;
+	if (what == ALLOCATES) {
+		allocated(call, change);
+	} else if (what == CLONES) {
+		cloned(change);
+	} else if (what != RESIZES && what != OPENS) {
+		change->offset = written_at(call, what, fd, st.size);
+		change->len = (uint64_t)call->result;
+		/* Without the baton others may have changed the buffers meanwhile. */
+		change->kind = (what == WRITES || what == WRITES_AT) && !call->yields ? FILE_BUFFERS :
+										       FILE_BYTES;
+	}
+	if (change->kind == FILE_BYTES) {
+		clip_to_mappings(change, object);
+		call->change_address = shared_address(object, change->offset);
+	}
+	mapped_changes(object);
+	mapped_resize(object, st.size);
+}
+
+void change_log(struct thread *thread, const struct call *call)
+{
+	const struct event_file *change = &call->change;
+
+	log_add(thread, change, sizeof(*change));
+	if (change->kind == FILE_BYTES)
+		mapped_log_bytes(thread, call->change_fd, call->change_address, change->offset,
+				 change->len);
+}
+
+/* -- replay ---------------------------------------------------------------------------------- */
+
+/* The first @len bytes that the call's buffers have. */
+static void write_buffers(const struct call *call, int fd, uint64_t offset, uint64_t len)
+{
+	struct iovec64 iov = { (uint64_t)call->args[1], len };
+	uint64_t i = 0;
+
+	while (len) {
+		uint64_t n;
+
+		if (is_vector(call) &&
+		    !copy_from_user(&iov, (uint64_t)call->args[1] + i * sizeof(iov), sizeof(iov)))
+			return;
+		n = MIN(iov.len, len);
+		(void) agent_syscall(NR_pwrite64, fd, iov.base, n, offset);
+		offset += n;
+		len -= n;
+		i++;
+	}
+}
+
+bool change_replay(struct thread *thread, const struct call *call)
+{
+	struct mapped_object *object;
+	struct event_file change;
+
+	if (!replay_read(thread, &change, sizeof(change)))
+		return false;
+	object = mapped_find(change.dev, change.ino);
+	if (!object)
+		return false;
+	mapped_changes(object);
+	mapped_resize(object, change.size);
+	switch (change.kind) {
+	case FILE_BUFFERS:
+		if (object->fd >= 0)
+			write_buffers(call, object->fd, change.offset, change.len);
+		return true;
+	case FILE_ZEROES:
+		if (object->fd >= 0)
+			(void) agent_syscall(NR_fallocate, object->fd, FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE,
+					     change.offset, change.len);
+		return true;
+	case FILE_BYTES:
+		return mapped_replay_bytes(thread, object->fd, change.offset, change.len);
+	default:
+		return true;
+	}
+}
