@@ -540,8 +540,7 @@ struct agent_process {
 	struct agent_site sites[MAX_SITES];
 	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
 	/* What is mapped; ranges ascend. */
-	uint32_t n_objects, n_changing; /* places used; objects with MAPPED_CHANGES */
-	uint32_t n_ranges, reserved2;
+	uint32_t n_objects, n_ranges;	/* places used */
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 };

@@ -40,6 +40,7 @@ struct capture {
 
 	size_t map;			/* where the reading is */
 	uint64_t at;
+	bool has_twins;			/* the present mapping's object has others, too */
 
 	uint64_t addresses[BATCH];
 	size_t n_addresses;
@@ -347,6 +348,22 @@ static uint64_t skip_hole(struct capture *c, const struct image_map *map, uint64
 	return start + ((uint64_t)data - offset) / IMAGE_PAGE * IMAGE_PAGE;
 }
 
+static bool is_same_object(const struct image_map *a, const struct image_map *b)
+{
+	uint32_t kind = le32_get(b->kind);
+
+	return (kind == IMAGE_SHARED || kind == IMAGE_OBJECT) &&
+	       le64_get(a->ino) == le64_get(b->ino) && le64_get(a->dev) == le64_get(b->dev);
+}
+
+static bool has_twins(const struct capture *c, const struct image_map *map)
+{
+	for (size_t i = 0; i < c->n_urgent; i++)
+		if (i != c->map && is_same_object(map, &c->maps[i]))
+			return true;
+	return false;
+}
+
 /*
  * Is this page of shared memory read by another mapping of it? The first one does, in the
  * order of addresses, or a shared one instead of a private one.
@@ -356,13 +373,11 @@ static bool is_read_elsewhere(const struct capture *c, const struct image_map *m
 {
 	uint64_t offset = le64_get(map->offset) + (address - le64_get(map->start));
 
-	for (size_t i = 0; i < c->n_urgent; i++) {
+	for (size_t i = 0; c->has_twins && i < c->n_urgent; i++) {
 		const struct image_map *other = &c->maps[i];
 		uint32_t kind = le32_get(other->kind);
 
-		if ((kind != IMAGE_SHARED && kind != IMAGE_OBJECT) ||
-		    le64_get(other->ino) != le64_get(map->ino) ||
-		    le64_get(other->dev) != le64_get(map->dev) ||
+		if (!is_same_object(map, other) ||
 		    offset - le64_get(other->offset) >= le64_get(other->end) - le64_get(other->start))
 			continue;
 		if (i < c->map ? kind == IMAGE_SHARED || le32_get(map->kind) == IMAGE_OBJECT :
@@ -479,6 +494,14 @@ static int read_batch(struct capture *c, const struct image_map *map)
 	ssize_t got;
 	int r;
 
+	if (c->at == le64_get(map->start) && (kind == IMAGE_SHARED || kind == IMAGE_OBJECT))
+		c->has_twins = has_twins(c, map);
+	if (has_holes) {
+		uint64_t data = skip_hole(c, map, c->at);
+
+		c->at = data < end ? data : end;
+		n = (end - c->at) / IMAGE_PAGE;
+	}
 	if (n > BATCH)
 		n = BATCH;
 	if (kind == IMAGE_OBJECT && n > BATCH / 2)

@@ -206,6 +206,8 @@ static int make_objects(struct session *s, struct replay_error *ret_error)
 			continue;
 		if (size == IMAGE_ANY_SIZE)
 			size = reach(s, row);
+		/* Mappings show the last page as a whole. */
+		size = (size + IMAGE_PAGE - 1) / IMAGE_PAGE * IMAGE_PAGE;
 		*object = (struct session_object){ le64_get(row->dev), le64_get(row->ino), size, -1 };
 		object->fd = (int)syscall(SYS_memfd_create, "mapped", MFD_CLOEXEC);
 		if (object->fd < 0)

@@ -90,7 +90,7 @@ static uint64_t asked(const struct call *call)
 	uint64_t len = 0;
 
 	if (!is_vector(call))
-		return (uint64_t)call->args[2];
+		return (uint64_t)call->args[call->nr == NR_copy_file_range ? 4 : 2];
 	for (uint64_t i = 0; i < (uint64_t)call->args[2] && i < MAX_IOV; i++) {
 		if (!copy_from_user(&iov, (uint64_t)call->args[1] + i * sizeof(iov), sizeof(iov)))
 			break;
@@ -106,7 +106,7 @@ void change_begins(struct call *call)
 	long fd;
 
 	call->change.offset = UINT64_MAX;
-	if (what == CHANGES_NOTHING || what == OPENS || !process()->n_changing || passing())
+	if (what == CHANGES_NOTHING || what == OPENS || !process()->n_objects || passing())
 		return;
 	/* The kernel will have moved it. */
 	if (what == COPIES_TO && call->args[3] &&
@@ -116,7 +116,8 @@ void change_begins(struct call *call)
 	if (what == COPIES || call->nr == NR_splice || !target(call, what, &st, &fd) ||
 	    !mapped_find(st.dev, st.ino))
 		return;
-	if ((what == WRITES || what == WRITES_AT) && asked(call) > KEEPS_BATON_MAX)
+	if ((what == WRITES || what == WRITES_AT || what == COPIES_TO) &&
+	    asked(call) > KEEPS_BATON_MAX)
 		return;
 	call->yields = false;
 }
@@ -217,7 +218,7 @@ void change_ends(struct call *call)
 	long fd;
 
 	if (what == CHANGES_NOTHING || passing() || call->result < 0 ||
-	    !(what == OPENS ? process()->n_objects : process()->n_changing))
+	    !process()->n_objects)
 		return;
 	if ((what == OPENS && !may_be_written(call->result)) || !target(call, what, &st, &fd))
 		return;

@@ -55,8 +55,6 @@ static void release(struct mapped_object *object)
 
 	if (--object->n_ranges)
 		return;
-	if (object->flags & MAPPED_CHANGES)
-		p->n_changing--;
 	if (agent_replays() && object->fd >= 0)
 		(void) agent_syscall(NR_close, object->fd);
 	object->fd = -1;
@@ -66,14 +64,9 @@ static void release(struct mapped_object *object)
 
 void mapped_changes(struct mapped_object *object)
 {
-	struct agent_process *p = process();
-
-	if (object->flags & MAPPED_CHANGES)
-		return;
 	object->flags |= MAPPED_CHANGES;
-	p->n_changing++;
 	/* Not the snapshot's child alone has it: the recorder reads it while nobody writes. */
-	p->has_shared = 1;
+	process()->has_shared = 1;
 }
 
 struct mapped_object *mapped_hold(uint64_t dev, uint64_t ino, uint64_t size, uint32_t flags)
@@ -335,7 +328,7 @@ int mapped_memory(struct thread *thread, uint64_t size)
 		shared()->stop_signal = (uint32_t)-fd;
 		replay_stop(thread, STOP_FAILED);
 	}
-	(void) agent_syscall(NR_ftruncate, fd, size);
+	(void) agent_syscall(NR_ftruncate, fd, ALIGN_UP(size, (uint64_t)PAGE));
 	return (int)fd;
 }
 
@@ -346,11 +339,20 @@ int mapped_backing(struct thread *thread, struct mapped_object *object)
 	return object->fd;
 }
 
+/*
+ * The memory ends with a page: a mapping shows the last one as a whole, and may hold bytes
+ * behind the file's end.
+ */
 void mapped_resize(struct mapped_object *object, uint64_t size)
 {
+	uint64_t before = object->size;
+
 	object->size = size;
-	if (agent_replays() && object->fd >= 0)
+	if (!agent_replays() || object->fd < 0 || size == before)
+		return;
+	if (size < before)	/* they are zero from now on */
 		(void) agent_syscall(NR_ftruncate, object->fd, size);
+	(void) agent_syscall(NR_ftruncate, object->fd, ALIGN_UP(size, (uint64_t)PAGE));
 }
 
 bool mapped_replay_bytes(struct thread *thread, int fd, uint64_t offset, uint64_t len)

@@ -21,7 +21,7 @@ enum {
 	MADV_GUARD_REMOVE_ = 103,
 	IPC_STAT_ = 2,
 	SHM_RDONLY_ = 010000, SHM_EXEC_ = 0100000,
-	F_GETFL_ = 3, O_ACCMODE_ = 3,
+	F_GETFL_ = 3, O_ACCMODE_ = 3, SEEK_SET_ = 0, SEEK_CUR_ = 1, SEEK_DATA_ = 3,
 };
 
 /* A shared file mapping's bytes go into the log up to here; larger ones are noted. */
@@ -68,6 +68,20 @@ static uint32_t path_of(long fd, char *path, size_t size)
 	return r > 0 && (size_t)r < size ? (uint32_t)r : 0;
 }
 
+/* Has the file no bytes yet but zeroes? Not every file system that says 0 blocks means it. */
+static bool is_hole(long fd, const struct stat64 *st)
+{
+	long position, data;
+
+	if (st->blocks || st->size <= INLINE_MAX)
+		return false;
+	position = agent_syscall(NR_lseek, fd, 0, SEEK_CUR_);
+	data = agent_syscall(NR_lseek, fd, 0, SEEK_DATA_);
+	if (data >= 0)
+		(void) agent_syscall(NR_lseek, fd, position, SEEK_SET_);
+	return data == -ENXIO_;
+}
+
 /* @ret_sparse: the file has no bytes yet but zeroes. */
 static struct event_mapping describe_file(long fd, bool *ret_sparse)
 {
@@ -86,7 +100,7 @@ static struct event_mapping describe_file(long fd, bool *ret_sparse)
 	mapping.mtime_ns = st.mtime * 1000000000 + st.mtime_nsec;
 	mapping.ctime_ns = st.ctime * 1000000000 + st.ctime_nsec;
 	mapping.writable = flags >= 0 && (flags & O_ACCMODE_) != 0;
-	*ret_sparse = st.blocks == 0 && st.size > INLINE_MAX;
+	*ret_sparse = is_hole(fd, &st);
 	return mapping;
 }
 
@@ -375,8 +389,11 @@ static void sys_madvise(struct thread *thread, struct call *call)
 	bool ours = range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	long advice = call->args[2];
 
-	/* When the kernel frees, or wipes, is its own affair: do it now, or not at all. */
-	if (advice == MADV_FREE_)
+	/*
+	 * When the kernel frees, or wipes, is its own affair: do it now, or not at all. (It does
+	 * neither to files.)
+	 */
+	if (advice == MADV_FREE_ && !mapped_at((uint64_t)call->args[0]))
 		advice = MADV_DONTNEED_;
 	if (advice == MADV_WIPEONFORK_ || ours)
 		call->result = -EINVAL_;
