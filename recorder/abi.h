@@ -541,6 +541,8 @@ struct agent_process {
 	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
 	/* What is mapped; ranges ascend. */
 	uint32_t n_objects, n_ranges;	/* places used */
+	uint32_t n_inserted;		/* counts new ranges */
+	uint32_t reserved2;
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 };

@@ -429,6 +429,8 @@ struct call {
 	struct event_file change; /* what it does to a mapped file, if change.kind isn't 0 */
 	long change_fd;		/* FILE_BYTES: where they can be read, or -1 */
 	uint64_t change_address; /* or where they are mapped, or 0 */
+	bool changes_unmapped;	/* the file isn't mapped, unless meanwhile: */
+	uint32_t change_inserted; /* agent_process.n_inserted before the call */
 };
 
 const struct sysdesc *syscall_desc(long nr);	/* NULL: no such call */

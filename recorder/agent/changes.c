@@ -106,15 +106,20 @@ void change_begins(struct call *call)
 	long fd;
 
 	call->change.offset = UINT64_MAX;
+	call->changes_unmapped = false;
 	if (what == CHANGES_NOTHING || what == OPENS || !process()->n_objects || passing())
 		return;
 	/* The kernel will have moved it. */
 	if (what == COPIES_TO && call->args[3] &&
 	    !copy_from_user(&call->change.offset, (uint64_t)call->args[3], sizeof(uint64_t)))
 		return;
-	/* sendfile and splice may wait for what they read. */
-	if (what == COPIES || call->nr == NR_splice || !target(call, what, &st, &fd) ||
-	    !mapped_find(st.dev, st.ino))
+	if (!target(call, what, &st, &fd) || !mapped_find(st.dev, st.ino)) {
+		call->changes_unmapped = true;
+		call->change_inserted = process()->n_inserted;
+		return;
+	}
+	/* They may wait for what they read. */
+	if (what == COPIES || call->nr == NR_splice)
 		return;
 	if ((what == WRITES || what == WRITES_AT || what == COPIES_TO) &&
 	    asked(call) > KEEPS_BATON_MAX)
@@ -218,7 +223,8 @@ void change_ends(struct call *call)
 	long fd;
 
 	if (what == CHANGES_NOTHING || passing() || call->result < 0 ||
-	    !process()->n_objects)
+	    !process()->n_objects ||
+	    (call->changes_unmapped && call->change_inserted == process()->n_inserted))
 		return;
 	if ((what == OPENS && !may_be_written(call->result)) || !target(call, what, &st, &fd))
 		return;

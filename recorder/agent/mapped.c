@@ -139,6 +139,7 @@ static void insert(const struct mapped_range *range)
 	for (uint32_t j = p->n_ranges++; j > i; j--)
 		p->ranges[j] = p->ranges[j - 1];
 	p->ranges[i] = *range;
+	p->n_inserted++;
 }
 
 static void delete(uint32_t i)
