@@ -542,7 +542,7 @@ struct agent_process {
 	/* What is mapped; ranges ascend. */
 	uint32_t n_objects, n_ranges;	/* places used */
 	uint32_t n_inserted;		/* counts new ranges */
-	uint32_t reserved2;
+	uint32_t has_changing;		/* mappings of files that change exist */
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 };

@@ -66,7 +66,7 @@ void mapped_changes(struct mapped_object *object)
 {
 	object->flags |= MAPPED_CHANGES;
 	/* Not the snapshot's child alone has it: the recorder reads it while nobody writes. */
-	process()->has_shared = 1;
+	process()->has_changing = 1;
 }
 
 struct mapped_object *mapped_hold(uint64_t dev, uint64_t ino, uint64_t size, uint32_t flags)
@@ -349,7 +349,7 @@ void mapped_resize(struct mapped_object *object, uint64_t size)
 	uint64_t before = object->size;
 
 	object->size = size;
-	if (!agent_replays() || object->fd < 0 || size == before)
+	if (!agent_replays() || object->fd < 0)
 		return;
 	if (size < before)	/* they are zero from now on */
 		(void) agent_syscall(NR_ftruncate, object->fd, size);

@@ -195,7 +195,7 @@ void snapshot_take(struct thread *thread, unsigned flags)
 		}
 	}
 	wake_recorder();
-	if (p->has_shared) {
+	if (p->has_shared || p->has_changing) {
 		(void) wait_for_recorder(&s->snapshot_state, SNAPSHOT_BORN, UINT64_MAX);
 		wait_for_let_go(begin);
 	}

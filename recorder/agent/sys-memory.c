@@ -475,6 +475,7 @@ static void record_shmat(struct thread *thread, struct call *call)
 		len = segment_len(call->args[0]);
 	if (len)
 		object = mapped_hold(SYSV_DEV, (uint64_t)call->args[0], len, MAPPED_CHANGES);
+	process()->has_shared |= len != 0;
 	log_segment(thread, call, len);
 	enter_segment(call, object, len);
 }
