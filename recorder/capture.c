@@ -154,14 +154,24 @@ static int add_text(struct capture *c, const char *path, struct image_map *row)
 	return 0;
 }
 
-/* Through the mapping itself. Not permitted: -1. */
+/* The file behind a mapping, if it is one: opening a device may do things. Not permitted: false. */
+static bool stat_mapped(const struct capture *c, uint64_t start, uint64_t end, struct stat *ret)
+{
+	char path[96];
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, c->pid, start, end);
+	return stat(path, ret) == 0 && S_ISREG(ret->st_mode);
+}
+
 static int open_mapped(const struct capture *c, uint64_t start, uint64_t end)
 {
 	char name[64];
+	struct stat st;
 	int fd = -1;
 
 	(void) snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, start, end);
-	(void) open_proc(c->pid, name, &fd);
+	if (stat_mapped(c, start, end, &st))
+		(void) open_proc(c->pid, name, &fd);
 	return fd;
 }
 
@@ -169,13 +179,12 @@ static int open_mapped(const struct capture *c, uint64_t start, uint64_t end)
 static void identify(const struct capture *c, const struct line *line,
 		     const struct mapped_object *object, struct image_map *row)
 {
-	autoclean(closep) int fd = open_mapped(c, line->start, line->end);
 	struct stat st;
 
 	row->dev = le64_of(object ? object->dev : makedev(line->major, line->minor));
 	row->ino = le64_of(object ? object->ino : line->ino);
 	row->size = le64_of(object ? object->size : IMAGE_ANY_SIZE);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (stat_mapped(c, line->start, line->end, &st))
 		row->size = le64_of((uint64_t)st.st_size);
 }
 
