@@ -447,6 +447,29 @@ static void argument(const struct printer *p, unsigned i, const struct sysarg *a
 	}
 }
 
+/* struct clone_args, as much of it as the call gives. */
+static void clone_arguments(const struct printer *p, uint64_t at, uint64_t len)
+{
+	static const char *const names[] = { "flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack",
+					     "stack_size", "tls", "set_tid", "set_tid_size", "cgroup" };
+	static const struct sysarg kinds[] = { { .kind = ARG_CLONEFLAGS }, { .kind = ARG_HEX } };
+	enum { N = sizeof(names) / sizeof(names[0]) };
+	uint64_t words[N] = { 0 };
+	size_t n = len / sizeof(words[0]) < N ? len / sizeof(words[0]) : N;
+
+	if (n == 0 || !get(p, at, words, n * sizeof(words[0]))) {
+		address(p, at);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (i && !words[i])
+			continue;
+		(void) fprintf(p->to, i ? ", %s=" : "{%s=", names[i]);
+		number(p, &kinds[i != 0], words[i]);
+	}
+	(void) fputc('}', p->to);
+}
+
 unsigned print_count(const struct print_call *call)
 {
 	const struct sysdesc *row = syscall_row(call->nr);
@@ -468,6 +491,8 @@ void print_argument(FILE *to, const struct session *session, const struct print_
 		(void) fputc('?', to);
 	else if (call->nr == SYS_rt_sigprocmask && (i == 1 || (i == 2 && succeeded(&p))))
 		signal_set(&p, call->args[i], call->args[3]);
+	else if (call->nr == SYS_clone3 && i == 0)
+		clone_arguments(&p, call->args[0], call->args[1]);
 	else if (row)
 		argument(&p, i, &row->args[i]);
 	else

@@ -57,7 +57,7 @@ dump=$work/threads.dump
 "$BLACKBOXCTL" record --dir "$work/store" --window all -o "$dump" -- \
 	"$PROGRAMS/debuggee" thread >/dev/null 2>&1 </dev/null
 "$BLACKBOXCTL" trace "$dump" >"$work/trace"
-prints "a thread is made" ' clone(CLONE_VM|CLONE_FS|'
+prints "a thread is made" ' clone3({flags=CLONE_VM|CLONE_FS|'
 prints "a time" ' clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=0, tv_nsec=1000000}, '
 prints "a call that never returned" ' futex(0x[0-9a-f]*, FUTEX_WAIT.* <unfinished \.\.\.>'
 tid=$(sed -n 's/^\([0-9]*\) .*killed by.*/\1/p' "$work/trace")
