@@ -83,6 +83,7 @@ enum site_kind {
 	SITE_RDSEED,		/* the same */
 	SITE_RDPID,		/* no event: 0 */
 	SITE_VSYSCALL,		/* no event: a call of the vsyscall page by a register */
+	SITE_XSAVEC,		/* no event: xsavec to the stack */
 	SITE_N
 };
 

@@ -343,7 +343,7 @@ static uint32_t sites_of(unsigned instructions)
 		{ INSTRUCTIONS_RANDOM, 1u << SITE_RDRAND | 1u << SITE_RDSEED },
 		{ INSTRUCTIONS_VSYSCALL, 1u << SITE_VSYSCALL },
 	};
-	uint32_t sites = 0;
+	uint32_t sites = 1u << SITE_XSAVEC;
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (instructions & table[i].instructions)

@@ -8,12 +8,17 @@
 #define XXH_NO_XXH3
 #include <xxhash.h>
 
-/* Size and offset of a component in the standard format: CPUID leaf 0xd. */
-static void component(unsigned index, uint32_t *ret_size, uint32_t *ret_offset)
+/* CPUID leaf 0xd. */
+struct xstate_component xstate_component(unsigned index)
 {
-	uint32_t c, d;
+	struct xstate_component component;
+	uint32_t flags, d;
 
-	__asm__("cpuid" : "=a"(*ret_size), "=b"(*ret_offset), "=c"(c), "=d"(d) : "a"(0xd), "c"(index));
+	__asm__("cpuid"
+		: "=a"(component.size), "=b"(component.offset), "=c"(flags), "=d"(d)
+		: "a"(0xd), "c"(index));
+	component.aligned = flags >> 1 & 1;
+	return component;
 }
 
 void xstate_write_out(uint8_t *fpstate)
@@ -25,13 +30,13 @@ void xstate_write_out(uint8_t *fpstate)
 	if (sw->magic1 != XSTATE_MAGIC1)
 		return;
 	for (unsigned i = 2; i < 63; i++) {
-		uint32_t size, offset;
+		struct xstate_component c;
 
 		if (!(sw->xfeatures >> i & 1) || (*bv >> i & 1))
 			continue;
-		component(i, &size, &offset);
-		if (offset >= XSAVE_EXTENDED && (uint64_t)offset + size <= sw->xstate_size)
-			memset(fpstate + offset, 0, size);
+		c = xstate_component(i);
+		if (c.offset >= XSAVE_EXTENDED && (uint64_t)c.offset + c.size <= sw->xstate_size)
+			memset(fpstate + c.offset, 0, c.size);
 	}
 	*bv = sw->xfeatures;
 }

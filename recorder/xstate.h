@@ -59,5 +59,12 @@ static inline uint32_t xstate_len(uint8_t *fpstate)
  */
 void xstate_write_out(uint8_t *fpstate);
 
+/* Where a component from number 2 on is, in the standard format; in the compacted it may be aligned to 64. */
+struct xstate_component {
+	uint32_t size, offset;
+	int aligned;
+};
+struct xstate_component xstate_component(unsigned index);
+
 /* A hash of the registers, however the processor has saved them. */
 uint64_t xstate_hash(const uint8_t *fpstate);

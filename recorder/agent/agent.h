@@ -641,6 +641,8 @@ void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t off
 void sites_attend(struct thread *thread, long nr);
 /* What is unmapped isn't ours any more. Baton. */
 void sites_forget(uint64_t start, uint64_t len);
+/* xsavec.c: does what xsavec to @to would. False: it can't. */
+bool xsavec_store(struct ucontext *context, uint64_t to);
 /* Puts the program's own instructions back. False: some are left. Detached, or baton. */
 bool sites_restore(void);
 /* A privileged instruction at @context: is it ours? If so this doesn't return, or is done. */

@@ -181,12 +181,19 @@ static void settle(struct scan *s, const struct agent_range *segments, unsigned 
 /* -- candidates ------------------------------------------------------------------------------- */
 
 /* 0f c7 with a register: rdrand, rdseed, rdpid. Prefixes stand before it. */
-static void random_or_rdpid(struct scan *s, uint64_t at, const uint8_t *code)
+static void xsavec_random_or_rdpid(struct scan *s, uint64_t at, const uint8_t *code)
 {
 	uint8_t modrm = code[2], before = code[-1], operation = modrm >> 3 & 7;
 	struct agent_site site = { .address = at, .len = 3, .byte = 0x0f,
 				   .reg = modrm & 7, .width = 4 };
 
+	/* disp(%rsp), as the dynamic linker's resolver has it */
+	if ((modrm == 0x64 || modrm == 0xa4) && code[3] == 0x24) {
+		site.kind = SITE_XSAVEC;
+		site.len = modrm == 0x64 ? 5 : 8;
+		consider(s, &site);
+		return;
+	}
 	if (modrm < 0xf0)
 		return;
 	if ((before & 0xf0) == 0x40) {
@@ -226,7 +233,7 @@ static void behind_escape(struct scan *s, uint64_t at, const uint8_t *code)
 		site.len = 3;
 		break;
 	case 0xc7:
-		random_or_rdpid(s, at, code);
+		xsavec_random_or_rdpid(s, at, code);
 		return;
 	default:
 		return;

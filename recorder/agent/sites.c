@@ -572,12 +572,31 @@ static void answer(struct thread *thread, struct ucontext *context, const struct
 	context->regs[REG_RIP_] = next;
 }
 
+/* 0f c7 /4 with a displacement from the stack pointer. What can't be stored there faults. */
+static void save_on_stack(struct ucontext *context, struct agent_site *site)
+{
+	uint64_t displacement = site->address + 4;
+	int32_t wide = 0;
+	int8_t narrow = 0;
+	bool read = site->len == 5 ? copy_from_user(&narrow, displacement, sizeof(narrow)) :
+				     copy_from_user(&wide, displacement, sizeof(wide));
+
+	if (read && xsavec_store(context, context->regs[REG_RSP_] + (uint64_t)(int64_t)(narrow + wide)))
+		context->regs[REG_RIP_] += site->len;
+	else
+		give_back(site);
+}
+
 /* Those that the log doesn't know of: the same in recording and replay. */
 static bool needs_no_event(struct ucontext *context, struct agent_site *site)
 {
 	if (site->kind == SITE_VSYSCALL) {
 		if (!call_by_register(context, site))
 			give_back(site);
+		return true;
+	}
+	if (site->kind == SITE_XSAVEC) {
+		save_on_stack(context, site);
 		return true;
 	}
 	if (site->kind == SITE_XGETBV && (uint32_t)context->regs[REG_RCX_] > 1) {
