@@ -130,6 +130,9 @@ enum {
 
 /* -- the shared memory ------------------------------------------------------ */
 
+/* In agent_shared.refused: the call was made, but what it did isn't known. */
+#define NOTED_UNKNOWN (1u << 31)
+
 enum agent_mode {
 	MODE_RECORD = 1,
 	MODE_PASS = 2,		/* nothing is logged, the baton is abolished */
@@ -296,7 +299,7 @@ struct agent_shared {
 	uint64_t tsc;		/* at the newest event */
 	uint64_t tsc_begin;	/* from which the first event's ticks count */
 	uint32_t producer_waits; /* futex, the recorder wakes */
-	uint32_t refused[16];	/* numbers of refused system calls, +1; for the notes */
+	uint32_t refused[16];	/* system calls: number + 1, and NOTED_UNKNOWN; for the notes */
 	/* Also for them: by enum site_kind, instructions that were found and not changed. */
 	uint32_t sites_left[SITE_N];
 	uint32_t calls_32_bit;	/* int 0x80 and its like, refused */

@@ -194,7 +194,7 @@ struct domain_status {
 	unsigned gaps;			/* the log was interrupted: pass mode, disk full */
 	bool passing;
 	unsigned missing_files;
-	uint32_t refused[16];		/* numbers of refused system calls + 1 */
+	uint32_t refused[16];		/* as in struct agent_shared */
 	uint32_t sites_left[SITE_N];	/* instructions that may spoil a replay, by enum site_kind */
 	uint32_t calls_32_bit;		/* refused ones */
 	bool code_made;			/* as it runs, by the program */

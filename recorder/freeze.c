@@ -130,12 +130,17 @@ static struct json_object *notes_json(const struct recorder *r, const struct dom
 
 	domain_get_status(d, &status);
 	for (size_t i = 0; i < sizeof(status.refused) / sizeof(status.refused[0]); i++) {
-		const char *name = status.refused[i] ? syscall_name((long)status.refused[i] - 1) : NULL;
+		bool unknown = status.refused[i] & NOTED_UNKNOWN;
+		long number = (long)(status.refused[i] & ~NOTED_UNKNOWN) - 1;
+		const char *name = syscall_name(number);
 
 		if (!name)
 			continue;
 		(void) snprintf(text, sizeof(text),
-				"%s was refused, in whole or in part, as by a kernel that lacks it", name);
+				unknown ? "%s was made in a way that isn't known here: some of what it "
+					  "wrote may be missing" :
+					  "%s was refused, in whole or in part, as by a kernel that lacks it",
+				name);
 		add_note(notes, text);
 	}
 	note_sites(notes, &status);

@@ -29,15 +29,19 @@
  *	ALWAYS(n)  reads and writes n bytes, whatever the call returns
  *	OUTRET(k)  writes as many bytes as it returns, at most argument k
  *	OUTMUL(k, n)  writes n bytes per unit of the result, at most argument k units
- *	OUTARG(k, n)  reads and writes n bytes per unit of argument k
+ *	OUTARG(k, n)  reads and writes n bytes per unit of argument k; nothing if that is EINVAL
  *	OUTPAGES(k)   writes one byte per page of the length in argument k
  *	SOCKADDR(k)   writes at most *(int *)argument k, as it was before the call
  *	FDSET(k)   reads and writes a set of as many bits as argument k says
  *	IOVIN(k) IOVOUT(k)  an iovec of argument k elements; written by the result
  *	MSG        reads a struct msghdr and what its iovec points at
  *	SIGSET(k)  reads a signal mask of argument k bytes, less what is the agent's
+ *
+ * The comments between the rows say which kernel was the first to have them; all that is
+ * here is told to people by man/blackbox-syscalls.7, which man/syscalls.awk makes of it.
  */
 
+/* since Linux 2.6.0 */
 SYS(0, read, EMULATE, YIELD, FD, OUTRET(2), UINT)
 SYS(1, write, EMULATE, YIELD, FD, INBUF(2), UINT)
 SYS(2, open, CODE, YIELD, STR, OFLAGS, MODE)
@@ -83,7 +87,7 @@ SYS(41, socket, EMULATE, YIELD, DOMAIN, SOCKTYPE, INT)
 SYS(42, connect, EMULATE, YIELD, FD, INBUF(2), UINT)
 SYS(43, accept, EMULATE, YIELD, FD, SOCKADDR(2), ALWAYS(4))
 SYS(44, sendto, EMULATE, YIELD, FD, INBUF(2), UINT, HEX, INBUF(5), UINT)
-SYS(45, recvfrom, EMULATE, YIELD, FD, OUTRET(2), UINT, HEX, SOCKADDR(5), ALWAYS(4))
+SYS(45, recvfrom, CODE, YIELD, FD, OUTRET(2), UINT, HEX, SOCKADDR(5), ALWAYS(4))
 SYS(46, sendmsg, CODE, YIELD, FD, MSG, HEX)
 SYS(47, recvmsg, CODE, YIELD, FD, ADDR, HEX)
 SYS(48, shutdown, EMULATE, YIELD, FD, INT)
@@ -93,7 +97,7 @@ SYS(51, getsockname, EMULATE, KEEP, FD, SOCKADDR(2), ALWAYS(4))
 SYS(52, getpeername, EMULATE, KEEP, FD, SOCKADDR(2), ALWAYS(4))
 SYS(53, socketpair, EMULATE, KEEP, DOMAIN, SOCKTYPE, INT, OUT(8))
 SYS(54, setsockopt, CODE, YIELD, FD, INT, INT, INBUF(4), UINT)
-SYS(55, getsockopt, EMULATE, KEEP, FD, INT, INT, SOCKADDR(4), ALWAYS(4))
+SYS(55, getsockopt, CODE, KEEP, FD, INT, INT, SOCKADDR(4), ALWAYS(4))
 SYS(56, clone, CODE, YIELD, CLONEFLAGS, ADDR, ADDR, ADDR, ADDR)
 SYS(57, fork, CODE, YIELD)
 SYS(58, vfork, CODE, YIELD)
@@ -177,7 +181,7 @@ SYS(135, personality, EMULATE, KEEP, HEX)
 SYS(136, ustat, EMULATE, YIELD, HEX, OUT(32))
 SYS(137, statfs, EMULATE, YIELD, STR, OUT(120))
 SYS(138, fstatfs, EMULATE, YIELD, FD, OUT(120))
-SYS(139, sysfs, EMULATE, KEEP, INT, ADDR, ADDR)
+SYS(139, sysfs, REFUSE, KEEP, INT, ADDR, ADDR)
 SYS(140, getpriority, EMULATE, KEEP, INT, INT)
 SYS(141, setpriority, EMULATE, KEEP, INT, INT, INT)
 SYS(142, sched_setparam, EMULATE, KEEP, INT, IN(4))
@@ -257,7 +261,7 @@ SYS(215, epoll_wait_old, NONE, KEEP)
 SYS(216, remap_file_pages, REFUSE, KEEP, ADDR, UINT, PROT, UINT, HEX)
 SYS(217, getdents64, EMULATE, YIELD, FD, OUTRET(2), UINT)
 SYS(218, set_tid_address, CODE, KEEP, ADDR)
-SYS(219, restart_syscall, EMULATE, YIELD)
+SYS(219, restart_syscall, CODE, KEEP)
 SYS(220, semtimedop, EMULATE, YIELD, INT, ADDR, UINT, IN(16))
 SYS(221, fadvise64, EMULATE, YIELD, FD, INT, UINT, INT)
 SYS(222, timer_create, EMULATE, KEEP, CLOCK, IN(64), OUT(4))
@@ -275,25 +279,31 @@ SYS(233, epoll_ctl, EMULATE, KEEP, FD, EPOLLOP, FD, IN(12))
 SYS(234, tgkill, EMULATE, KEEP, INT, INT, SIG)
 SYS(235, utimes, EMULATE, YIELD, STR, IN(32))
 SYS(236, vserver, NONE, KEEP)
+/* since Linux 2.6.7 */
 SYS(237, mbind, EMULATE, YIELD, ADDR, UINT, HEX, ADDR, UINT, HEX)
 SYS(238, set_mempolicy, EMULATE, KEEP, HEX, ADDR, UINT)
 SYS(239, get_mempolicy, CODE, KEEP, ADDR, ADDR, UINT, ADDR, HEX)
+/* since Linux 2.6.6 */
 SYS(240, mq_open, EMULATE, YIELD, STR, OFLAGS, MODE, IN(64))
 SYS(241, mq_unlink, EMULATE, YIELD, STR)
 SYS(242, mq_timedsend, EMULATE, YIELD, FD, INBUF(2), UINT, UINT, IN(16))
 SYS(243, mq_timedreceive, EMULATE, YIELD, FD, OUTRET(2), UINT, OUT(4), IN(16))
 SYS(244, mq_notify, EMULATE, KEEP, FD, IN(64))
 SYS(245, mq_getsetattr, EMULATE, KEEP, FD, IN(64), OUT(64))
+/* since Linux 2.6.13 */
 SYS(246, kexec_load, EMULATE, YIELD, HEX, UINT, ADDR, HEX)
+/* since Linux 2.6.10 */
 SYS(247, waitid, CODE, YIELD, INT, INT, ALWAYS(128), HEX, OUT(144))
 SYS(248, add_key, EMULATE, YIELD, STR, STR, INBUF(3), UINT, INT)
 SYS(249, request_key, EMULATE, YIELD, STR, STR, STR, INT)
 SYS(250, keyctl, CODE, YIELD, INT, HEX, HEX, HEX, HEX)
+/* since Linux 2.6.13 */
 SYS(251, ioprio_set, EMULATE, KEEP, INT, INT, INT)
 SYS(252, ioprio_get, EMULATE, KEEP, INT, INT)
 SYS(253, inotify_init, EMULATE, KEEP)
 SYS(254, inotify_add_watch, EMULATE, YIELD, FD, STR, HEX)
 SYS(255, inotify_rm_watch, EMULATE, YIELD, FD, INT)
+/* since Linux 2.6.16 */
 SYS(256, migrate_pages, EMULATE, YIELD, INT, UINT, ADDR, ADDR)
 SYS(257, openat, CODE, YIELD, ATFD, STR, OFLAGS, MODE)
 SYS(258, mkdirat, EMULATE, YIELD, ATFD, STR, MODE)
@@ -311,114 +321,174 @@ SYS(269, faccessat, EMULATE, YIELD, ATFD, STR, MODE)
 SYS(270, pselect6, CODE, YIELD, INT, FDSET(0), FDSET(0), FDSET(0), ALWAYS(16), ADDR)
 SYS(271, ppoll, CODE, YIELD, OUTARG(1, 8), UINT, ALWAYS(16), SIGSET(4), UINT)
 SYS(272, unshare, EMULATE, YIELD, CLONEFLAGS)
+/* since Linux 2.6.17 */
 SYS(273, set_robust_list, CODE, KEEP, ADDR, UINT)
 SYS(274, get_robust_list, CODE, KEEP, INT, ADDR, ADDR)
 SYS(275, splice, EMULATE, YIELD, FD, ALWAYS(8), FD, ALWAYS(8), UINT, HEX)
 SYS(276, tee, EMULATE, YIELD, FD, FD, UINT, HEX)
 SYS(277, sync_file_range, EMULATE, YIELD, FD, INT, INT, HEX)
 SYS(278, vmsplice, CODE, YIELD, FD, IOVOUT(2), UINT, HEX)
+/* since Linux 2.6.18 */
 SYS(279, move_pages, EMULATE, YIELD, INT, UINT, ADDR, ADDR, OUTARG(1, 4), HEX)
+/* since Linux 2.6.22 */
 SYS(280, utimensat, EMULATE, YIELD, ATFD, STR, IN(32), HEX)
+/* since Linux 2.6.19 */
 SYS(281, epoll_pwait, CODE, YIELD, FD, OUTMUL(2, 12), INT, INT, SIGSET(5), UINT)
+/* since Linux 2.6.22 */
 SYS(282, signalfd, CODE, KEEP, FD, SIGSET(2), UINT)
+/* since Linux 2.6.25 */
 SYS(283, timerfd_create, EMULATE, KEEP, CLOCK, HEX)
+/* since Linux 2.6.22 */
 SYS(284, eventfd, EMULATE, KEEP, UINT)
+/* since Linux 2.6.23 */
 SYS(285, fallocate, EMULATE, YIELD, FD, HEX, INT, INT)
+/* since Linux 2.6.25 */
 SYS(286, timerfd_settime, EMULATE, KEEP, FD, HEX, IN(32), OUT(32))
 SYS(287, timerfd_gettime, EMULATE, KEEP, FD, OUT(32))
+/* since Linux 2.6.28 */
 SYS(288, accept4, EMULATE, YIELD, FD, SOCKADDR(2), ALWAYS(4), HEX)
+/* since Linux 2.6.27 */
 SYS(289, signalfd4, CODE, KEEP, FD, SIGSET(2), UINT, HEX)
 SYS(290, eventfd2, EMULATE, KEEP, UINT, HEX)
 SYS(291, epoll_create1, EMULATE, KEEP, HEX)
 SYS(292, dup3, EMULATE, YIELD, FD, FD, OFLAGS)
 SYS(293, pipe2, EMULATE, KEEP, OUT(8), OFLAGS)
 SYS(294, inotify_init1, EMULATE, KEEP, HEX)
+/* since Linux 2.6.30 */
 SYS(295, preadv, EMULATE, YIELD, FD, IOVOUT(2), UINT, INT, INT)
 SYS(296, pwritev, EMULATE, YIELD, FD, IOVIN(2), UINT, INT, INT)
+/* since Linux 2.6.31 */
 SYS(297, rt_tgsigqueueinfo, EMULATE, KEEP, INT, INT, SIG, IN(128))
-SYS(298, perf_event_open, EMULATE, KEEP, ADDR, INT, INT, FD, HEX)
+SYS(298, perf_event_open, REFUSE, KEEP, ADDR, INT, INT, FD, HEX)
+/* since Linux 2.6.33 */
 SYS(299, recvmmsg, CODE, YIELD, FD, ADDR, UINT, HEX, ADDR)
+/* since Linux 2.6.37 */
 SYS(300, fanotify_init, EMULATE, KEEP, HEX, HEX)
 SYS(301, fanotify_mark, EMULATE, YIELD, FD, HEX, HEX, ATFD, STR)
+/* since Linux 2.6.36 */
 SYS(302, prlimit64, CODE, KEEP, INT, INT, IN(16), OUT(16))
-SYS(303, name_to_handle_at, CODE, YIELD, ATFD, STR, ADDR, OUT(4), HEX)
+/* since Linux 2.6.39 */
+SYS(303, name_to_handle_at, CODE, YIELD, ATFD, STR, ADDR, ADDR, HEX)
 SYS(304, open_by_handle_at, EMULATE, YIELD, FD, ADDR, OFLAGS)
 SYS(305, clock_adjtime, EMULATE, KEEP, CLOCK, ALWAYS(208))
 SYS(306, syncfs, EMULATE, YIELD, FD)
+/* since Linux 3.0 */
 SYS(307, sendmmsg, CODE, YIELD, FD, ADDR, UINT, HEX)
 SYS(308, setns, EMULATE, YIELD, FD, HEX)
+/* since Linux 3.1 */
 SYS(309, getcpu, EMULATE, KEEP, OUT(4), OUT(4), ADDR)
-SYS(310, process_vm_readv, EMULATE, YIELD, INT, IOVOUT(2), UINT, IOVIN(4), UINT, HEX)
-SYS(311, process_vm_writev, EMULATE, YIELD, INT, IOVIN(2), UINT, IOVIN(4), UINT, HEX)
+/* since Linux 3.2 */
+SYS(310, process_vm_readv, EMULATE, YIELD, INT, IOVOUT(2), UINT, ADDR, UINT, HEX)
+SYS(311, process_vm_writev, CODE, YIELD, INT, IOVIN(2), UINT, ADDR, UINT, HEX)
+/* since Linux 3.5 */
 SYS(312, kcmp, EMULATE, KEEP, INT, INT, INT, HEX, HEX)
+/* since Linux 3.8 */
 SYS(313, finit_module, EMULATE, YIELD, FD, STR, HEX)
-SYS(314, sched_setattr, EMULATE, KEEP, INT, ADDR, HEX)
+/* since Linux 3.14 */
+SYS(314, sched_setattr, EMULATE, KEEP, INT, ALWAYS(4), HEX)
 SYS(315, sched_getattr, EMULATE, KEEP, INT, OUTARG(2, 1), UINT, HEX)
+/* since Linux 3.15 */
 SYS(316, renameat2, EMULATE, YIELD, ATFD, STR, ATFD, STR, HEX)
+/* since Linux 3.17 */
 SYS(317, seccomp, CODE, KEEP, HEX, HEX, ADDR)
 SYS(318, getrandom, EMULATE, KEEP, OUTRET(1), UINT, HEX)
 SYS(319, memfd_create, EMULATE, KEEP, STR, HEX)
 SYS(320, kexec_file_load, EMULATE, YIELD, FD, FD, UINT, STR, HEX)
-SYS(321, bpf, CODE, YIELD, HEX, ADDR, UINT)
+/* since Linux 3.18 */
+SYS(321, bpf, REFUSE, YIELD, HEX, ADDR, UINT)
+/* since Linux 3.19 */
 SYS(322, execveat, CODE, YIELD, ATFD, STR, ADDR, ADDR, HEX)
+/* since Linux 4.3 */
 SYS(323, userfaultfd, REFUSE, KEEP, HEX)
 SYS(324, membarrier, EMULATE, KEEP, HEX, HEX, INT)
+/* since Linux 4.4 */
 SYS(325, mlock2, EMULATE, YIELD, ADDR, UINT, HEX)
+/* since Linux 4.5 */
 SYS(326, copy_file_range, EMULATE, YIELD, FD, ALWAYS(8), FD, ALWAYS(8), UINT, HEX)
+/* since Linux 4.6 */
 SYS(327, preadv2, EMULATE, YIELD, FD, IOVOUT(2), UINT, INT, INT, HEX)
 SYS(328, pwritev2, EMULATE, YIELD, FD, IOVIN(2), UINT, INT, INT, HEX)
+/* since Linux 4.9 */
 SYS(329, pkey_mprotect, CODE, KEEP, ADDR, UINT, PROT, INT)
 SYS(330, pkey_alloc, REFUSE, KEEP, HEX, HEX)
 SYS(331, pkey_free, REFUSE, KEEP, INT)
+/* since Linux 4.11 */
 SYS(332, statx, EMULATE, YIELD, ATFD, STR, HEX, HEX, OUT(256))
+/* since Linux 4.18 */
 SYS(333, io_pgetevents, REFUSE, KEEP, ADDR, INT, INT, ADDR, ADDR, ADDR)
 SYS(334, rseq, CODE, KEEP, ADDR, UINT, HEX, HEX)
+/* since Linux 6.11 */
 SYS(335, uretprobe, NONE, KEEP)
+/* since Linux 6.18 */
 SYS(336, uprobe, NONE, KEEP)
+/* since Linux 5.1 */
 SYS(424, pidfd_send_signal, EMULATE, KEEP, FD, SIG, IN(128), HEX)
 SYS(425, io_uring_setup, REFUSE, KEEP, UINT, ADDR)
 SYS(426, io_uring_enter, REFUSE, KEEP, FD, UINT, UINT, HEX, ADDR, UINT)
 SYS(427, io_uring_register, REFUSE, KEEP, FD, HEX, ADDR, UINT)
+/* since Linux 5.2 */
 SYS(428, open_tree, EMULATE, YIELD, ATFD, STR, HEX)
 SYS(429, move_mount, EMULATE, YIELD, ATFD, STR, ATFD, STR, HEX)
 SYS(430, fsopen, EMULATE, YIELD, STR, HEX)
 SYS(431, fsconfig, EMULATE, YIELD, FD, HEX, STR, ADDR, INT)
 SYS(432, fsmount, EMULATE, YIELD, FD, HEX, HEX)
 SYS(433, fspick, EMULATE, YIELD, ATFD, STR, HEX)
+/* since Linux 5.3 */
 SYS(434, pidfd_open, EMULATE, KEEP, INT, HEX)
 SYS(435, clone3, CODE, YIELD, ADDR, UINT)
+/* since Linux 5.9 */
 SYS(436, close_range, EMULATE, YIELD, UINT, UINT, HEX)
-SYS(437, openat2, EMULATE, YIELD, ATFD, STR, INBUF(3), UINT)
+/* since Linux 5.6 */
+SYS(437, openat2, CODE, YIELD, ATFD, STR, INBUF(3), UINT)
 SYS(438, pidfd_getfd, EMULATE, KEEP, FD, FD, HEX)
+/* since Linux 5.8 */
 SYS(439, faccessat2, EMULATE, YIELD, ATFD, STR, MODE, HEX)
-SYS(440, process_madvise, EMULATE, YIELD, FD, ADDR, UINT, MADVICE, HEX)
+/* since Linux 5.10 */
+SYS(440, process_madvise, CODE, YIELD, FD, ADDR, UINT, MADVICE, HEX)
+/* since Linux 5.11 */
 SYS(441, epoll_pwait2, CODE, YIELD, FD, OUTMUL(2, 12), INT, IN(16), SIGSET(5), UINT)
+/* since Linux 5.12 */
 SYS(442, mount_setattr, EMULATE, YIELD, ATFD, STR, HEX, INBUF(4), UINT)
-SYS(443, quotactl_fd, REFUSE, YIELD, FD, HEX, INT, ADDR)
+/* since Linux 5.14 */
+SYS(443, quotactl_fd, CODE, YIELD, FD, HEX, INT, ADDR)
+/* since Linux 5.13 */
 SYS(444, landlock_create_ruleset, EMULATE, KEEP, INBUF(1), UINT, HEX)
 SYS(445, landlock_add_rule, EMULATE, KEEP, FD, HEX, ADDR, HEX)
 SYS(446, landlock_restrict_self, EMULATE, KEEP, FD, HEX)
+/* since Linux 5.14 */
 SYS(447, memfd_secret, REFUSE, KEEP, HEX)
+/* since Linux 5.15 */
 SYS(448, process_mrelease, EMULATE, YIELD, FD, HEX)
+/* since Linux 5.16 */
 SYS(449, futex_waitv, EMULATE, YIELD, ADDR, UINT, HEX, IN(16), CLOCK)
+/* since Linux 5.17 */
 SYS(450, set_mempolicy_home_node, EMULATE, KEEP, ADDR, UINT, UINT, HEX)
+/* since Linux 6.5 */
 SYS(451, cachestat, EMULATE, YIELD, FD, IN(16), OUT(40), HEX)
+/* since Linux 6.6 */
 SYS(452, fchmodat2, EMULATE, YIELD, ATFD, STR, MODE, HEX)
 SYS(453, map_shadow_stack, REFUSE, KEEP, ADDR, UINT, HEX)
+/* since Linux 6.7 */
 SYS(454, futex_wake, EMULATE, KEEP, ADDR, HEX, INT, HEX)
 SYS(455, futex_wait, EMULATE, YIELD, ADDR, HEX, HEX, HEX, IN(16), CLOCK)
 SYS(456, futex_requeue, EMULATE, KEEP, ADDR, HEX, INT, INT)
+/* since Linux 6.8 */
 SYS(457, statmount, EMULATE, YIELD, ADDR, OUTARG(2, 1), UINT, HEX)
 SYS(458, listmount, EMULATE, YIELD, ADDR, OUTMUL(2, 8), UINT, HEX)
-SYS(459, lsm_get_self_attr, REFUSE, KEEP, HEX, ADDR, ADDR, HEX)
+SYS(459, lsm_get_self_attr, EMULATE, KEEP, HEX, SOCKADDR(2), ALWAYS(4), HEX)
 SYS(460, lsm_set_self_attr, EMULATE, KEEP, HEX, INBUF(2), UINT, HEX)
-SYS(461, lsm_list_modules, REFUSE, KEEP, ADDR, ADDR, HEX)
-SYS(462, mseal, EMULATE, KEEP, ADDR, UINT, HEX)
+SYS(461, lsm_list_modules, EMULATE, KEEP, SOCKADDR(1), ALWAYS(4), HEX)
+/* since Linux 6.10 */
+SYS(462, mseal, CODE, KEEP, ADDR, UINT, HEX)
+/* since Linux 6.13 */
 SYS(463, setxattrat, EMULATE, YIELD, ATFD, STR, HEX, STR, ADDR, UINT)
-SYS(464, getxattrat, REFUSE, YIELD, ATFD, STR, HEX, STR, ADDR, UINT)
+SYS(464, getxattrat, CODE, YIELD, ATFD, STR, HEX, STR, ADDR, UINT)
 SYS(465, listxattrat, EMULATE, YIELD, ATFD, STR, HEX, OUTRET(4), UINT)
 SYS(466, removexattrat, EMULATE, YIELD, ATFD, STR, HEX, STR)
+/* since Linux 6.15 */
 SYS(467, open_tree_attr, EMULATE, YIELD, ATFD, STR, HEX, INBUF(4), UINT)
+/* since Linux 6.17 */
 SYS(468, file_getattr, EMULATE, YIELD, ATFD, STR, OUTARG(3, 1), UINT, HEX)
 SYS(469, file_setattr, EMULATE, YIELD, ATFD, STR, INBUF(3), UINT, HEX)
+/* since Linux 6.19 */
 SYS(470, listns, EMULATE, YIELD, ADDR, OUTMUL(2, 8), UINT, HEX)

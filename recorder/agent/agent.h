@@ -396,6 +396,7 @@ void replay_thread_begins(struct thread *thread);
 enum span_rule {
 	SPAN_FIXED,		/* capacity bytes, if the call succeeded */
 	SPAN_ALWAYS,		/* capacity bytes */
+	SPAN_UNLESS_INVALID,	/* capacity bytes, but nothing if the call returned EINVAL */
 	SPAN_RESULT,		/* its share of the result, in the order of the spans */
 	SPAN_RESULT_MUL,	/* result * factor */
 	SPAN_SOCKLEN,		/* as much as the 32-bit integer in the next span says */
@@ -407,6 +408,7 @@ enum span_rule {
 struct span {
 	uint64_t user;		/* where the program wants it */
 	uint64_t scratch;	/* where the kernel writes it meanwhile; 0: at once */
+	uint64_t before;	/* a copy of what stood there, if the kernel may leave some of it */
 	uint64_t *where;	/* what tells the kernel: an argument, a pointer in a copied struct */
 	uint64_t capacity;
 	uint32_t factor;	/* of SPAN_RESULT_MUL */
@@ -551,6 +553,8 @@ void sys_wait(struct thread *thread, struct call *call);
 void sys_misc(struct thread *thread, struct call *call);
 /* Remembers that the service asked for what we refuse, for the incident's notes. */
 void note_refused(long nr);
+/* The same, of a call that was made although we don't know all that it does. */
+void note_unknown(long nr);
 
 /* -- sys-futex.c ------------------------------------------------------------------------ */
 

@@ -93,7 +93,7 @@ struct span *call_add_span(struct call *call, uint64_t user, uint64_t capacity,
 		.capacity = capacity,
 		.factor = 1,
 		.rule = (uint8_t)rule,
-		.carry_in = rule == SPAN_FIXED || rule == SPAN_ALWAYS,
+		.carry_in = rule == SPAN_FIXED || rule == SPAN_ALWAYS || rule == SPAN_UNLESS_INVALID,
 	};
 	return span;
 }
@@ -154,6 +154,20 @@ static uint32_t check_string(uint32_t check, uint64_t user)
 	return crc32c(check, text, len);
 }
 
+/*
+ * How much of @len can be read. The kernel doesn't look at bits of descriptors that the
+ * process can't have, and programs that give the largest number don't have as many.
+ */
+static uint64_t readable(uint64_t user, uint64_t len)
+{
+	uint64_t n = 0;
+	char byte;
+
+	while (n < len && copy_from_user(&byte, user + n, 1))
+		n = MIN(len, n + PAGE - ((user + n) & (PAGE - 1)));
+	return n;
+}
+
 /* What an argument reads goes into the check, what it writes becomes a span. */
 static void prepare_argument(struct thread *thread, struct call *call, unsigned i,
 			     const struct sysarg *arg)
@@ -199,14 +213,15 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 			span->factor = arg->b;
 		break;
 	case ARG_OUTARG:
-		(void) call_add_span(call, user, MIN(other, 1u << 28) * arg->b, SPAN_ALWAYS, where);
+		(void) call_add_span(call, user, MIN(other, 1u << 28) * arg->b, SPAN_UNLESS_INVALID, where);
 		break;
 	case ARG_OUTPAGES:
 		(void) call_add_span(call, user, (other + PAGE - 1) / PAGE, SPAN_FIXED, where);
 		break;
 	case ARG_FDSET:
-		(void) call_add_span(call, user, ((uint64_t)MIN((uint32_t)other, 1u << 26) + 63) / 64 * 8,
-				     SPAN_ALWAYS, where);
+		(void) call_add_span(call, user,
+				     readable(user, ((uint64_t)MIN((uint32_t)other, 1u << 26) + 63) / 64 * 8),
+				     SPAN_UNLESS_INVALID, where);
 		break;
 	case ARG_SOCKADDR:
 		if (other && copy_from_user(&len32, other, sizeof(len32)))
@@ -289,6 +304,12 @@ static void redirect(struct thread *thread, struct call *call)
 			continue;
 		if (span->carry_in)
 			(void) copy_user((void *)span->scratch, (const void *)span->user, span->capacity);
+		/* Of what may stay as it was, other threads may change the rest meanwhile. */
+		if (span->rule == SPAN_ALWAYS || span->rule == SPAN_UNLESS_INVALID) {
+			span->before = (uint64_t)call_scratch(thread, span->capacity);
+			if (span->before)
+				memcpy((void *)span->before, (void *)span->scratch, span->capacity);
+		}
 		*span->where = span->scratch;
 	}
 }
@@ -323,6 +344,8 @@ static uint64_t written(const struct call *call, const struct span *span, struct
 {
 	if (span->rule == SPAN_ALWAYS)
 		return span->capacity;
+	if (span->rule == SPAN_UNLESS_INVALID)
+		return call->result == -EINVAL_ ? 0 : span->capacity;
 	if (call->result < (long)span->message)
 		return 0;
 	switch (span->rule) {
@@ -343,6 +366,23 @@ static uint64_t written(const struct call *call, const struct span *span, struct
 	}
 }
 
+/* Only the bytes that the kernel has changed. */
+static bool write_changes(const struct span *span)
+{
+	const uint8_t *now = (const uint8_t *)span->scratch, *before = (const uint8_t *)span->before;
+	uint64_t end = 0;
+
+	for (uint64_t begin = 0; begin < span->capacity; begin = end) {
+		while (begin < span->capacity && now[begin] == before[begin])
+			begin++;
+		for (end = begin; end < span->capacity && now[end] != before[end];)
+			end++;
+		if (!copy_to_user(span->user + begin, now + begin, end - begin))
+			return false;
+	}
+	return true;
+}
+
 /* From the scratch to the program. A destination that went bad meanwhile: EFAULT. */
 static void write_back(struct call *call)
 {
@@ -353,7 +393,8 @@ static void write_back(struct call *call)
 		uint64_t n = written(call, span, &share);
 
 		if (span->scratch && n &&
-		    !copy_to_user(span->user, (const void *)span->scratch, n))
+		    !(span->before ? write_changes(span) :
+				     copy_to_user(span->user, (const void *)span->scratch, n)))
 			call->result = -EFAULT_;
 	}
 }

@@ -47,18 +47,50 @@ static const char *skip_own_id(const char *text, const struct thread *thread)
 	return text + 1;
 }
 
-static bool names_own_maps(const struct thread *thread, uint64_t user)
+static bool is_maps(const char *name)
 {
-	char path[PATH_LEN + 1] = { 0 };
+	return equals(name, "maps") || equals(name, "smaps") || equals(name, "numa_maps");
+}
+
+static bool is_own_maps(const struct thread *thread, const char *path)
+{
 	const char *rest;
 
-	(void) copy_user(path, (const void *)user, PATH_LEN);
 	if (!starts_with(path, "/proc/"))
 		return false;
 	rest = skip_own_id(path + 6, thread);
 	if (rest && starts_with(rest, "task/"))
 		rest = skip_own_id(rest + 5, thread);
-	return rest && (equals(rest, "maps") || equals(rest, "smaps") || equals(rest, "numa_maps"));
+	return rest && is_maps(rest);
+}
+
+/* Does the program's path end like theirs? Most don't. */
+static bool may_be_maps(uint64_t user)
+{
+	char path[PATH_LEN + 1] = { 0 };
+	const char *name = path;
+
+	(void) copy_user(path, (const void *)user, PATH_LEN);
+	for (const char *c = path; *c; c++)
+		if (*c == '/')
+			name = c + 1;
+	return is_maps(name);
+}
+
+/* By whichever path it was opened. */
+static bool is_open_maps(const struct thread *thread, long fd)
+{
+	char link[32] = "/proc/self/fd/", path[PATH_LEN + 1] = { 0 }, digits[12];
+	size_t len = sizeof("/proc/self/fd/") - 1, n = 0;
+
+	do {
+		digits[n++] = (char)('0' + fd % 10);
+		fd /= 10;
+	} while (fd > 0 && n < sizeof(digits));
+	while (n)
+		link[len++] = digits[--n];
+	link[len] = '\0';
+	return agent_syscall(NR_readlink, link, path, PATH_LEN) > 0 && is_own_maps(thread, path);
 }
 
 /* The address that a mapping's first line begins with; 0 for other lines. */
@@ -153,12 +185,16 @@ static void hide_ourselves(struct thread *thread, int fd, long flags)
 
 void sys_open(struct thread *thread, struct call *call)
 {
-	bool at = call->nr == NR_openat;
-	long path = call->args[at ? 1 : 0], flags = call->args[at ? 2 : 1];
-	bool maps = !agent_replays() && names_own_maps(thread, (uint64_t)path);
+	bool at = call->nr != NR_open;
+	uint64_t path = (uint64_t)call->args[at ? 1 : 0];
+	long flags = call->args[at ? 2 : 1];
+	bool maps = !agent_replays() && may_be_maps(path);
 
+	/* struct open_how begins with them. */
+	if (call->nr == NR_openat2 && !copy_from_user(&flags, (uint64_t)call->args[2], sizeof(flags)))
+		flags = 0;
 	call_make(thread, call);
-	if (maps && call->result >= 0)
+	if (maps && call->result >= 0 && is_open_maps(thread, call->result))
 		hide_ourselves(thread, (int)call->result, flags);
 	call_finish(thread, call);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sys-message - sendmsg, recvmsg and their plural forms
+ * sys-message - recvfrom, sendmsg, recvmsg and their plural forms
  *
  * The kernel gets a copy of each msghdr, so that its nested pointers can lead to
  * scratch; the fields that it writes there come back as spans.
@@ -20,7 +20,8 @@ struct mmsghdr64 {
 	uint32_t len, pad;
 };
 
-enum { MAX_MESSAGES = 1024, SPANS_PER_MESSAGE = 7, MAX_IOV = 1024 };
+/* TCP throws bytes away with MSG_TRUNC: the result counts them, and nothing is written. */
+enum { MAX_MESSAGES = 1024, SPANS_PER_MESSAGE = 7, MAX_IOV = 1024, MSG_TRUNC_ = 0x20 };
 
 /* A field of the copied header that the kernel writes. */
 static void add_field(struct call *call, uint64_t user, void *copy, uint64_t len)
@@ -41,14 +42,18 @@ static void receive_into(struct thread *thread, struct call *call, uint64_t user
 	uint32_t first = call->n_spans, first_iov;
 	void *iov;
 
-	if (copy->name && call_add_span(call, copy->name, copy->namelen, SPAN_SOCKLEN, &copy->name))
+	if (copy->name) {
+		(void) call_add_span(call, copy->name, copy->namelen, SPAN_SOCKLEN, &copy->name);
 		add_field(call, user + offsetof(struct msghdr64, namelen), &copy->namelen, 4);
+	}
 	first_iov = call->n_spans;
 	iov = call_add_iovec(thread, call, copy->iov, copy->iovlen);
 	if (iov)
 		copy->iov = (uint64_t)iov;
-	for (uint32_t i = first_iov; length && i < call->n_spans; i++) {
-		call->spans[i].rule = SPAN_MESSAGE_BYTES;
+	for (uint32_t i = first_iov; i < call->n_spans; i++) {
+		call->spans[i].carry_in = call->args[call->nr == NR_recvmmsg ? 3 : 2] & MSG_TRUNC_;
+		if (length)
+			call->spans[i].rule = SPAN_MESSAGE_BYTES;
 		call->spans[i].length = length;
 	}
 	if (copy->control)
@@ -109,8 +114,11 @@ static void send_many(struct thread *thread, struct call *call)
 {
 	uint64_t n = MIN((uint64_t)(uint32_t)call->args[2], MAX_MESSAGES);
 	uint64_t user = (uint64_t)call->args[1];
+	struct mmsghdr64 *copies = call_scratch(thread, n * sizeof(*copies));
 
-	/* As many spans as messages; where there is no room, fewer messages are sent at once. */
+	/* The kernel writes the lengths to a copy. Without room, fewer messages are sent at once. */
+	if (copies && !copy_from_user(copies, user, n * sizeof(*copies)))
+		copies = NULL;
 	call->spans = call_scratch(thread, n * sizeof(struct span));
 	call->max_spans = call->spans ? (uint32_t)n : 0;
 	call->n_spans = 0;
@@ -123,8 +131,12 @@ static void send_many(struct thread *thread, struct call *call)
 		if (!span)
 			break;
 		span->message = (uint32_t)i + 1;
+		if (copies)
+			span->scratch = (uint64_t)&copies[i].len;
 		call->kernel_args[2] = (long)i + 1;
 	}
+	if (copies)
+		call->kernel_args[1] = (long)copies;
 	call_perform(thread, call);
 }
 
@@ -143,6 +155,11 @@ void sys_message(struct thread *thread, struct call *call)
 	}
 	case NR_sendmmsg:
 		send_many(thread, call);
+		break;
+	case NR_recvfrom:
+		if (call->n_spans && (call->args[3] & MSG_TRUNC_))
+			call->spans[0].carry_in = true;
+		call_perform(thread, call);
 		break;
 	default:
 		call_perform(thread, call);

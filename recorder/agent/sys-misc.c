@@ -1,115 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sys-misc - calls whose outputs depend on a command: ioctl, fcntl and others
+ * sys-misc - calls whose outputs depend on a command: fcntl, keyctl, quotactl and others
  *
  * What isn't known here is refused with the error of a kernel that doesn't know it
  * either, and reported: a guess could corrupt the replay silently.
  */
 #include "recorder/agent/agent.h"
 
-/* -- ioctl ---------------------------------------------------------------------------------- */
-
-struct ioctl_row {
-	uint32_t request;
-	uint16_t size;		/* bytes that the kernel writes */
-};
-
-/* Requests whose number doesn't say what they write (tty, socket), or says it wrongly. */
-static const struct ioctl_row ioctl_rows[] = {
-	{ 0x5401, 36 },		/* TCGETS */
-	{ 0x5402, 0 }, { 0x5403, 0 }, { 0x5404, 0 },	/* TCSETS TCSETSW TCSETSF */
-	{ 0x5405, 18 },		/* TCGETA */
-	{ 0x5406, 0 }, { 0x5407, 0 }, { 0x5408, 0 },	/* TCSETA... */
-	{ 0x5409, 0 }, { 0x540a, 0 }, { 0x540b, 0 },	/* TCSBRK TCXONC TCFLSH */
-	{ 0x540c, 0 }, { 0x540d, 0 }, { 0x540e, 0 },	/* TIOCEXCL TIOCNXCL TIOCSCTTY */
-	{ 0x540f, 4 },		/* TIOCGPGRP */
-	{ 0x5410, 0 },		/* TIOCSPGRP */
-	{ 0x5411, 4 },		/* TIOCOUTQ */
-	{ 0x5412, 0 },		/* TIOCSTI */
-	{ 0x5413, 8 },		/* TIOCGWINSZ */
-	{ 0x5414, 0 },		/* TIOCSWINSZ */
-	{ 0x5415, 4 },		/* TIOCMGET */
-	{ 0x5416, 0 }, { 0x5417, 0 }, { 0x5418, 0 },	/* TIOCMBIS TIOCMBIC TIOCMSET */
-	{ 0x5419, 4 },		/* TIOCGSOFTCAR */
-	{ 0x541b, 4 },		/* FIONREAD */
-	{ 0x5420, 0 }, { 0x5421, 0 }, { 0x5422, 0 },	/* TIOCPKT FIONBIO TIOCNOTTY */
-	{ 0x5423, 0 },		/* TIOCSETD */
-	{ 0x5424, 4 },		/* TIOCGETD */
-	{ 0x5425, 0 }, { 0x5427, 0 }, { 0x5428, 0 },	/* TCSBRKP TIOCSBRK TIOCCBRK */
-	{ 0x5429, 4 },		/* TIOCGSID */
-	{ 0x802c542a, 44 },	/* TCGETS2 */
-	{ 0x402c542b, 0 }, { 0x402c542c, 0 }, { 0x402c542d, 0 },	/* TCSETS2... */
-	{ 0x80045430, 4 },	/* TIOCGPTN */
-	{ 0x40045431, 0 },	/* TIOCSPTLCK */
-	{ 0x80045432, 4 }, { 0x80045438, 4 }, { 0x80045439, 4 },	/* TIOCGDEV TIOCGPKT TIOCGPTLCK */
-	{ 0x80045440, 4 },	/* TIOCGEXCL */
-	{ 0x5441, 0 },		/* TIOCGPTPEER */
-	{ 0x5450, 0 }, { 0x5451, 0 }, { 0x5452, 0 },	/* FIONCLEX FIOCLEX FIOASYNC */
-	{ 0x5460, 4 },		/* FIOQSIZE */
-	{ 0x8901, 0 }, { 0x8902, 0 },	/* FIOSETOWN SIOCSPGRP */
-	{ 0x8903, 4 }, { 0x8904, 4 }, { 0x8905, 4 },	/* FIOGETOWN SIOCGPGRP SIOCATMARK */
-	{ 0x8906, 16 }, { 0x8907, 16 },	/* SIOCGSTAMP SIOCGSTAMPNS */
-	{ 0x80108906, 16 }, { 0x80108907, 16 },
-	{ 0x8910, 40 }, { 0x8913, 40 }, { 0x8915, 40 }, { 0x8917, 40 }, { 0x8919, 40 },
-	{ 0x891b, 40 }, { 0x891d, 40 }, { 0x8921, 40 }, { 0x8927, 40 }, { 0x8933, 40 },
-	{ 0x8935, 40 }, { 0x8942, 40 }, { 0x8970, 40 },	/* SIOCGIF... */
-	{ 0x894b, 4 },		/* SIOCOUTQNSD */
-	{ 0x1260, 8 }, { 0x1268, 4 }, { 0x125e, 4 }, { 0x127b, 4 }, { 0x1278, 4 }, { 0x1279, 4 },
-	{ 0x127a, 4 }, { 0x127e, 2 },	/* BLKGETSIZE BLKSSZGET BLKROGET ... */
-	{ 0x80081272, 8 },	/* BLKGETSIZE64 */
-	{ 0x80086601, 8 }, { 0x80087601, 8 },	/* FS_IOC_GETFLAGS GETVERSION */
-	{ 0x40086602, 0 }, { 0x40049409, 0 }, { 0x4020940d, 0 },	/* SETFLAGS FICLONE FICLONERANGE */
-	{ 0x801c581f, 28 },	/* FS_IOC_FSGETXATTR */
-	{ 0x80045200, 4 },	/* RNDGETENTCNT */
-};
-
-static const struct ioctl_row *find_ioctl(uint32_t request)
+static void refuse_with(struct thread *thread, struct call *call, long error)
 {
-	for (unsigned i = 0; i < sizeof(ioctl_rows) / sizeof(ioctl_rows[0]); i++)
-		if (ioctl_rows[i].request == request)
-			return &ioctl_rows[i];
-	return NULL;
-}
-
-/* SIOCGIFCONF: a length and a pointer to as many bytes, both written. */
-static void interface_list(struct thread *thread, struct call *call)
-{
-	struct {
-		uint32_t len, pad;
-		uint64_t buffer;
-	} conf;
-
-	call->yields = false;	/* the kernel follows the program's own pointer */
-	if (copy_from_user(&conf, (uint64_t)call->args[2], sizeof(conf))) {
-		if (conf.buffer)
-			(void) call_add_span(call, conf.buffer, conf.len, SPAN_SOCKLEN, NULL);
-		(void) call_add_span(call, (uint64_t)call->args[2], 4, SPAN_FIXED, NULL);
-	}
-	call_perform(thread, call);
-}
-
-void sys_ioctl(struct thread *thread, struct call *call)
-{
-	enum { SIOCGIFCONF_ = 0x8912, DIRECTION_READ = 2u };
-	uint32_t request = (uint32_t)call->args[1];
-	const struct ioctl_row *row = find_ioctl(request);
-
-	if (request == SIOCGIFCONF_) {
-		interface_list(thread, call);
-		return;
-	}
-	/* An unknown one that, by its number, writes nothing outside the old families is harmless. */
-	if (!row && ((request >> 30) & DIRECTION_READ || request >> 8 == 0x54 ||
-		     request >> 8 == 0x89 || request >> 8 == 0x8b)) {
-		note_refused(NR_ioctl);
-		call->result = -ENOTTY_;
-		call_finish(thread, call);
-		return;
-	}
-	if (row && row->size)
-		(void) call_add_span(call, (uint64_t)call->args[2], row->size, SPAN_FIXED,
-				     (uint64_t *)&call->kernel_args[2]);
-	call_perform(thread, call);
+	note_refused(call->nr);
+	call->result = -error;
+	call_finish(thread, call);
 }
 
 /* -- fcntl ------------------------------------------------------------------------------------- */
@@ -136,7 +38,7 @@ static void sys_fcntl(struct thread *thread, struct call *call)
 
 /* -- System V IPC ------------------------------------------------------------------------------- */
 
-enum { IPC_STAT_ = 2, IPC_INFO_ = 3 };
+enum { IPC_STAT_ = 2, IPC_INFO_ = 3, MSG_SCRATCH_MAX = 1 << 20 };
 
 static uint32_t shmctl_output(long command)
 {
@@ -198,10 +100,20 @@ static void with_output(struct thread *thread, struct call *call, int argument, 
 /* The message's type, then its text: the result counts the text only. */
 static void sys_msgrcv(struct thread *thread, struct call *call)
 {
-	uint64_t user = (uint64_t)call->args[1];
+	uint64_t user = (uint64_t)call->args[1], size = (uint64_t)call->args[2];
+	struct span *type = call_add_span(call, user, 8, SPAN_FIXED, NULL);
+	struct span *text = call_add_span(call, user + 8, size, SPAN_RESULT, NULL);
+	uint8_t *scratch = NULL;
 
-	(void) call_add_span(call, user, 8, SPAN_FIXED, NULL);
-	(void) call_add_span(call, user + 8, (uint64_t)call->args[2], SPAN_RESULT, NULL);
+	/* One piece of scratch for both. Where it doesn't do, the kernel writes at once. */
+	if (!agent_replays() && type && size < MSG_SCRATCH_MAX && user_writable(user, 8 + size))
+		scratch = call_scratch(thread, 8 + size);
+	if (scratch) {
+		type->scratch = (uint64_t)scratch;
+		if (text)
+			text->scratch = (uint64_t)scratch + 8;
+		call->kernel_args[1] = (long)scratch;
+	}
 	call_perform(thread, call);
 }
 
@@ -221,36 +133,199 @@ static void sys_capget(struct thread *thread, struct call *call)
 
 static void sys_get_mempolicy(struct thread *thread, struct call *call)
 {
+	uint64_t bits = MIN((uint64_t)call->args[2] - 1, 1u << 16);
+
 	(void) call_add_span(call, (uint64_t)call->args[0], 4, SPAN_FIXED, NULL);
-	(void) call_add_span(call, (uint64_t)call->args[1],
-			     (MIN((uint64_t)call->args[2], 1u << 16) + 63) / 64 * 8, SPAN_FIXED, NULL);
+	(void) call_add_span(call, (uint64_t)call->args[1], (bits + 63) / 64 * 8, SPAN_FIXED, NULL);
 	call_perform(thread, call);
 }
 
+/* Both are written, too, when the handle has no room. */
 static void sys_name_to_handle_at(struct thread *thread, struct call *call)
 {
+	enum { UNIQUE_MOUNT_ID = 1 };
 	uint32_t bytes = 0;
 
 	(void) copy_from_user(&bytes, (uint64_t)call->args[2], sizeof(bytes));
 	(void) call_add_span(call, (uint64_t)call->args[2], 8 + (uint64_t)MIN(bytes, 128u), SPAN_ALWAYS,
-			     NULL);
+			     (uint64_t *)&call->kernel_args[2]);
+	(void) call_add_span(call, (uint64_t)call->args[3], call->args[4] & UNIQUE_MOUNT_ID ? 8 : 4,
+			     SPAN_ALWAYS, (uint64_t *)&call->kernel_args[3]);
 	call_perform(thread, call);
+}
+
+/* An argument that is written by the result, or not at all if that is more than its length. */
+static void add_whole_result(struct call *call, int argument, uint64_t len)
+{
+	struct span *span = call_add_span(call, (uint64_t)call->args[argument], len, SPAN_RESULT,
+					  (uint64_t *)&call->kernel_args[argument]);
+
+	if (span)
+		span->carry_in = true;
 }
 
 static void sys_keyctl(struct thread *thread, struct call *call)
 {
-	enum { DESCRIBE = 6, READ = 11, GET_SECURITY = 17, LAST_PLAIN = 22 };
+	enum { DESCRIBE = 6, READ = 11, GET_SECURITY = 17, DH_COMPUTE = 23, PKEY_QUERY = 24,
+	       PKEY_ENCRYPT = 25, PKEY_SIGN = 27, CAPABILITIES = 31, LAST_KNOWN = 32,
+	       QUERY_LEN = 56 };
+	struct {
+		uint32_t key, in_len, out_len;
+	} params = { 0 };
+	uint32_t operation = (uint32_t)call->args[0];
 
-	if (call->args[0] > LAST_PLAIN) {
-		note_refused(NR_keyctl);
-		call->result = -EOPNOTSUPP_;
-		call_finish(thread, call);
+	if (operation > LAST_KNOWN) {
+		refuse_with(thread, call, EOPNOTSUPP_);
 		return;
 	}
-	if (call->args[0] == DESCRIBE || call->args[0] == READ || call->args[0] == GET_SECURITY)
-		(void) call_add_span(call, (uint64_t)call->args[2], (uint64_t)call->args[3], SPAN_RESULT,
-				     NULL);
+	if (operation == DESCRIBE || operation == READ || operation == GET_SECURITY ||
+	    operation == DH_COMPUTE) {
+		add_whole_result(call, 2, (uint64_t)call->args[3]);
+	} else if (operation == CAPABILITIES) {
+		add_whole_result(call, 1, (uint64_t)call->args[2]);
+	} else if (operation == PKEY_QUERY) {
+		(void) call_add_span(call, (uint64_t)call->args[4], QUERY_LEN, SPAN_FIXED,
+				     (uint64_t *)&call->kernel_args[4]);
+	} else if (operation >= PKEY_ENCRYPT && operation <= PKEY_SIGN) {
+		(void) copy_from_user(&params, (uint64_t)call->args[1], sizeof(params));
+		add_whole_result(call, 4, params.out_len);
+	}
 	call_perform(thread, call);
+}
+
+/* What a command of quotactl(2) writes. */
+static uint32_t quota_output(uint32_t command)
+{
+	enum { GETFMT = 0x800004, GETINFO = 0x800005, GETQUOTA = 0x800007, GETNEXTQUOTA = 0x800009,
+	       XGETQUOTA = 0x5803, XGETQSTAT = 0x5805, XGETQSTATV = 0x5808, XGETNEXTQUOTA = 0x5809 };
+
+	switch (command >> 8) {
+	case GETFMT:
+		return 4;
+	case GETINFO:
+		return 24;
+	case GETQUOTA: case GETNEXTQUOTA:
+		return 72;
+	case XGETQUOTA: case XGETNEXTQUOTA:
+		return 112;
+	case XGETQSTAT:
+		return 80;
+	case XGETQSTATV:
+		return 160;
+	default:
+		return 0;
+	}
+}
+
+static void sys_quotactl(struct thread *thread, struct call *call)
+{
+	uint32_t size = quota_output((uint32_t)call->args[call->nr == NR_quotactl_fd]);
+
+	if (size)
+		(void) call_add_span(call, (uint64_t)call->args[3], size, SPAN_FIXED,
+				     (uint64_t *)&call->kernel_args[3]);
+	call_perform(thread, call);
+}
+
+/* The structure of the fifth argument says where the value goes. */
+static void sys_getxattrat(struct thread *thread, struct call *call)
+{
+	struct xattr_args {
+		uint64_t value;
+		uint32_t size, flags;
+	} *copy = call_scratch(thread, sizeof(*copy));
+	bool plain = call->args[5] == sizeof(*copy);
+
+	if (copy && copy_from_user(copy, (uint64_t)call->args[4], sizeof(*copy))) {
+		(void) call_add_span(call, copy->value, copy->size, SPAN_RESULT,
+				     plain ? &copy->value : NULL);
+		if (plain)
+			call->kernel_args[4] = (long)copy;
+		else
+			call->yields = false;	/* the kernel follows the program's own pointer */
+	}
+	call_perform(thread, call);
+}
+
+/* Is it our own process, or one of its threads? */
+static bool is_ours(const struct thread *thread, long pid)
+{
+	if (pid == (long)thread->tgid)
+		return true;
+	for (uint32_t i = 0; i < process()->n_slots_mapped; i++)
+		if (slot_thread(i)->state != THREAD_ENDED && pid == (long)slot_thread(i)->tid)
+			return true;
+	return false;
+}
+
+/* Into our own memory it is written in replay, too. */
+static void sys_process_vm_writev(struct thread *thread, struct call *call)
+{
+	enum { MAX_REMOTE = 1024 };
+	uint64_t n = (uint64_t)call->args[4], pair[2];
+
+	if (is_ours(thread, call->args[0]) && n && n <= MAX_REMOTE) {
+		call->yields = false;
+		call->spans = call_scratch(thread, n * sizeof(struct span));
+		call->max_spans = call->spans ? (uint32_t)n : 0;
+		for (uint64_t i = 0; i < n; i++)
+			if (copy_from_user(pair, (uint64_t)call->args[3] + i * 16, sizeof(pair)))
+				(void) call_add_span(call, pair[0], pair[1], SPAN_RESULT, NULL);
+	}
+	call_perform(thread, call);
+}
+
+/* Kernels before 6.13 let it only speed things up, of our own memory too. */
+static void sys_process_madvise(struct thread *thread, struct call *call)
+{
+	enum { WILLNEED = 3, COLD = 20, PAGEOUT = 21, COLLAPSE = 25 };
+	long advice = call->args[3];
+
+	if (advice != WILLNEED && advice != COLD && advice != PAGEOUT && advice != COLLAPSE) {
+		refuse_with(thread, call, EINVAL_);
+		return;
+	}
+	call_perform(thread, call);
+}
+
+/* What is ours must stay as it can be changed. */
+static void sys_mseal(struct thread *thread, struct call *call)
+{
+	if (range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1])) {
+		refuse_with(thread, call, ENOMEM_);
+		return;
+	}
+	call_perform(thread, call);
+}
+
+/* TCP_ZEROCOPY_RECEIVE would map the kernel's pages into the program. */
+static void sys_getsockopt(struct thread *thread, struct call *call)
+{
+	enum { SOL_TCP_ = 6, ZEROCOPY_RECEIVE = 35 };
+
+	if (call->args[1] == SOL_TCP_ && call->args[2] == ZEROCOPY_RECEIVE) {
+		refuse_with(thread, call, ENOPROTOOPT_);
+		return;
+	}
+	call_perform(thread, call);
+}
+
+/* Replacing a table of packet filter rules writes the old ones' counters. */
+static void add_counters(struct call *call)
+{
+	enum { SOL_IP_ = 0, SOL_IPV6_ = 41, IPT_SET_REPLACE = 64, ARPT_SET_REPLACE = 96 };
+	long level = call->args[1], option = call->args[2];
+	uint64_t at = (uint64_t)call->args[3], counters;
+	uint32_t n;
+
+	if ((level == SOL_IP_ || level == SOL_IPV6_) && option == IPT_SET_REPLACE)
+		at += 84;
+	else if (level == SOL_IP_ && option == ARPT_SET_REPLACE)
+		at += 68;
+	else
+		return;
+	if (copy_from_user(&n, at, sizeof(n)) && copy_from_user(&counters, at + 4, sizeof(counters)))
+		(void) call_add_span(call, counters, (uint64_t)n * 16, SPAN_FIXED, NULL);
 }
 
 /* Options by which the kernel would share memory with the program. */
@@ -263,12 +338,11 @@ static void sys_setsockopt(struct thread *thread, struct call *call)
 	if ((level == SOL_PACKET_ && (option == PACKET_RX_RING || option == PACKET_TX_RING)) ||
 	    (level == SOL_NETLINK_ && (option == NETLINK_RX_RING || option == NETLINK_TX_RING)) ||
 	    level == SOL_XDP_) {
-		note_refused(NR_setsockopt);
-		call->result = -ENOPROTOOPT_;
-		call_finish(thread, call);
+		refuse_with(thread, call, ENOPROTOOPT_);
 		return;
 	}
 	call->yields = false;
+	add_counters(call);
 	call_perform(thread, call);
 }
 
@@ -303,13 +377,6 @@ static void sys_vmsplice(struct thread *thread, struct call *call)
 		}
 	}
 	call_perform(thread, call);
-}
-
-static void refuse_with(struct thread *thread, struct call *call, long error)
-{
-	note_refused(call->nr);
-	call->result = -error;
-	call_finish(thread, call);
 }
 
 void sys_misc(struct thread *thread, struct call *call)
@@ -351,7 +418,27 @@ void sys_misc(struct thread *thread, struct call *call)
 	case NR_setsockopt:
 		sys_setsockopt(thread, call);
 		break;
+	case NR_getsockopt:
+		sys_getsockopt(thread, call);
+		break;
+	case NR_quotactl: case NR_quotactl_fd:
+		sys_quotactl(thread, call);
+		break;
+	case NR_getxattrat:
+		sys_getxattrat(thread, call);
+		break;
+	case NR_process_vm_writev:
+		sys_process_vm_writev(thread, call);
+		break;
+	case NR_process_madvise:
+		sys_process_madvise(thread, call);
+		break;
+	case NR_mseal:
+		sys_mseal(thread, call);
+		break;
 	default:
-		refuse_with(thread, call, EPERM_);	/* bpf, quotactl */
+		/* restart_syscall: nothing of the program's is there to be gone on with. */
+		call->result = -EINTR_;
+		call_finish(thread, call);
 	}
 }

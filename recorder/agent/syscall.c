@@ -2,15 +2,25 @@
 /* syscall - a thread stands at a system call: what must be done first, and who does it */
 #include "recorder/agent/agent.h"
 
-void note_refused(long nr)
+static void note(uint32_t value)
 {
-	uint32_t *refused = shared()->refused, value = (uint32_t)nr + 1;
+	uint32_t *refused = shared()->refused;
 
 	for (unsigned i = 0; i < sizeof(shared()->refused) / sizeof(*refused); i++) {
 		if (load_relaxed(&refused[i]) == value ||
 		    compare_exchange(&refused[i], 0, value))
 			return;
 	}
+}
+
+void note_refused(long nr)
+{
+	note((uint32_t)nr + 1);
+}
+
+void note_unknown(long nr)
+{
+	note(((uint32_t)nr + 1) | NOTED_UNKNOWN);
 }
 
 static void sys_refused(struct thread *thread, struct call *call)
@@ -81,10 +91,10 @@ static void sys_code(struct thread *thread, struct call *call)
 	case NR_epoll_pwait: case NR_epoll_pwait2:
 		sys_wait_signal(thread, call);
 		break;
-	case NR_sendmsg: case NR_recvmsg: case NR_sendmmsg: case NR_recvmmsg:
+	case NR_sendmsg: case NR_recvmsg: case NR_sendmmsg: case NR_recvmmsg: case NR_recvfrom:
 		sys_message(thread, call);
 		break;
-	case NR_open: case NR_openat:
+	case NR_open: case NR_openat: case NR_openat2:
 		sys_open(thread, call);
 		break;
 	case NR_ioctl:
