@@ -404,7 +404,7 @@ static void sys_madvise(struct thread *thread, struct call *call)
 		note_refused(NR_madvise);
 	}
 	call_finish(thread, call);
-	if (agent_replays() && advice_matters(advice) && !ours)
+	if (agent_replays() && advice_matters(advice) && !ours && call->result != -EPERM_)
 		(void) agent_call(NR_madvise, call->args[0], call->args[1], advice, 0, 0, 0);
 }
 

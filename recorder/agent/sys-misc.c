@@ -258,13 +258,20 @@ static bool is_ours(const struct thread *thread, long pid)
 	return false;
 }
 
-/* Into our own memory it is written in replay, too. */
+/*
+ * Into our own memory it is written in replay, too. Another process, which may be recorded,
+ * would change at no place of its log.
+ */
 static void sys_process_vm_writev(struct thread *thread, struct call *call)
 {
 	enum { MAX_REMOTE = 1024 };
 	uint64_t n = (uint64_t)call->args[4], pair[2];
 
-	if (is_ours(thread, call->args[0]) && n && n <= MAX_REMOTE) {
+	if (!is_ours(thread, call->args[0])) {
+		refuse_with(thread, call, EPERM_);
+		return;
+	}
+	if (n && n <= MAX_REMOTE) {
 		call->yields = false;
 		call->spans = call_scratch(thread, n * sizeof(struct span));
 		call->max_spans = call->spans ? (uint32_t)n : 0;

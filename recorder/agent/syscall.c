@@ -46,6 +46,9 @@ static void sys_perform(struct thread *thread, struct call *call)
 		sites_forget((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	if (call->nr == NR_mprotect && (call->args[2] & PROT_EXEC_) && call->result == 0)
 		shared()->code_made = 1;
+	/* Sealed memory, or a filter: nothing was done, and here nothing would prevent it. */
+	if (call->result == -EPERM_)
+		return;
 	recorded = call->result;
 	/* Replay maps all files writable: up to the one that wasn't. */
 	if (agent_replays() && call->nr == NR_mprotect && recorded == -EACCES_)
