@@ -11,7 +11,9 @@
 
 #define N_SYSCALLS 471
 
-enum sys_mode { SYS_NONE, SYS_EMULATE, SYS_PERFORM, SYS_CODE, SYS_REFUSE };
+enum sys_mode {
+	SYS_NONE, SYS_EMULATE, SYS_PERFORM, SYS_CODE, SYS_REDO, SYS_AGENT, SYS_REFUSE,
+};
 
 enum sysarg_kind {
 	/* values; the kind is how to print them */
