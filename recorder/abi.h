@@ -445,6 +445,7 @@ struct thread {
 	int32_t timer;
 	uint32_t in_program_call; /* the gate's call is the program's: signals give it up */
 	uint32_t handlers;	/* index of its table in agent_process */
+	uint32_t filter;	/* index + 1 of the newest that it is under, or 0 */
 	uint64_t scratch_used, big_scratch_used;
 	uint64_t big_scratch_len;	/* mapped so far */
 	uint32_t entry_check;	/* of the system call that it stands at */
@@ -516,6 +517,18 @@ struct mapped_range {
 /* The kernel's NR_CPUS can't be more. */
 #define MAX_CPUS 8192
 
+/*
+ * Seccomp filters that the program has installed: each judges together with those that its
+ * thread had before. The agent asks them about the calls that never reach the kernel.
+ */
+struct agent_filter {
+	uint32_t previous;	/* index + 1, or 0 */
+	uint32_t first, len;	/* its instructions */
+};
+
+#define MAX_FILTERS 32
+#define MAX_FILTER_INSTRUCTIONS 8192
+
 struct agent_process {
 	uint64_t n_slots_mapped;
 	uint64_t brk_start, brk;	/* as the program sees it */
@@ -548,5 +561,8 @@ struct agent_process {
 	uint32_t has_changing;		/* mappings of files that change exist */
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
+	uint32_t n_filters, n_filter_instructions;
+	struct agent_filter filters[MAX_FILTERS];
+	uint64_t filter_instructions[MAX_FILTER_INSTRUCTIONS]; /* struct sock_filter */
 };
 static_assert(sizeof(struct agent_process) <= AGENT_SLOTS - AGENT_PROCESS, "the arena's first part");

@@ -22,6 +22,15 @@
 uint32_t filter_run(const struct sock_filter *program, size_t len, const struct seccomp_data *data);
 
 /*
+ * Would one filter let the agent work? Returns 0, or the number of the first system call that
+ * it forbids (none that the agent needs has number 0). Clears what of @extras wouldn't pass.
+ * This and filter_run() are the agent's, too: nothing of libc is in there.
+ */
+struct filter_extras;
+int filter_check_one(const struct sock_filter *program, size_t len, uint64_t gate,
+		     struct filter_extras *extras);
+
+/*
  * Checks the filters of @pid, which is stopped under ptrace. Returns 0 if the agent can
  * work there; > 0, the number of a system call, if a filter would not let it through;
  * -EACCES if the filters can't be read (that takes CAP_SYS_ADMIN); another negative errno.

@@ -542,6 +542,13 @@ void sys_execve(struct thread *thread, struct call *call);
 void sys_exit(struct thread *thread, struct call *call);
 void sys_exit_group(struct thread *thread, struct call *call);
 void sys_thread(struct thread *thread, struct call *call);
+/* seccomp(2), and prctl(2) where it does the same. */
+void sys_filter_install(struct thread *thread, struct call *call);
+/*
+ * A filter of the program's says no to @call, and what that means has been done. May not
+ * return: the thread, or the process, may have to die. Baton.
+ */
+bool filter_stops(struct thread *thread, struct call *call);
 void sys_signal(struct thread *thread, struct call *call);
 void sys_wait_signal(struct thread *thread, struct call *call);
 void sys_rt_sigreturn(struct thread *thread, struct call *call);
@@ -605,6 +612,11 @@ void signal_force_segv(struct thread *thread, int signal);
 void signal_arm_timer(struct thread *thread);
 /* The thread ends: its timer, which the process would keep, does so too. */
 void signal_timer_end(struct thread *thread);
+/*
+ * A signal of the kernel's that can't be blocked nor ignored, behind the present call, which
+ * has its result; @kills: nor handled. Recording, baton, signals kept out.
+ */
+void signal_force(struct thread *thread, const struct siginfo *info, bool kills);
 /* In replay: the next event is an EVENT_SIGNAL or EVENT_FATAL of this thread. */
 void signal_replay(struct thread *thread);
 /*

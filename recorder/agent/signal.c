@@ -239,7 +239,10 @@ __attribute__((noreturn)) static void die(struct thread *thread, int signal,
 	if (at != EVENT_AT_FAULT) {
 		context->mask = ~signal_bit(signal);
 		set_kernel_mask(~UINT64_C(0));
-		(void) agent_syscall(NR_rt_tgsigqueueinfo, thread->tgid, thread->tid, signal, info);
+		/* A filter of the program's may forbid it. It must end all the same. */
+		if (agent_syscall(NR_rt_tgsigqueueinfo, thread->tgid, thread->tid, signal, info) < 0 &&
+		    agent_syscall(NR_tgkill, thread->tgid, thread->tid, signal) < 0)
+			(void) agent_syscall(NR_exit_group, 128 + signal);
 	}
 	enter_frame(context, VDSO_ADDRESS(VDSO_gate_sigreturn));
 }
@@ -429,6 +432,17 @@ void signals_keep_out(struct thread *thread)
 		if (signal_deliver_pending(thread, EVENT_AT_ENTRY))
 			resume_program(thread);
 	}
+}
+
+void signal_force(struct thread *thread, const struct siginfo *info, bool kills)
+{
+	struct agent_disposition *d = disposition(thread, info->signo);
+
+	if (kills || d->handler == SIG_IGN_ || (thread->mask & signal_bit(info->signo)))
+		d->handler = SIG_DFL_;
+	thread->mask &= ~signal_bit(info->signo);
+	memcpy(thread->pending_info, info, sizeof(*info));
+	thread->pending = (uint32_t)info->signo;
 }
 
 /* -- arrival ---------------------------------------------------------------------------------- */

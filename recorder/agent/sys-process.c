@@ -78,6 +78,7 @@ static struct thread *prepare_child(struct thread *parent, const struct clone_re
 		return NULL;
 	child->is_vfork_child = !(request->flags & CLONE_THREAD_);
 	child->handlers = parent->handlers;
+	child->filter = parent->filter;
 	if (!(request->flags & CLONE_SIGHAND_)) {
 		child->handlers = copy_handlers(parent);
 		if (child->handlers == MAX_HANDLER_TABLES) {

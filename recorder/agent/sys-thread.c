@@ -16,8 +16,6 @@ enum {
 	PR_GET_AUXV_ = 0x41555856,
 	PR_SET_MM_START_BRK_ = 6, PR_SET_MM_BRK_ = 7, PR_SET_MM_MAP_ = 14, PR_SET_MM_MAP_SIZE_ = 15,
 	PR_SCHED_CORE_GET_ = 0,
-	SECCOMP_SET_MODE_STRICT_ = 0, SECCOMP_SET_MODE_FILTER_ = 1, SECCOMP_GET_ACTION_AVAIL_ = 2,
-	SECCOMP_GET_NOTIF_SIZES_ = 3,
 };
 
 /* User addresses end here without five-level paging, which nobody's TLS is beyond. */
@@ -99,31 +97,6 @@ static uint32_t prctl_output(long option)
 	}
 }
 
-/*
- * A filter of the program's own would judge the agent's calls too. A process with one
- * thread goes on natively from here; in one with several it can't be done at once.
- */
-static void install_filter(struct thread *thread, struct call *call)
-{
-	enum { PR_SYS_DISPATCH_OFF = 0 };
-
-	if (agent_replays() || !alone()) {
-		refuse(thread, call, EINVAL_);
-		return;
-	}
-	note_refused(NR_seccomp);
-	/* Nobody will look for these behind us. */
-	signals_keep_out(thread);
-	signal_timer_end(thread);
-	snapshot_end();
-	log_event(thread, EVENT_EXEC, 0, (unsigned)call->nr, call->check, 0);
-	go_pass();
-	(void) agent_syscall(NR_prctl, PR_SET_SYSCALL_USER_DISPATCH_, PR_SYS_DISPATCH_OFF, 0, 0, 0);
-	/* The program's call is made again, natively. */
-	context_of(thread)->regs[REG_RIP_] -= 2;
-	process_detach(thread);
-}
-
 /* What else is written, where that isn't the second argument. */
 static void add_prctl_outputs(struct call *call)
 {
@@ -158,28 +131,13 @@ static void sys_prctl(struct thread *thread, struct call *call)
 		answer(thread, call, thread->clear_tid);	/* the kernel has ours */
 		return;
 	case PR_SET_SECCOMP_:
-		install_filter(thread, call);
+		sys_filter_install(thread, call);
 		return;
 	case PR_SET_SYSCALL_USER_DISPATCH_: case PR_SET_TSC_:
 		refuse(thread, call, EINVAL_);
 		return;
 	}
 	add_prctl_outputs(call);
-	call_perform(thread, call);
-}
-
-static void sys_seccomp(struct thread *thread, struct call *call)
-{
-	switch (call->args[0]) {
-	case SECCOMP_GET_ACTION_AVAIL_:
-		break;
-	case SECCOMP_GET_NOTIF_SIZES_:
-		(void) call_add_span(call, (uint64_t)call->args[2], 6, SPAN_FIXED, NULL);
-		break;
-	default:
-		install_filter(thread, call);
-		return;
-	}
 	call_perform(thread, call);
 }
 
@@ -213,6 +171,6 @@ void sys_thread(struct thread *thread, struct call *call)
 		call_finish(thread, call);
 		break;
 	default:
-		sys_seccomp(thread, call);
+		sys_filter_install(thread, call);
 	}
 }

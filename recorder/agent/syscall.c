@@ -181,6 +181,7 @@ void syscall_dispatch(struct thread *thread)
 	} else {
 		attend_at_entry(thread);
 	}
-	make(thread, &call);
+	if (!thread->filter || !filter_stops(thread, &call))
+		make(thread, &call);
 	leave_call(thread);
 }
