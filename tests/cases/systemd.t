@@ -186,6 +186,39 @@ check "no variables" told ':/usr/local/bin/tell $WORD ${OF_ITS_OWN} $$WORD'
 check "another name" told '@/bin/bash other-name /usr/local/bin/tell x'
 check "prefixes" told '-+/usr/local/bin/tell x "-y" --'
 
+# -- units' filters --------------------------------------------------------------------------------
+
+# filtered NAME SETTING...: starts under those, makes children, crashes; the crash replays
+filtered()
+{
+	name=$1
+	shift
+	{
+		echo '[Service]'
+		echo 'ExecStart=/bin/sh -c "for i in 1 2 3; do cat /proc/self/status | grep -c Seccomp; done; kill -SEGV $$$$"'
+		printf '%s\n' "$@"
+	} >"$work/unit"
+	inside sh -c "cat >/etc/systemd/system/$name.service" <"$work/unit"
+	inside systemctl daemon-reload
+	ctl enable "$name" && inside systemctl start "$name" || return
+	crashed() { id=$(journal -o json MESSAGE_ID=$message_id SERVICE="$name" | jq -r .INCIDENT) && [ -n "$id" ]; }
+	within 20 crashed && inside timeout 120 "$ctl_path" replay --check "$id" >"$work/out" 2>&1
+	r=$?
+	[ $r -eq 0 ] || cat "$work/out"
+	ctl disable "$name"
+	return $r
+}
+check "SystemCallFilter= of what services do, the rest kills" \
+	filtered kills SystemCallFilter=@system-service
+check "SystemCallFilter= without privileges and resources, with an error" \
+	filtered fails SystemCallFilter=@system-service 'SystemCallFilter=~@privileged @resources' \
+	SystemCallErrorNumber=EPERM
+check "all that hardens by filters" \
+	filtered hard 'SystemCallFilter=~@mount @swap @reboot @raw-io @module @debug @cpu-emulation @obsolete @clock' \
+	SystemCallArchitectures=native MemoryDenyWriteExecute=yes RestrictRealtime=yes \
+	RestrictSUIDSGID=yes RestrictNamespaces=yes LockPersonality=yes ProtectClock=yes \
+	ProtectHostname=yes ProtectKernelLogs=yes ProtectKernelModules=yes NoNewPrivileges=yes
+
 inside sh -c 'cat >/etc/systemd/system/odd.service' <<'END'
 [Service]
 ExecStart=/bin/sleep 1000
