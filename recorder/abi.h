@@ -562,6 +562,8 @@ struct agent_process {
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 	uint32_t n_filters, n_filter_instructions;
+	uint32_t code_closed;		/* they forbid what changing code takes */
+	uint32_t reserved3;
 	struct agent_filter filters[MAX_FILTERS];
 	uint64_t filter_instructions[MAX_FILTER_INSTRUCTIONS]; /* struct sock_filter */
 };

@@ -81,6 +81,12 @@ static bool byte_is(uint64_t at, uint8_t byte)
 	return copy_from_user(&now, at, 1) && now == byte;
 }
 
+/* A filter that the program has installed since would kill us for trying. */
+static bool code_is_closed(void)
+{
+	return process()->code_closed && !agent_replays();
+}
+
 /*
  * Where it is allowed at all the kernel lets it be writable and executable at once; so
  * nothing is lost if it refuses.
@@ -89,7 +95,7 @@ static bool write_by_mprotect(uint64_t at, uint8_t byte)
 {
 	uint64_t page = ALIGN_DOWN(at, (uint64_t)PAGE);
 
-	if (agent_syscall(NR_mprotect, page, PAGE, PROT_RWX) < 0)
+	if (code_is_closed() || agent_syscall(NR_mprotect, page, PAGE, PROT_RWX) < 0)
 		return false;
 	(void) copy_to_user(at, &byte, 1);
 	(void) agent_syscall(NR_mprotect, page, PAGE, PROT_RX);
@@ -99,7 +105,7 @@ static bool write_by_mprotect(uint64_t at, uint8_t byte)
 /* Of the process itself; a thread's, because the first thread may have ended. */
 static int open_memory(void)
 {
-	if (agent_replays())	/* there are no files in a replay */
+	if (agent_replays() || code_is_closed())	/* there are no files in a replay */
 		return -1;
 	return (int)agent_syscall(NR_openat, AT_FDCWD_, "/proc/thread-self/mem", O_RDWR_CLOEXEC, 0);
 }
