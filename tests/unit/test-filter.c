@@ -93,6 +93,29 @@ static void rubbish(void **state)
 	assert_int_equal(filter_run(rows[0], 0, &data), SECCOMP_RET_KILL_PROCESS);
 }
 
+/* What the agent needs, and what it can do without. */
+static void needs(void **state)
+{
+	struct sock_filter row[] = {
+		LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
+		RETURN(SECCOMP_RET_KILL_PROCESS), RETURN(SECCOMP_RET_ALLOW),
+	};
+	struct filter_extras extras = { true, true, true };
+
+	(void) state;
+	assert_int_equal(filter_check_one(row, N(row), 0, &extras), SYS_memfd_create);
+	row[1].k = SYS_wait4;
+	row[2].k = SECCOMP_RET_ERRNO | 1;	/* may fail, and may not kill */
+	assert_int_equal(filter_check_one(row, N(row), 0, &extras), 0);
+	row[2].k = SECCOMP_RET_TRAP;
+	assert_int_equal(filter_check_one(row, N(row), 0, &extras), SYS_wait4);
+	assert_true(extras.change_code && extras.pin_cpu && extras.trap_tsc);
+	row[1].k = SYS_pwrite64;
+	assert_int_equal(filter_check_one(row, N(row), 0, &extras), 0);
+	assert_false(extras.change_code);
+	assert_true(extras.pin_cpu && extras.trap_tsc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +123,7 @@ int main(void)
 		cmocka_unit_test(arithmetic),
 		cmocka_unit_test(jumps),
 		cmocka_unit_test(rubbish),
+		cmocka_unit_test(needs),
 	};
 
 	return cmocka_run_group_tests_name("filter", tests, NULL, NULL);
