@@ -16,7 +16,8 @@
 #include "recorder/agent/agent.h"
 
 enum {
-	SYS_USER_DISPATCH = 2,	/* si_code of SIGSYS by dispatch */
+	SYS_SECCOMP_TRAP = 1,	/* si_code of SIGSYS by a filter, */
+	SYS_USER_DISPATCH = 2,	/* and by dispatch */
 	SI_USER = 0,
 	SI_QUEUE = -1,
 	SI_TIMER = -2,
@@ -536,6 +537,9 @@ static void program_signal(struct thread *thread, int signal, const struct sigin
 		return;
 	}
 	memcpy(thread->pending_info, info, sizeof(*info));
+	/* Trapped by a filter from before the exec: the program's call, not ours of it. */
+	if (signal == SIGSYS_ && info->code == SYS_SECCOMP_TRAP && thread->in_program_call)
+		((struct siginfo *)thread->pending_info)->call_addr = context_of(thread)->regs[REG_RIP_];
 	thread->pending = (uint32_t)signal;
 	/*
 	 * In the gate and not yet called, or about to be restarted by the kernel: the call
