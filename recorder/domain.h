@@ -173,7 +173,10 @@ pid_t domain_take_exec(struct domain *domain);
  */
 bool domain_exec_ready(struct domain *domain, pid_t tid, bool ready);
 
-/* Whether its last word was an exec: then it went on as an image that isn't recorded. */
+/*
+ * Whether its last word was an exec: then it went on as an image that isn't recorded. One that
+ * passes has installed a filter that the agent can't live under.
+ */
 bool domain_has_execed(const struct domain *domain);
 
 /* The injector has let go of @tid again, after an exec that failed. */

@@ -97,7 +97,8 @@ static void gone_silently(struct member *m)
 	struct trigger trigger = { .kind = "killed", .signal = SIGKILL, .pid = domain_pid(d) };
 	struct domain_status status;
 
-	if (domain_has_execed(d)) {
+	domain_get_status(d, &status);
+	if (domain_has_execed(d) && !status.passing) {
 		domain_finish(d, DOMAIN_EXECED);
 		recorder_native(r, domain_pid(d), "the injector did not come in time for its exec");
 		return;
@@ -218,8 +219,9 @@ void member_work(struct member *m)
 	if (news & DOMAIN_BROKEN)
 		log_error("the log of process %d makes no sense: recording of it is over", domain_pid(d));
 	if (news & DOMAIN_PASSES)
-		recorder_native(r, domain_pid(d), "recording stopped: it was stalled for longer than the policy's "
-				"bound");
+		recorder_native(r, domain_pid(d), domain_has_execed(d) ?
+				"recording stopped: it has installed a seccomp filter under which the agent can't be" :
+				"recording stopped: it was stalled for longer than the policy's bound");
 	if (news & DOMAIN_FORKS)
 		domain_make_spare(d, true);
 	if (news & DOMAIN_BORE)

@@ -226,6 +226,10 @@ void sys_filter_install(struct thread *thread, struct call *call)
 	bool by_prctl = call->nr == NR_prctl;
 	long mode = by_prctl ? call->args[1] - MODE_STRICT_ : call->args[0], flags = call->args[1];
 
+	if (agent_replays() && replay_next(thread)->kind == EVENT_EXEC) {
+		replay_done(thread);
+		(void) replay_next(thread);	/* nothing follows: it went on natively */
+	}
 	if (mode == SET_MODE_FILTER_ && (by_prctl || !(flags & FLAG_NEW_LISTENER_))) {
 		install(thread, call, (uint64_t)call->args[2], !by_prctl && (flags & FLAG_TSYNC_));
 		return;

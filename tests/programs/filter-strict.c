@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A filter that allows next to nothing: what is forbidden kills, and the program may live. */
-/* fails in replay: it goes on natively, and what there was before is not kept */
 #include <sys/wait.h>
 
 #include "filter.h"
