@@ -195,7 +195,7 @@ int domain_new(struct domain_env *env, uint32_t id, pid_t pid, const struct agen
 	if (!d)
 		return -ENOMEM;
 	d->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (d->pidfd < 0)
+	if (d->pidfd < 0 && errno != ESRCH)
 		return -errno;
 	r = domain_begin(d);
 	if (r < 0)

@@ -56,7 +56,8 @@ enum domain_end {
 
 /*
  * Begins to record process @pid with the agent's @config and shared memory @memfd (taken
- * over, also on failure). @env must outlive it.
+ * over, also on failure). @env must outlive it. The domain_pidfd() of one that has ended already
+ * is -1: what it has written is still to be drained.
  */
 int domain_new(struct domain_env *env, uint32_t id, pid_t pid, const struct agent_config *config,
 	       int memfd, struct domain **ret_domain);
@@ -81,8 +82,7 @@ struct domain_birth {
 bool domain_take_birth(struct domain *domain, struct domain_birth *ret_birth);
 
 /*
- * Begins to record it, with its memory (taken over, also on failure). Its domain_pidfd() is
- * -1 if it has ended already: what it has written is still to be drained.
+ * Begins to record it, with its memory (taken over, also on failure). domain_pidfd() as above.
  */
 int domain_new_child(const struct domain *parent, const struct domain_birth *birth, uint32_t id,
 		     struct domain **ret_domain);

@@ -150,6 +150,15 @@ static void exec_news(struct member *m, int news)
 		domain_exec_over(m->domain, tid);
 }
 
+/* One that has ended already is drained, and over. */
+static void begin_work(struct member *m)
+{
+	if (domain_pidfd(m->domain) < 0)
+		member_died(m);
+	else
+		member_work_soon(m);
+}
+
 /* Once is enough: it is the same memory that they pass on. */
 static void note_shared_memory(struct recorder *r)
 {
@@ -159,7 +168,6 @@ static void note_shared_memory(struct recorder *r)
 	r->shared_is_noted = true;
 }
 
-/* A child that has ended already is drained, and over. */
 static void birth(struct member *parent, struct domain_birth *birth)
 {
 	struct recorder *r = parent->recorder;
@@ -177,10 +185,7 @@ static void birth(struct member *parent, struct domain_birth *birth)
 	m->command = json_object_get(parent->command);
 	if (domain_shares_memory(parent->domain))
 		note_shared_memory(r);
-	if (domain_pidfd(d) < 0)
-		member_died(m);
-	else
-		member_work_soon(m);
+	begin_work(m);
 }
 
 void member_take_births(struct member *m)
@@ -329,5 +334,5 @@ void member_image_begins(struct recorder *r, const struct inject_message *messag
 		r->command = json_object_get(m->command);
 		recorder_tell_pid(r, "recording", message->pid, NULL);
 	}
-	member_work_soon(m);
+	begin_work(m);
 }
