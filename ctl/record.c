@@ -46,7 +46,7 @@ struct record {
 
 /* -- options ------------------------------------------------------------------------------------ */
 
-enum { OPT_POLICY = 1, OPT_WINDOW, OPT_RING, OPT_DIR, OPT_FREEZE_SIGNAL, OPT_SET };
+enum { OPT_POLICY = 1, OPT_WINDOW, OPT_RING, OPT_DIR, OPT_FREEZE_SIGNAL, OPT_CHAOS, OPT_SET };
 
 static const struct argp_option options[] = {
 	{ "policy", OPT_POLICY, "FILE", 0, "Take the policy from FILE, see blackbox-policy(5)", 0 },
@@ -55,6 +55,8 @@ static const struct argp_option options[] = {
 	{ "dir", OPT_DIR, "DIR", 0, "Keep ring and incidents in DIR", 0 },
 	{ "freeze-signal", OPT_FREEZE_SIGNAL, "SIG", 0,
 	  "Freeze the window each time the program gets SIG; it gets it all the same", 0 },
+	{ "chaos", OPT_CHAOS, "SEED", 0,
+	  "Interrupt threads at random and switch between them often, to find races", 0 },
 	{ "output", 'o', "FILE", 0, "Write the last window to FILE when the command ends", 0 },
 	{ "set", OPT_SET, "KEY=VALUE", 0, "Set a key of the policy", 0 },
 	{ 0 },
@@ -107,6 +109,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_FREEZE_SIGNAL:
 		add_freeze_signal(state, r, arg);
+		break;
+	case OPT_CHAOS:
+		set_key(state, r, "chaos", arg);
 		break;
 	case OPT_SET:
 		set_pair(state, r, arg);

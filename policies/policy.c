@@ -44,6 +44,8 @@ const struct policy_key policy_keys[] = {
 	  .initial = "50", .min = "1", .max = "90" },
 	{ "log-buffer", PLACE_EVERY, &policy_type_power_of_two, FIELD(log_buffer_bytes),
 	  .initial = "8M", .min = "64K", .max = "1G" },
+	{ "chaos", PLACE_EVERY, &policy_type_count, FIELD(chaos_seed),
+	  .initial = "none", .min = "1", .word = "none" },
 	{ "state-dir", PLACE_TOP, &policy_type_path, SET_FIELD(state_dir),
 	  .of_set = true, .initial = STATEDIR },
 	{ "services", PLACE_TOP, &policy_type_services, SET_FIELD(services), .of_set = true },

@@ -46,6 +46,7 @@ struct policy {
 	unsigned keep_incidents; /* retention: how many */
 	unsigned incidents_percent; /* retention: their share of the ring, in per cent */
 	uint64_t log_buffer_bytes; /* memory between the service and the recorder, power of two */
+	uint64_t chaos_seed;	/* of chaos in scheduling; 0: none */
 };
 
 /* Where a policy is wrong: "FILE:LINE:COLUMN: what is wrong", for people. */

@@ -108,6 +108,7 @@ struct agent_config {
 	uint32_t reserved;
 	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
 	uint64_t freeze_signals; /* bit N-1: freeze when the program gets signal N */
+	uint64_t chaos_seed;	/* agent/chaos.c; 0: no chaos */
 };
 
 #define AGENT_CONFIG_MAGIC UINT64_C(0x6769666e6f636262)
@@ -454,6 +455,9 @@ struct thread {
 	uint32_t stepping;	/* replay: the system call under way is a debugger's step */
 	uint32_t watch_hit;	/* replay: the agent itself has touched what is watched */
 	uint32_t is_leader;	/* replay: the process's first */
+	uint32_t waits_for_baton; /* whoever holds the baton may hand it to this thread */
+	uint32_t reserved2;
+	uint64_t chaos;		/* random state; 0: not begun */
 };
 
 #define THREAD_CANARY UINT64_C(0x7972616e61634242)

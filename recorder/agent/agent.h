@@ -319,6 +319,8 @@ void baton_acquire(struct thread *thread);	/* entered -> baton */
 void baton_release(struct thread *thread);	/* baton -> entered */
 /* Lets who has waited too long have it first. Baton. */
 void baton_yield(struct thread *thread);
+/* Lets this one have it first: it waits for the baton. Baton. */
+void baton_hand_over(struct thread *thread, uint32_t slot);
 bool alone(void);	/* the domain has one thread */
 
 /* The mode becomes MODE_PASS: the service goes on, unrecorded. Any context. */
@@ -336,6 +338,28 @@ void wake_recorder(void);
  * against the service's stall budget. Returns whether it did. Any context.
  */
 bool wait_for_recorder(uint32_t *word, uint32_t value, uint64_t bound_ns);
+
+/* -- chaos.c: what the kernel could do, more often than it does ------------------------------ */
+
+static inline bool chaos(void)
+{
+	return agent_config.chaos_seed && !agent_replays();
+}
+
+/* The same, and there is something to record. */
+static inline bool chaos_reigns(void)
+{
+	return chaos() && !passing();
+}
+
+/* Once in @one_in; never without chaos. Any context, of this thread. */
+bool chaos_strikes(struct thread *thread, unsigned one_in);
+/* How long a thread computes before it is interrupted, or waits before it asks. */
+uint64_t chaos_delay_ns(struct thread *thread);
+/* A thread that waits for the baton, or -1. Baton. */
+int chaos_waiter(struct thread *thread);
+/* Lets another have the baton first, or not. Baton. */
+void chaos_yield(struct thread *thread);
 
 /* -- log.c: writing events. Baton. ---------------------------------------------------- */
 

@@ -79,11 +79,14 @@ static void ask_for_baton(uint32_t me, uint32_t value, uint64_t waited)
 		kick(holder - 1);
 }
 
-static void baton_acquire_slowly(uint32_t me)
+static void baton_acquire_slowly(struct thread *thread)
 {
 	struct agent_shared *s = shared();
-	uint64_t slice = agent_config.slice_ns, since = monotonic_ns(), waited;
+	uint64_t slice = chaos() ? chaos_delay_ns(thread) : agent_config.slice_ns;
+	uint64_t since = monotonic_ns(), waited;
+	uint32_t me = thread->slot + 1;
 
+	store_release(&thread->waits_for_baton, 1);
 	while (!passing()) {
 		uint32_t value = load_acquire(&s->baton);
 
@@ -104,6 +107,7 @@ static void baton_acquire_slowly(uint32_t me)
 		if (waited >= slice)
 			ask_for_baton(me, load_acquire(&s->baton), waited);
 	}
+	store_release(&thread->waits_for_baton, 0);
 	(void) compare_exchange(&s->want, me, 0);
 }
 
@@ -119,16 +123,29 @@ void baton_acquire(struct thread *thread)
 			return;
 		cpu_relax();
 	}
-	baton_acquire_slowly(me);
+	baton_acquire_slowly(thread);
+}
+
+/* To a thread that waits for it. Baton. */
+static void give(uint32_t who)
+{
+	struct agent_shared *s = shared();
+
+	(void) exchange(&s->baton, who | BATON_SLEEPERS);
+	futex_wake(&s->baton, INT32_MAX);
 }
 
 void baton_release(struct thread *thread)
 {
 	struct agent_shared *s = shared();
+	int waiter;
 
-	(void) thread;
 	if (passing())
 		return;
+	if (chaos_strikes(thread, 2) && (waiter = chaos_waiter(thread)) >= 0) {
+		give((uint32_t)waiter + 1);
+		return;
+	}
 	if (exchange(&s->baton, 0) & BATON_SLEEPERS)
 		futex_wake(&s->baton, 1);
 }
@@ -143,8 +160,12 @@ void baton_yield(struct thread *thread)
 	if (passing() || who == 0 || who > MAX_THREADS || who == thread->slot + 1 ||
 	    holder_is_dead(who))
 		return;
-	(void) exchange(&s->baton, who | BATON_SLEEPERS);
-	futex_wake(&s->baton, INT32_MAX);
+	baton_hand_over(thread, who - 1);
+}
+
+void baton_hand_over(struct thread *thread, uint32_t slot)
+{
+	give(slot + 1);
 	baton_acquire(thread);
 }
 

@@ -466,7 +466,8 @@ void signal_arm_timer(struct thread *thread)
 		uint64_t value;
 		int32_t signo, notify, tid, pad[11];
 	} event = { KICK_MAGIC, KICK_SIGNAL, 4 /* SIGEV_THREAD_ID */, (int32_t)thread->tid, { 0 } };
-	struct timespec64 when[2] = { { 0, 0 }, { 0, TIMER_NS } };
+	int64_t ns = chaos() ? (int64_t)chaos_delay_ns(thread) : TIMER_NS;
+	struct timespec64 when[2] = { { 0, 0 }, { 0, ns } };
 
 	static_assert(sizeof(event) == 64, "kernel ABI");
 	if (!thread->has_timer &&
@@ -648,21 +649,27 @@ static bool in_vdso_function(const struct ucontext *context)
 	       VDSO_vdso_functions_end - VDSO_vdso_functions;
 }
 
-/* A computing thread is interrupted: somebody waits for it, or a signal does. */
-static void preempt(struct thread *thread, struct ucontext *context)
+/*
+ * A computing thread is interrupted: somebody waits for it, a signal does, or its time is up.
+ * A kick by its own timer may come while another thread's is still on the way.
+ */
+static void preempt(struct thread *thread, struct ucontext *context, bool by_timer)
 {
 	struct agent_shared *s = shared();
 	uint32_t attention = load_relaxed(&s->attention) & ~(uint32_t)ATTENTION_PASS;
 	struct event_async place;
 
-	if ((!attention && !thread->pending) || is_no_place(context) || in_vdso_function(context)) {
-		(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
-		if (thread->pending)
+	if ((!attention && !thread->pending && !chaos_reigns()) || is_no_place(context) ||
+	    in_vdso_function(context)) {
+		if (!by_timer)
+			(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
+		if (thread->pending || chaos_reigns())
 			signal_arm_timer(thread);
 		return;
 	}
-	(void) exchange(&slot_of(thread)->status, SLOT_AGENT);
-	thread->fs_base = read_fs_base();
+	if (!by_timer)
+		(void) exchange(&slot_of(thread)->status, SLOT_AGENT);
+	agent_enter(thread);
 	thread->frame = context;
 	thread->state = THREAD_PREEMPTED;
 	thread->has_call_mask = 0;
@@ -675,6 +682,7 @@ static void preempt(struct thread *thread, struct ucontext *context)
 	snapshot_attend(thread);
 	if (attention & ATTENTION_WANT)
 		baton_yield(thread);
+	chaos_yield(thread);
 	signals_strike(thread, EVENT_AT_ASYNC);
 	if (thread->state == THREAD_PREEMPTED)
 		log_event(thread, EVENT_RESUME, 0, 0, 0, 0);
@@ -705,19 +713,21 @@ static void replay_preempt(struct thread *thread)
 	resume_preempted(thread);
 }
 
-static void kicked(struct thread *thread, struct ucontext *context)
+static void kicked(struct thread *thread, struct ucontext *context, bool by_timer)
 {
 	if (!interrupted_agent(context)) {
 		if (agent_replays())
 			replay_kicked(thread, context);
 		else
-			preempt(thread, context);
+			preempt(thread, context, by_timer);
 		return;
 	}
-	thread->kick_seen = 1;
 	/* On its way out: whoever kicked will do so again. */
-	(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
-	if (thread->pending && thread->state == THREAD_RUNNING && !agent_replays())
+	if (!by_timer) {
+		thread->kick_seen = 1;
+		(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
+	}
+	if ((thread->pending || chaos_reigns()) && thread->state == THREAD_RUNNING && !agent_replays())
 		signal_arm_timer(thread);
 }
 
@@ -826,7 +836,7 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 		else
 			refuse_32_bit(context);
 	} else if (signal == KICK_SIGNAL && is_our_kick(info)) {
-		kicked(thread, context);
+		kicked(thread, context, info->code == SI_TIMER);
 	} else if ((SYNC_SIGNALS & signal_bit(signal)) && raised_by_kernel) {
 		if (interrupted_agent(context)) {
 			if (agent_replays() && signal == SIGTRAP_)
@@ -855,6 +865,6 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 		program_signal(thread, signal, info, context);
 		/* A kick may have found it pending. */
 		if (signal == KICK_SIGNAL && !agent_replays())
-			kicked(thread, context);
+			kicked(thread, context, false);
 	}
 }

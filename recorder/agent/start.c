@@ -353,9 +353,9 @@ void resume_program(struct thread *thread)
 	}
 	agent_leave(thread);
 	/* Since the last look. The handler of one that comes from here on does the same. */
-	if (thread->pending && !agent_replays()) {
+	if (thread->pending && !agent_replays())
 		context->mask = kernel_mask(thread);
+	if ((thread->pending && !agent_replays()) || chaos_reigns())
 		signal_arm_timer(thread);
-	}
 	enter_frame(context, VDSO_ADDRESS(VDSO_gate_sigreturn));
 }

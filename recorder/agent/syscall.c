@@ -153,6 +153,7 @@ static void attend_at_entry(struct thread *thread)
 		snapshot_attend(thread);
 	if (attention & ATTENTION_WANT)
 		baton_yield(thread);
+	chaos_yield(thread);
 	if (thread->pending)
 		signals_strike(thread, EVENT_AT_ENTRY);
 	/* A handler's frame was built. */

@@ -33,7 +33,7 @@ static bool begin_reading(struct thread *thread)
 	uint32_t was = exchange(&slot_of(thread)->status, SLOT_AGENT);
 
 	if (was == SLOT_USER && !load_relaxed(&shared()->attention) && !thread->pending &&
-	    log_has_room() && !process()->tsc_trapped)
+	    log_has_room() && !process()->tsc_trapped && !chaos_strikes(thread, 8))
 		return true;
 	store_release(&slot_of(thread)->status, was);
 	return false;

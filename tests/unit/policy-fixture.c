@@ -135,6 +135,11 @@ const struct value_row values[] = {
 	{ "log-buffer", "0", -ERANGE, 0, "\"0\" is too little: at least 64K" },
 	{ "log-buffer", "2G", -ERANGE, 0, "\"2G\" is too much: at most 1G" },
 	{ "log-buffer", "999999999T", -ERANGE, 0, "\"999999999T\" is out of range" },
+	{ "chaos", "1", 0, 1 },
+	{ "chaos", "18446744073709551615", 0, UINT64_MAX },
+	{ "chaos", "none", 0, 0 },
+	{ "chaos", "0", -ERANGE, 0, "\"0\" is too little: at least 1" },
+	{ "chaos", "x", -EINVAL, 0, "\"x\" is not a number (example: 5; or none)" },
 };
 
 const size_t n_values = N(values);

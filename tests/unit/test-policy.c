@@ -278,6 +278,7 @@ static void text_round_trip(void **state)
 		{ "stall", "0" },		  { "crash-hold", "none" },
 		{ "incidents-share", "90" },	  { "log-buffer", "64K" },
 		{ "instructions", "cpuid,vsyscall" },
+		{ "chaos", "7" },
 	};
 	autoclean(policy_deinit) struct policy from = { 0 }, to = { 0 };
 	(void) state;
@@ -298,6 +299,7 @@ static void text_round_trip(void **state)
 	assert_int_equal(to.incidents_percent, 90);
 	assert_int_equal(to.log_buffer_bytes, 65536);
 	assert_int_equal(to.instructions, INSTRUCTIONS_CPUID | INSTRUCTIONS_VSYSCALL);
+	assert_int_equal(to.chaos_seed, 7);
 	assert_int_equal(to.keep_incidents, from.keep_incidents);
 }
 
