@@ -71,11 +71,13 @@ static void gather_pointees(struct gathered *g, const uint64_t *regs)
 /* The first few are kept with their values: replay can compare those without a trap. */
 static void keep_operand(struct event_async *place, uint64_t address)
 {
+	uint8_t bytes[sizeof(uint64_t)];
 	uint64_t value;
 
 	if (place->n_operands == ASYNC_OPERANDS || range_is_ours(address, sizeof(value)) ||
-	    !copy_from_user(&value, address, sizeof(value)))
+	    read_program(bytes, address, sizeof(bytes)) != sizeof(bytes))
 		return;
+	memcpy(&value, bytes, sizeof(value));
 	for (uint32_t i = 0; i < place->n_operands; i++)
 		if (place->operands[i].address == address)
 			return;
