@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -25,10 +26,16 @@ struct info {
 };
 
 struct counts {
-	uint64_t events, covered_ns, threads, bytes;
+	uint64_t events, async, covered_ns, threads, bytes;
+	uint64_t *async_of;	/* each domain's, in the window's order */
 	unsigned snapshots;
 	bool cut;
 };
+
+static void counts_deinit(struct counts *counts)
+{
+	free(counts->async_of);
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -54,21 +61,30 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* -- counting ----------------------------------------------------------------------------------- */
 
+static void add_count(struct json_object *to, const char *key, uint64_t value)
+{
+	(void) json_object_object_add(to, key, json_object_new_uint64(value));
+}
+
 static int count_domain(struct window *window, const struct window_domain *d, struct counts *counts)
 {
+	uint64_t number;
 	struct event_reader *reader;
 	const struct event *event;
-	uint64_t number;
 	int r;
+
 
 	r = event_reader_open(window, d, d->begin_event, &reader);
 	if (r < 0)
 		return r;
-	while ((r = event_reader_next(reader, &event, &number)) == 0)
+	while ((r = event_reader_next(reader, &event, &number)) == 0) {
 		counts->events++;
+		counts->async_of[d - window->domains] += event->kind == EVENT_ASYNC;
+	}
 	if (r == EVENT_READER_CUT)
 		counts->cut = true;
 	(void) event_reader_close(reader);
+	counts->async += counts->async_of[d - window->domains];
 	for (size_t i = 0; i < d->n_snapshots; i++)
 		counts->snapshots += d->snapshots[i] <= d->end_event;
 	return r < 0 ? r : 0;
@@ -79,6 +95,9 @@ static int count(struct window *window, const char *path, struct counts *counts)
 	struct json_object *domains = json_list(window->manifest, "domains");
 	struct stat st;
 
+	counts->async_of = calloc(window->n_domains, sizeof(*counts->async_of));
+	if (window->n_domains && !counts->async_of)
+		return -ENOMEM;
 	for (size_t i = 0; i < window->n_domains; i++) {
 		int r = count_domain(window, &window->domains[i], counts);
 
@@ -95,11 +114,6 @@ static int count(struct window *window, const char *path, struct counts *counts)
 
 /* -- as JSON ---------------------------------------------------------------------------------------- */
 
-static void add_count(struct json_object *to, const char *key, uint64_t value)
-{
-	(void) json_object_object_add(to, key, json_object_new_uint64(value));
-}
-
 static struct json_object *manifest_domain(const struct window *window, uint32_t id)
 {
 	struct json_object *domains = json_list(window->manifest, "domains");
@@ -114,7 +128,7 @@ static struct json_object *manifest_domain(const struct window *window, uint32_t
 }
 
 /* In the order of their beginnings; one that has executed several programs is there with each. */
-static struct json_object *processes_json(const struct window *window)
+static struct json_object *processes_json(const struct window *window, const struct counts *counts)
 {
 	struct json_object *list = json_object_new_array();
 
@@ -127,6 +141,7 @@ static struct json_object *processes_json(const struct window *window)
 		json_copy_member(manifest_domain(window, d->id), "command", row);
 		(void) json_object_object_add(row, "exe", json_object_new_string(d->exe));
 		add_count(row, "events", d->end_event - d->begin_event);
+		add_count(row, "async_events", counts->async_of[i]);
 		(void) json_object_object_add(row, "end", json_object_new_string(d->end));
 		(void) json_object_array_add(list, row);
 	}
@@ -143,9 +158,10 @@ static struct json_object *info_json(const struct window *window, const struct c
 	(void) json_object_object_add(json, "window_seconds",
 				      json_object_new_double((double)counts->covered_ns / 1e9));
 	add_count(json, "events", counts->events);
+	add_count(json, "async_events", counts->async);
 	add_count(json, "snapshots", counts->snapshots);
 	add_count(json, "processes", window->n_domains);
-	(void) json_object_object_add(json, "process_list", processes_json(window));
+	(void) json_object_object_add(json, "process_list", processes_json(window, counts));
 	add_count(json, "threads", counts->threads);
 	add_count(json, "bytes", counts->bytes);
 	json_copy_member(window->manifest, "notes", json);
@@ -180,8 +196,10 @@ static void show_processes(struct json_object *list)
 	for (size_t i = 0; n > 1 && i < n && i < MAX_SHOWN; i++) {
 		struct json_object *row = json_object_array_get_idx(list, i);
 
-		(void) printf("           %" PRId64 " of %" PRId64 ", %" PRId64 " events, %s:", json_number(row, "pid"),
-			      json_number(row, "parent"), json_number(row, "events"), json_text(row, "end"));
+		(void) printf("           %" PRId64 " of %" PRId64 ", %" PRId64 " events, %" PRId64 " async, %s:",
+			      json_number(row, "pid"), json_number(row, "parent"),
+			      json_number(row, "events"), json_number(row, "async_events"),
+			      json_text(row, "end"));
 		show_command(json_list(row, "command"));
 	}
 	if (n > MAX_SHOWN)
@@ -207,6 +225,7 @@ static void show_text(struct json_object *json, const struct counts *counts)
 	(void) printf("processes  %" PRId64 ", with %" PRIu64 " threads\n", json_number(json, "processes"),
 		      counts->threads);
 	show_processes(json_list(json, "process_list"));
+	(void) printf("async      %" PRIu64 " events\n", counts->async);
 	(void) printf("size       %s\n", format_size(counts->bytes, size));
 	(void) printf("host       %s, Linux %s, %s\n", json_text(host, "name"), json_text(host, "kernel"),
 		      json_text(host, "cpu"));
@@ -216,7 +235,7 @@ static void show_text(struct json_object *json, const struct counts *counts)
 
 static int show(struct window *window, const char *path, bool as_json)
 {
-	struct counts counts = { 0 };
+	autoclean(counts_deinit) struct counts counts = { 0 };
 	struct json_object *json;
 	int r = count(window, path, &counts);
 

@@ -246,6 +246,9 @@ struct replay_command {
 	int64_t result;
 };
 
+/* What ends a repeated string instruction beside its count. */
+enum repeats_while { REPEATS_ALWAYS = 0, REPEATS_WHILE_EQUAL, REPEATS_WHILE_UNEQUAL };
+
 /* What replay looks for between two events; agent/place.c compares. */
 struct replay_search {
 	uint64_t address;	/* where the trap stands; 0: no search */
@@ -253,6 +256,15 @@ struct replay_search {
 	uint64_t arrivals;	/* counted by the agent */
 	uint64_t report_every;	/* STOP_ARRIVED after so many wrong arrivals; 0: never */
 	uint32_t active;	/* place is what is looked for */
+	uint32_t hardware;	/* a debug register stops there, no byte of the program's is changed */
+	/*
+	 * In the middle of a string instruction there is no trap: a copy repeats it as often as
+	 * it had been, up to a trap of its own.
+	 */
+	uint64_t partial;	/* the copy; 0: the place isn't at such an instruction */
+	uint64_t partial_end;	/* behind that trap */
+	uint64_t behind;	/* where to go on if the instruction ends there */
+	uint32_t repeats_while;	/* enum repeats_while */
 	uint32_t reserved;
 	struct event_async place;
 };

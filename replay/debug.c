@@ -131,6 +131,16 @@ int session_clear_breakpoint(struct session *s, uint64_t address)
 
 /* -- watchpoints ------------------------------------------------------------------------------------ */
 
+/* The search's debug register: the first that no watchpoint has, or the last. */
+static unsigned search_register(const struct session *s)
+{
+	unsigned i = 0;
+
+	while (i < MAX_WATCHES - 1 && s->watches[i].len)
+		i++;
+	return i;
+}
+
 /* Debug register 7: enable bit, kind and length of each of the four. */
 static unsigned long control_bits(const struct session *s)
 {
@@ -140,9 +150,12 @@ static unsigned long control_bits(const struct session *s)
 		const struct watch *w = &s->watches[i];
 		unsigned long len = w->len == 8 ? 2 : w->len - 1;
 
-		if (w->len)
+		if (w->len && !(s->search_breakpoint && i == search_register(s)))
 			bits |= 1ul << (2 * i) | ((unsigned long)w->kind | len << 2) << (16 + 4 * i);
 	}
+	/* Stopping at an instruction is kind 0, length 1. */
+	if (s->search_breakpoint)
+		bits |= 1ul << (2 * search_register(s));
 	return bits;
 }
 
@@ -157,6 +170,9 @@ static void arm_thread(struct session *s, pid_t tid)
 	for (unsigned i = 0; i < MAX_WATCHES; i++)
 		if (s->watches[i].len)
 			(void) ptrace(PTRACE_POKEUSER, tid, base + i * sizeof(long), s->watches[i].address);
+	if (s->search_breakpoint)
+		(void) ptrace(PTRACE_POKEUSER, tid, base + search_register(s) * sizeof(long),
+			      s->search_breakpoint);
 	(void) ptrace(PTRACE_POKEUSER, tid, base + 7 * sizeof(long), control_bits(s));
 }
 

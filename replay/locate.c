@@ -189,8 +189,7 @@ static bool is_displaceable(const struct instruction *in)
 	switch (in->decoded.mnemonic) {
 	case ZYDIS_MNEMONIC_SYSCALL: case ZYDIS_MNEMONIC_INT3: case ZYDIS_MNEMONIC_INT:
 	case ZYDIS_MNEMONIC_HLT: case ZYDIS_MNEMONIC_RDTSC: case ZYDIS_MNEMONIC_RDTSCP:
-	case ZYDIS_MNEMONIC_LOOP: case ZYDIS_MNEMONIC_LOOPE: case ZYDIS_MNEMONIC_LOOPNE:
-	case ZYDIS_MNEMONIC_JRCXZ: case ZYDIS_MNEMONIC_JECXZ: case ZYDIS_MNEMONIC_XBEGIN:
+	case ZYDIS_MNEMONIC_XBEGIN:
 		return false;
 	default:
 		/* A far call would leave the copy's address on the stack. */
@@ -333,6 +332,13 @@ static void emit_indirect_call(struct search *f, const struct instruction *in, u
 	emit_relative(f, f->pad + PAD_CALL_TARGET);
 }
 
+/* LOOP and JRCXZ have no long form. */
+static bool is_short_only(const struct instruction *in)
+{
+	return in->decoded.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && in->decoded.opcode >= 0xe0 &&
+	       in->decoded.opcode <= 0xe3;
+}
+
 static void emit_displaced(struct search *f, const struct instruction *in)
 {
 	uint64_t target = branch_target(in), next = in->address + in->decoded.length;
@@ -346,6 +352,12 @@ static void emit_displaced(struct search *f, const struct instruction *in)
 		return;
 	}
 	if (target && in->decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR) {
+		emit_jump(f, target);
+		return;
+	}
+	if (target && is_short_only(in)) {
+		emit(f, in->bytes, in->decoded.length - 1u);
+		EMIT(f, 2, 0xeb, JUMP_LEN);	/* to the long jump; past it */
 		emit_jump(f, target);
 		return;
 	}
@@ -435,6 +447,33 @@ static int write_bytes(struct session *s, uint64_t at, const void *bytes, size_t
 	return pwrite(s->mem, bytes, len, (off_t)at) == (ssize_t)len ? 0 : -EFAULT;
 }
 
+static bool is_repeated(const struct instruction *in)
+{
+	return in->decoded.attributes &
+	       (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
+}
+
+/* A string instruction once more, with a trap behind it: the agent lets it repeat a part. */
+static void emit_partial(struct search *f, struct replay_search *search)
+{
+	const struct instruction *in = &f->code[f->target];
+
+	search->partial = search->partial_end = search->behind = 0;
+	search->repeats_while = REPEATS_ALWAYS;
+	if (!is_repeated(in))
+		return;
+	if (in->decoded.attributes & ZYDIS_ATTRIB_HAS_REPE)
+		search->repeats_while = REPEATS_WHILE_EQUAL;
+	else if (in->decoded.attributes & ZYDIS_ATTRIB_HAS_REPNE)
+		search->repeats_while = REPEATS_WHILE_UNEQUAL;
+	search->partial = f->pad + f->len;
+	emit(f, in->bytes, in->decoded.length);
+	EMIT(f, 0xcc);
+	search->partial_end = f->pad + f->len;
+	search->behind = search->hardware ? in->address + in->decoded.length :
+					    search->out_of_line + in->decoded.length;
+}
+
 /* Fills the pad; says where the trap is and where the agent goes on after a false alarm. */
 static int write_pad(struct session *s, struct search *f)
 {
@@ -450,13 +489,14 @@ static int write_pad(struct session *s, struct search *f)
 			search->address = emit_check(f);
 			search->out_of_line = f->pad + f->len;
 		} else if (i == f->target) {
-			search->address = in->address;
+			search->address = search->hardware ? 0 : in->address;
 			search->out_of_line = in->twin;
 		}
 		emit_displaced(f, in);
 	}
 	f->jump_back = f->pad + f->len;
 	emit_jump(f, last->address + last->decoded.length);
+	emit_partial(f, search);
 	if (f->len > PAD_CONSTANTS)
 		return -ENOSPC;
 	return write_bytes(s, f->pad, f->bytes, sizeof(f->bytes));
@@ -535,6 +575,11 @@ static int patch(struct session *s, struct search *f)
 	uint8_t bytes[JUMP_LEN] = { 0xcc };
 	int32_t distance;
 
+	if (s->shared->search.hardware) {
+		s->search_breakpoint = f->code[f->target].address;
+		arm_watches(s);
+		return 0;
+	}
 	f->patched = f->code[f->jumps ? f->first : f->target].address;
 	f->saved_len = 1;
 	if (f->jumps) {
@@ -574,6 +619,11 @@ static void unpatch(struct session *s, struct search *f)
 {
 	static const uint8_t trap = 0xcc;
 
+	if (s->search_breakpoint) {
+		s->search_breakpoint = 0;
+		arm_watches(s);
+		return;
+	}
 	(void) write_bytes(s, f->patched, f->saved, f->saved_len);
 	for (size_t i = 0; i < s->n_breakpoints; i++)
 		if (s->breakpoints[i].address - f->patched < f->saved_len)
@@ -608,6 +658,22 @@ static void drop_watched_conditions(const struct session *s, struct search *f)
 	f->n_conditions = n;
 }
 
+/* Code that the program may write while the search is on must not have a trap in it. */
+static bool is_written(const struct session *s, uint64_t address)
+{
+	char path[64], line[512], mode[5];
+	autoclean(fclosep) FILE *file = NULL;
+	uint64_t start, end;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/maps", s->pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &start, &end, mode) == 3 &&
+		    address >= start && address < end)
+			return mode[1] == 'w' || mode[3] == 's';
+	return false;
+}
+
 /* Chooses where the trap stands, with the breakpoints as they are, and puts it there. */
 static int lay(struct session *s, struct search *f)
 {
@@ -615,7 +681,10 @@ static int lay(struct session *s, struct search *f)
 	int r;
 
 	drop_watched_conditions(s, f);
-	if ((s->stepping || !choose_place_for_jump(s, f)) && !prepare_trap_in_place(f))
+	search->hardware = is_written(s, f->place.regs[REG_RIP_]);
+	if (search->hardware)
+		(void) prepare_trap_in_place(f);
+	else if ((s->stepping || !choose_place_for_jump(s, f)) && !prepare_trap_in_place(f))
 		return -EOPNOTSUPP;
 	r = f->pad ? 0 : map_pad(s, f, f->place.regs[REG_RIP_]);
 	if (r == 0)
@@ -660,6 +729,8 @@ void locate_lift(struct session *s)
 	struct search *f = s->search;
 	struct thread_view view;
 
+	if (f && s->search_breakpoint)
+		unpatch(s, f);
 	if (!f || !f->patched)
 		return;
 	/* It doesn't stand between: nobody looks at it then. */
@@ -740,14 +811,32 @@ static bool already(const struct search *f, int reg, uint64_t address)
 	return false;
 }
 
+/* What a repeated string instruction changes while it lasts. */
+static bool counts_repetitions(int reg)
+{
+	return reg == REG_RCX_ || reg == REG_RSI_ || reg == REG_RDI_ || reg == REG_RAX_;
+}
+
+/* A compare in the process would read our bytes there. */
+static bool is_patched(const struct session *s, uint64_t address, unsigned len)
+{
+	const struct replay_patch *patches = s->shared->patches;
+
+	for (uint32_t i = 0; i < s->shared->n_patches && i < MAX_REPLAY_PATCHES; i++)
+		if (patches[i].address < address + len && address < patches[i].address + patches[i].len)
+			return true;
+	return false;
+}
+
 /* What tells this arrival from the place: a register first, then a memory operand. */
 static bool find_difference(struct session *s, struct search *f, const uint64_t *regs,
 			    struct condition *ret)
 {
+	bool in_repeated = is_repeated(&f->code[f->target]);
 	uint64_t value;
 
 	for (int i = 0; i < 16; i++)
-		if (regs[i] != f->place.regs[i] && !already(f, i, 0)) {
+		if (!(in_repeated && counts_repetitions(i)) && regs[i] != f->place.regs[i] && !already(f, i, 0)) {
 			*ret = (struct condition){ i, 0, f->place.regs[i] };
 			return true;
 		}
@@ -755,7 +844,8 @@ static bool find_difference(struct session *s, struct search *f, const uint64_t 
 		uint64_t address = f->place.operands[i].address;
 
 		if (session_read(s, address, &value, sizeof(value)) != sizeof(value) ||
-		    value == f->place.operands[i].value || already(f, -1, address) ||
+		    value == f->place.operands[i].value || already(f, -1, address) || in_repeated ||
+		    is_patched(s, address, sizeof(value)) ||
 		    is_access_watched(s, address, sizeof(value)))
 			continue;
 		*ret = (struct condition){ -1, address, f->place.operands[i].value };
@@ -789,7 +879,9 @@ void locate_end(struct session *s)
 
 	s->shared->search.active = 0;
 	s->shared->search.address = 0;
+	s->shared->search.partial = 0;
 	unpatch(s, f);
+	s->shared->search.hardware = 0;
 	(void) session_call(s, SYS_munmap, f->pad, PAD_LEN, 0, 0, 0, 0);
 	locate_free(s);
 	tell_patches(s);

@@ -84,6 +84,7 @@ struct session {
 	struct breakpoint *breakpoints;
 	size_t n_breakpoints;
 	struct watch watches[MAX_WATCHES];
+	uint64_t search_breakpoint;	/* a debug register's, for a search; 0: none */
 	enum session_trap trap;
 	uint64_t watch_address;
 	unsigned hits;		/* of debug register 6 */

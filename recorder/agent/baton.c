@@ -82,7 +82,7 @@ static void ask_for_baton(uint32_t me, uint32_t value, uint64_t waited)
 static void baton_acquire_slowly(struct thread *thread)
 {
 	struct agent_shared *s = shared();
-	uint64_t slice = chaos() ? chaos_delay_ns(thread) : agent_config.slice_ns;
+	uint64_t slice = chaos_strikes(thread, 4) ? chaos_delay_ns(thread) : agent_config.slice_ns;
 	uint64_t since = monotonic_ns(), waited;
 	uint32_t me = thread->slot + 1;
 
@@ -142,7 +142,7 @@ void baton_release(struct thread *thread)
 
 	if (passing())
 		return;
-	if (chaos_strikes(thread, 2) && (waiter = chaos_waiter(thread)) >= 0) {
+	if (chaos_strikes(thread, 8) && (waiter = chaos_waiter(thread)) >= 0) {
 		give((uint32_t)waiter + 1);
 		return;
 	}

@@ -63,7 +63,8 @@ void chaos_yield(struct thread *thread)
 {
 	int waiter;
 
-	if (passing() || !chaos_strikes(thread, 2))
+	/* All waiters wake up for it: where there are many, less often. */
+	if (passing() || !chaos_strikes(thread, 2 + (unsigned)process()->n_slots_mapped / 4))
 		return;
 	waiter = chaos_waiter(thread);
 	if (waiter >= 0)

@@ -11,7 +11,13 @@
 #include "recorder/agent/agent.h"
 #include "recorder/rebuild.h"
 
-enum { SPINS = 2000, REPLAY_FLAG_TRAP = 1 << 8 };
+enum {
+	SPINS = 2000,
+	TRAP_HWBKPT_ = 4,
+	REPLAY_FLAG_TRAP = 1 << 8,
+	FLAG_ZERO = 1 << 6,
+	FLAGS_OF_RESULT = 0x8d5,	/* carry, parity, adjust, zero, sign, overflow */
+};
 
 static const struct event *event_at(uint64_t position)
 {
@@ -284,12 +290,64 @@ bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns)
 
 static bool is_place(const struct ucontext *context)
 {
+	const struct event_async *wanted = &shared()->search.place;
 	struct event_async place;
 	uint32_t watch_hit = this_thread()->watch_hit;
 
+	/* Before the rest is looked at, which takes longer. */
+	if (memcmp(context->regs, wanted->regs, REG_RIP_ * sizeof(wanted->regs[0])) != 0)
+		return false;
 	place_compute(context, &place);
 	this_thread()->watch_hit = watch_hit;	/* what it reads isn't the program's access */
-	return memcmp(&place, &shared()->search.place, sizeof(place)) == 0;
+	return memcmp(&place, wanted, sizeof(place)) == 0;
+}
+
+/*
+ * The search's thread stands at its string instruction, and more repetitions are before it
+ * than were when the recorded one was interrupted: it makes the difference.
+ */
+static bool begin_partial(struct ucontext *context)
+{
+	static const uint8_t others[] = { REG_R8_, REG_R9_, REG_R10_, REG_R11_, REG_R12_, REG_R13_,
+					  REG_R14_, REG_R15_, REG_RBP_, REG_RBX_, REG_RDX_, REG_RSP_ };
+	const struct replay_search *search = &shared()->search;
+	const uint64_t *wanted = search->place.regs;
+
+	if (!search->partial || context->regs[REG_RCX_] <= wanted[REG_RCX_])
+		return false;
+	for (unsigned i = 0; i < sizeof(others); i++)
+		if (context->regs[others[i]] != wanted[others[i]])
+			return false;
+	context->regs[REG_RCX_] -= wanted[REG_RCX_];
+	context->regs[REG_RIP_] = search->partial;
+	return true;
+}
+
+/* Behind those: at the place, or on with the rest of the instruction. */
+static bool end_partial(struct ucontext *context)
+{
+	const struct replay_search *search = &shared()->search;
+	uint64_t *regs = context->regs, left = regs[REG_RCX_];
+	uint64_t flags = regs[REG_EFL_];
+	bool equal = flags & FLAG_ZERO, goes_on = left == 0;
+
+	if (search->repeats_while)
+		goes_on &= equal == (search->repeats_while == REPEATS_WHILE_EQUAL);
+	regs[REG_RCX_] += search->place.regs[REG_RCX_];
+	if (!goes_on) {
+		regs[REG_RIP_] = search->behind;
+		return false;
+	}
+	regs[REG_RIP_] = search->place.regs[REG_RIP_];
+	/* What an interrupted comparison leaves in the flags the processors say nothing of. */
+	if (search->repeats_while)
+		regs[REG_EFL_] = (flags & ~(uint64_t)FLAGS_OF_RESULT) |
+				 (search->place.regs[REG_EFL_] & FLAGS_OF_RESULT);
+	if (is_place(context))
+		return true;
+	regs[REG_EFL_] = flags;
+	regs[REG_RIP_] = search->out_of_line;
+	return false;
 }
 
 /* At the trap of the search: is this the place? If not, the displaced code goes on. */
@@ -302,9 +360,13 @@ static bool found_place(struct thread *thread, struct ucontext *context)
 	if (is_place(context))
 		return true;
 	search->arrivals++;
+	if (begin_partial(context))
+		return false;
 	if (every && search->arrivals % every == 0)
 		replay_stop(thread, STOP_ARRIVED);
-	context->regs[REG_RIP_] = search->out_of_line;
+	/* From a debug register's trap the processor goes on by itself, by the resume flag. */
+	if (!search->hardware)
+		context->regs[REG_RIP_] = search->out_of_line;
 	return false;
 }
 
@@ -312,12 +374,20 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 {
 	struct agent_shared *s = shared();
 	struct replay_search *search = &s->search;
-	bool at_trap = search->address && context->regs[REG_RIP_] - 1 == search->address;
+	uint64_t ip = context->regs[REG_RIP_];
+	bool at_trap = search->address && ip - 1 == search->address;
 
 	thread->frame = context;
 	thread->fs_base = read_fs_base();
-	if (at_trap && !found_place(thread, context))
+	if (search->hardware && ip == search->place.regs[REG_RIP_] && info->code == TRAP_HWBKPT_)
+		at_trap = true;
+	if (search->partial && ip == search->partial_end) {
+		if (!end_partial(context))
+			return TRAP_DONE;
+		at_trap = true;
+	} else if (at_trap && !found_place(thread, context)) {
 		return TRAP_DONE;
+	}
 	/* A debugger's step may arrive there too. */
 	if (at_trap || (search->active && context->regs[REG_RIP_] == search->place.regs[REG_RIP_] &&
 			is_place(context))) {

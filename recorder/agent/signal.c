@@ -611,14 +611,10 @@ static bool trapped_tsc(struct thread *thread, struct ucontext *context)
 	return true;
 }
 
-/*
- * Where a replay's search couldn't stop: in the middle of a string instruction, for there
- * is no breakpoint on its second half, and at one that enters the agent at once anyway.
- */
+/* At an instruction that enters the agent at once anyway. */
 static bool is_no_place(const struct ucontext *context)
 {
 	uint8_t code[6] = { 0 };
-	bool rep = false;
 
 	(void) copy_user(code, (const void *)context->regs[REG_RIP_], 5);
 	if (code[0] == 0xcc)	/* int3 */
@@ -630,11 +626,8 @@ static bool is_no_place(const struct ucontext *context)
 			return code[i + 1] == 0x05 || code[i + 1] == 0x31 || code[i + 1] == 0x01;
 		if (op == 0xcd || op == 0xf4)	/* int, hlt */
 			return true;
-		if (op == 0xf2 || op == 0xf3)
-			rep = true;
-		else if ((op & 0xf0) != 0x40 && op != 0x66 && op != 0x67)
-			return rep && ((op >= 0x6c && op <= 0x6f) || (op >= 0xa4 && op <= 0xa7) ||
-				       (op >= 0xaa && op <= 0xaf));
+		if ((op & 0xf0) != 0x40 && op != 0x66 && op != 0x67 && op != 0xf2 && op != 0xf3)
+			return false;
 	}
 	return false;
 }
