@@ -165,6 +165,8 @@ enum {
 };
 
 #define ASYNC_OPERANDS 16
+/* The low 64 bits of the eight x87 and of the sixteen XMM registers. */
+#define ASYNC_VECTORS 24
 
 /*
  * The place of a preemption: what is equal there in replay, and with all likelihood
@@ -179,5 +181,6 @@ struct event_async {
 	struct {
 		uint64_t address, value;
 	} operands[ASYNC_OPERANDS];	/* memory operands of the code ahead */
+	uint64_t vectors[ASYNC_VECTORS];
 };
-static_assert(sizeof(struct event_async) == 424, "log layout");
+static_assert(sizeof(struct event_async) == 616, "log layout");

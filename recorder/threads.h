@@ -26,6 +26,7 @@ struct thread_view {
 
 /* Offset of the registers in the kernel's struct ucontext (agent.h asserts it). */
 #define UCONTEXT_REGS 40
+#define UCONTEXT_FPSTATE 224
 /* Offset of the pointer to the FP state. */
 #define UCONTEXT_FPSTATE 224
 

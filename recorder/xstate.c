@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "recorder/event.h"
+
 #pragma GCC diagnostic ignored "-Wunused-function"
 #define XXH_INLINE_ALL
 #define XXH_NO_XXH3
@@ -39,6 +41,22 @@ void xstate_write_out(uint8_t *fpstate)
 			memset(fpstate + c.offset, 0, c.size);
 	}
 	*bv = sw->xfeatures;
+}
+
+void xstate_low_words(const uint8_t *fpstate, uint64_t *ret_words)
+{
+	const struct fpx_sw_bytes *sw = (const struct fpx_sw_bytes *)(fpstate + FXSAVE_SW);
+	uint64_t bv = 3;
+
+	if (sw->magic1 == XSTATE_MAGIC1)
+		bv = *(const uint64_t *)(fpstate + XSAVE_BV);
+	for (unsigned i = 0; i < ASYNC_VECTORS; i++) {
+		unsigned at = xstate_word_at(i);
+
+		ret_words[i] = 0;
+		if (bv & (at < FXSAVE_XMM ? 1 : 2))
+			memcpy(&ret_words[i], fpstate + at, sizeof(ret_words[i]));
+	}
 }
 
 uint64_t xstate_hash(const uint8_t *fpstate)

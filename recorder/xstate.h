@@ -25,6 +25,7 @@ enum {
 	FXSAVE_FOP = 6,		/* opcode, then instruction and data pointer */
 	FXSAVE_FOP_END = 24,
 	FXSAVE_MXCSR = 24,
+	FXSAVE_ST = 32,		/* 16 bytes each, and so the next */
 	FXSAVE_XMM = 160,
 	FXSAVE_XMM_END = 416,
 	FXSAVE_SW = 464,
@@ -65,6 +66,13 @@ struct xstate_component {
 	int aligned;
 };
 struct xstate_component xstate_component(unsigned index);
+/* The low 64 bits of st(0) to st(7) and xmm0 to xmm15: ASYNC_VECTORS words (recorder/event.h). */
+void xstate_low_words(const uint8_t *fpstate, uint64_t *ret_words);
+/* Where in the FXSAVE area the word is. */
+static inline unsigned xstate_word_at(unsigned word)
+{
+	return FXSAVE_ST + 16 * word;
+}
 
 /* A hash of the registers, however the processor has saved them. */
 uint64_t xstate_hash(const uint8_t *fpstate);

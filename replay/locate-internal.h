@@ -17,12 +17,19 @@ enum {
 	PAD_LEN = 8192,
 	PAD_SAVED_RAX = PAD_LEN - 16, PAD_SAVED_FLAGS = PAD_LEN - 8, PAD_CALL_TARGET = PAD_LEN - 24,
 	PAD_CONSTANTS = PAD_LEN - 1024,
+	PAD_FXSAVE = PAD_LEN - 2048,	/* and the end of the code */
 	FAR = 0x70000000,	/* a 32-bit displacement reaches it, with room to spare */
+};
+
+/* Conditions that aren't about a general register. */
+enum {
+	CONDITION_MEMORY = -1,
+	CONDITION_VECTOR = 64,	/* and the index in event_async.vectors */
 };
 
 /* A compare before the trap. */
 struct condition {
-	int reg;		/* index in event_async.regs, or -1: memory */
+	int reg;		/* index in event_async.regs, or one of these */
 	uint64_t address, value;
 };
 

@@ -4,11 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "recorder/xstate.h"
 #include "replay/locate-internal.h"
 
 static void emit(struct search *f, const void *bytes, size_t len)
 {
-	if (f->len + len <= PAD_CONSTANTS)
+	if (f->len + len <= PAD_FXSAVE)
 		memcpy(f->bytes + f->len, bytes, len);
 	f->len += len;
 }
@@ -137,7 +138,12 @@ static void emit_condition(struct search *f, const struct condition *c, size_t *
 {
 	uint64_t saved_rax = f->pad + PAD_SAVED_RAX;
 
-	if (c->reg < 0) {
+	if (c->reg >= CONDITION_VECTOR) {
+		EMIT(f, 0x48, 0xb8);
+		emit64(f, c->value);
+		EMIT(f, 0x48, 0x39, 0x05);	/* cmp %rax, saved(%rip) */
+		emit_relative(f, f->pad + PAD_FXSAVE + xstate_word_at((unsigned)c->reg - CONDITION_VECTOR));
+	} else if (c->reg == CONDITION_MEMORY) {
 		uint64_t constant = PAD_CONSTANTS + (uint64_t)(c - f->conditions) * 8;
 
 		memcpy(f->bytes + constant, &c->value, 8);
@@ -176,6 +182,7 @@ static void emit_restore(struct search *f)
 static uint64_t emit_check(struct search *f)
 {
 	size_t fixups[MAX_CONDITIONS];
+	bool saved = false;
 	uint64_t trap;
 
 	EMIT(f, 0x48, 0x89, 0x05);		/* mov %rax, saved_rax(%rip) */
@@ -183,8 +190,14 @@ static uint64_t emit_check(struct search *f)
 	EMIT(f, 0x9f, 0x0f, 0x90, 0xc0);	/* lahf; seto %al */
 	EMIT(f, 0x48, 0x89, 0x05);		/* mov %rax, saved_flags(%rip) */
 	emit_relative(f, f->pad + PAD_SAVED_FLAGS);
-	for (size_t i = 0; i < f->n_conditions; i++)
+	for (size_t i = 0; i < f->n_conditions; i++) {
+		if (f->conditions[i].reg >= CONDITION_VECTOR && !saved) {
+			EMIT(f, 0x48, 0x0f, 0xae, 0x05);	/* fxsave64 saved(%rip) */
+			emit_relative(f, f->pad + PAD_FXSAVE);
+			saved = true;
+		}
 		emit_condition(f, &f->conditions[i], &fixups[i]);
+	}
 	emit_restore(f);
 	trap = f->pad + f->len;
 	EMIT(f, 0xcc);	/* the agent goes on behind what follows: here all is restored */
@@ -245,7 +258,7 @@ int write_pad(struct session *s, struct search *f)
 	f->jump_back = f->pad + f->len;
 	emit_jump(f, last->address + last->decoded.length);
 	emit_partial(f, search);
-	if (f->len > PAD_CONSTANTS)
+	if (f->len > PAD_FXSAVE)
 		return -ENOSPC;
 	return write_bytes(s, f->pad, f->bytes, sizeof(f->bytes));
 }

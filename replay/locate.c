@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "recorder/xstate.h"
 #include "replay/locate-internal.h"
 
 void locate_free(struct session *s)
@@ -169,7 +170,7 @@ static void drop_watched_conditions(const struct session *s, struct search *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->n_conditions; i++)
-		if (f->conditions[i].reg >= 0 ||
+		if (f->conditions[i].reg != CONDITION_MEMORY ||
 		    !is_access_watched(s, f->conditions[i].address, sizeof(uint64_t)))
 			f->conditions[n++] = f->conditions[i];
 	f->n_conditions = n;
@@ -323,7 +324,7 @@ void locate_hide(const struct session *s, uint64_t address, uint8_t *bytes, size
 static bool already(const struct search *f, int reg, uint64_t address)
 {
 	for (size_t i = 0; i < f->n_conditions; i++)
-		if (f->conditions[i].reg == reg && (reg >= 0 || f->conditions[i].address == address))
+		if (f->conditions[i].reg == reg && (reg != CONDITION_MEMORY || f->conditions[i].address == address))
 			return true;
 	return false;
 }
@@ -345,10 +346,33 @@ static bool is_patched(const struct session *s, uint64_t address, unsigned len)
 	return false;
 }
 
-/* What tells this arrival from the place: a register first, then a memory operand. */
-static bool find_difference(struct session *s, struct search *f, const uint64_t *regs,
+/* One in an x87 or XMM register. */
+static bool find_vector(struct session *s, struct search *f, uint64_t frame, struct condition *ret)
+{
+	uint64_t words[ASYNC_VECTORS], fpstate;
+	uint8_t bytes[XSAVE_EXTENDED];
+
+	if (session_read(s, frame + UCONTEXT_FPSTATE, &fpstate, sizeof(fpstate)) != sizeof(fpstate) ||
+	    session_read(s, fpstate, bytes, sizeof(bytes)) != sizeof(bytes))
+		return false;
+	xstate_low_words(bytes, words);
+	for (int i = 0; i < ASYNC_VECTORS; i++) {
+		if (words[i] == f->place.vectors[i] || already(f, CONDITION_VECTOR + i, 0))
+			continue;
+		*ret = (struct condition){ CONDITION_VECTOR + i, 0, f->place.vectors[i] };
+		return true;
+	}
+	return false;
+}
+
+/*
+ * What tells this arrival from the place: a register first, then a memory operand, then what
+ * takes longest to compare.
+ */
+static bool find_difference(struct session *s, struct search *f, const struct thread_view *view,
 			    struct condition *ret)
 {
+	const uint64_t *regs = view->regs;
 	bool in_repeated = is_repeated(&f->code[f->target]);
 	uint64_t value;
 
@@ -361,14 +385,14 @@ static bool find_difference(struct session *s, struct search *f, const uint64_t 
 		uint64_t address = f->place.operands[i].address;
 
 		if (session_read(s, address, &value, sizeof(value)) != sizeof(value) ||
-		    value == f->place.operands[i].value || already(f, -1, address) || in_repeated ||
+		    value == f->place.operands[i].value || already(f, CONDITION_MEMORY, address) || in_repeated ||
 		    is_patched(s, address, sizeof(value)) ||
 		    is_access_watched(s, address, sizeof(value)))
 			continue;
-		*ret = (struct condition){ -1, address, f->place.operands[i].value };
+		*ret = (struct condition){ CONDITION_MEMORY, address, f->place.operands[i].value };
 		return true;
 	}
-	return false;
+	return find_vector(s, f, view->frame, ret);
 }
 
 int locate_retune(struct session *s, struct replay_error *ret_error)
@@ -381,7 +405,7 @@ int locate_retune(struct session *s, struct replay_error *ret_error)
 	if (r < 0)
 		return fail(s, ret_error, r);
 	if (f->n_conditions == MAX_CONDITIONS ||
-	    !find_difference(s, f, view.regs, &f->conditions[f->n_conditions])) {
+	    !find_difference(s, f, &view, &f->conditions[f->n_conditions])) {
 		s->shared->search.report_every = 0;	/* the agent's compare must do */
 		return -EAGAIN;
 	}

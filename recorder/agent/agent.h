@@ -53,6 +53,7 @@ static_assert(offsetof(struct ucontext, regs) == UC_REGS, "asm");
 static_assert(UC_REGS + 8 * REG_RBP_ == UC_RBP, "asm");
 static_assert(UC_REGS + 8 * REG_RSP_ == 160, "asm");
 static_assert(sizeof(struct ucontext) == 304, "kernel ABI");
+static_assert(offsetof(struct ucontext, fpstate) == 224, "kernel ABI");
 static_assert(offsetof(struct agent_config, entry) == CONFIG_ENTRY, "asm");
 static_assert(offsetof(struct agent_config, stack) == CONFIG_STACK, "asm");
 

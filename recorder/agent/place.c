@@ -125,6 +125,7 @@ void place_compute(const struct ucontext *context, struct event_async *place)
 	memcpy(place->regs, context->regs, sizeof(place->regs));
 	place->regs[REG_EFL_] &= ~(uint64_t)(FLAG_TRAP | FLAG_RESUME);
 	place->vector_hash = xstate_hash(context->fpstate);
+	xstate_low_words(context->fpstate, place->vectors);
 	gather_stack(&gathered, context->regs);
 	gather_pointees(&gathered, context->regs);
 	gather_operands(&gathered, place);

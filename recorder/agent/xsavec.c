@@ -12,7 +12,7 @@
 #include "recorder/xstate.h"
 
 #define COMPACTED (UINT64_C(1) << 63)
-enum { X87 = 1, SSE = 2, AVX = 4, FXSAVE_ST = 32 };
+enum { X87 = 1, SSE = 2, AVX = 4 };
 
 static bool store(uint64_t to, const uint8_t *fpstate, uint32_t offset, uint32_t len)
 {
