@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Each of tests/programs, natively, recorded and replayed: the same exit status, the same
-# output. Once from exec to the end, and once with snapshots every few milliseconds, which
-# stop the program at arbitrary instructions. What works on memory is also replayed from
-# a late one of these on.
+# output. Once from exec to the end, once with snapshots every few milliseconds, which stop
+# the program at arbitrary instructions, and with chaos, each time from another seed. What
+# works on memory is also replayed from a late one of these snapshots on.
 #
 # A program ends with 0, or says `expect: STATUS' in a comment. What we can't replay says
-# `fails in replay: WHY', and is a TODO. Arguments: only these programs.
+# `fails in replay: WHY', and is a TODO. Arguments: only these programs. Several run at a
+# time, each under a copy of this script; $CHAOS_SEEDS are other seeds.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -67,9 +68,30 @@ one_program()
 	mem-shared-fork) ;;	# its child's part would be missing
 	mem-*) record_and_check "$name" ", from a snapshot on" --set snapshot-interval=10ms --window 10ms ;;
 	esac
+	for seed in ${CHAOS_SEEDS:-1 2 3}; do
+		record_and_check "$name" ", with chaos $seed" --chaos "$seed"
+	done
+}
+
+# all_programs NAME...: as many at a time as there are processors
+all_programs()
+{
+	printf '%s\n' "$@" | xargs -P "$(nproc)" -I '{}' \
+		sh -c '"$1" "$2" >"$3/$2.tap"' sh "$script" '{}' "$work"
+	for name in "$@"; do
+		cat "$work/$name.tap"
+		tail -n 1 "$work/$name.tap" | grep -q '^1\.\.[1-9]' || echo "not ok 0 - $name: to its end"
+	done | awk -v done="$work/n" '
+		/^1\.\./ { next }
+		/^(not )?ok [0-9]+ / { n++; sub(/ok [0-9]+ /, "ok " n " ") }
+		{ print }
+		END { print n >done }'
+	n_tests=$(cat "$work/n")
 }
 
 replay_seconds=$seconds
+export top_srcdir top_builddir
+script=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 cd "$work" || exit 99
 if [ $# -eq 0 ]; then
 	for source in "$top_srcdir"/tests/programs/*.c; do
@@ -80,7 +102,9 @@ if [ $# -eq 0 ]; then
 		esac
 	done
 fi
-for name in "$@"; do
-	one_program "$name"
-done
+if [ $# -eq 1 ]; then
+	one_program "$1"
+else
+	all_programs "$@"
+fi
 done_testing
