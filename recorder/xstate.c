@@ -23,22 +23,61 @@ struct xstate_component xstate_component(unsigned index)
 	return component;
 }
 
+/* Where the components behind the header are; asking the processor is slow in a VM. */
+struct layout {
+	uint32_t offset[63], size[63];
+};
+
+static void find_components(const struct fpx_sw_bytes *sw, struct layout *ret)
+{
+	for (unsigned i = 2; i < 63; i++) {
+		struct xstate_component c = { 0 };
+
+		if (sw->xfeatures >> i & 1)
+			c = xstate_component(i);
+		ret->offset[i] = c.offset;
+		ret->size[i] = c.size;
+	}
+}
+
+/* What lies between components the processor leaves as it was in memory. */
+static void clear_holes(uint8_t *fpstate, const struct fpx_sw_bytes *sw, const struct layout *layout)
+{
+	uint32_t at = XSAVE_EXTENDED;
+
+	while (at < sw->xstate_size) {
+		uint32_t next = sw->xstate_size, end = next;
+
+		for (unsigned i = 2; i < 63; i++) {
+			if (layout->offset[i] >= at && layout->offset[i] < next) {
+				next = layout->offset[i];
+				end = next + layout->size[i];
+			}
+		}
+		memset(fpstate + at, 0, next - at);
+		at = end;
+	}
+}
+
 void xstate_write_out(uint8_t *fpstate)
 {
 	const struct fpx_sw_bytes *sw = xstate_sw(fpstate);
 	uint64_t *bv = xstate_bv(fpstate);
+	struct layout layout;
 
 	memset(fpstate + FXSAVE_FOP, 0, FXSAVE_FOP_END - FXSAVE_FOP);
+	memset(fpstate + FXSAVE_XMM_END, 0, FXSAVE_SW - FXSAVE_XMM_END);
 	if (sw->magic1 != XSTATE_MAGIC1)
 		return;
+	find_components(sw, &layout);
+	clear_holes(fpstate, sw, &layout);
 	for (unsigned i = 2; i < 63; i++) {
-		struct xstate_component c;
+		uint32_t size = layout.size[i], offset = layout.offset[i];
 
 		if (!(sw->xfeatures >> i & 1) || (*bv >> i & 1))
 			continue;
-		c = xstate_component(i);
-		if (c.offset >= XSAVE_EXTENDED && (uint64_t)c.offset + c.size <= sw->xstate_size)
-			memset(fpstate + c.offset, 0, c.size);
+		if (offset >= XSAVE_EXTENDED && (uint64_t)offset + size <= sw->xstate_size)
+			memset(fpstate + offset, 0, size);
 	}
 	*bv = sw->xfeatures;
 }
@@ -73,6 +112,8 @@ uint64_t xstate_hash(const uint8_t *fpstate)
 	}
 	memcpy(copy, fpstate, len);
 	memcpy(&mxcsr, copy + FXSAVE_MXCSR, sizeof(mxcsr));
+	if (sw->magic1 == XSTATE_MAGIC1)
+		xstate_sw(copy)->xstate_size = len;
 	xstate_write_out(copy);
 	/* Initial x87 and SSE state may be said by the bit or by the bytes. */
 	if (!(bv & 1)) {

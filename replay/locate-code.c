@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The code around a place: what leads where, and what of it can run elsewhere. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
+#include "common/autoclean.h"
 #include "replay/locate-internal.h"
+
+enum {
+	FAR_WINDOW = 256 << 10,	/* a branch within a function comes from no farther, nearly always */
+	NEAR = 256,		/* what may be displaced is this near to the place */
+};
 
 /* -- looking at the code ----------------------------------------------------------------------- */
 
@@ -69,6 +76,12 @@ uint64_t branch_target(const struct instruction *in)
 	return target;
 }
 
+/* A function, or a loop, begins behind it. */
+static bool is_padding(const struct instruction *in)
+{
+	return in->decoded.mnemonic == ZYDIS_MNEMONIC_NOP || in->decoded.mnemonic == ZYDIS_MNEMONIC_INT3;
+}
+
 /*
  * Marks what branches of the neighbourhood lead to. What follows a call is come to by
  * returning; what follows an unconditional branch, from elsewhere if at all.
@@ -83,8 +96,37 @@ static void mark_targets(struct search *f)
 		if (in)
 			in->is_target = true;
 		if (i + 1 < f->n_code && (c == ZYDIS_CATEGORY_CALL || c == ZYDIS_CATEGORY_UNCOND_BR ||
-					  c == ZYDIS_CATEGORY_RET))
+					  c == ZYDIS_CATEGORY_RET || is_padding(&f->code[i])))
 			f->code[i + 1].is_target = true;
+	}
+}
+
+/*
+ * The same for branches from farther away, to the few instructions that may be changed. Where
+ * an instruction begins isn't known there: four bytes that would lead here may be some.
+ */
+static void mark_far_targets(struct session *s, struct search *f, uint64_t x)
+{
+	uint64_t base = x > FAR_WINDOW ? x - FAR_WINDOW : 0;
+	autoclean(freep) uint8_t *bytes = malloc(2 * FAR_WINDOW);
+	size_t len = 2 * FAR_WINDOW;
+
+	/* As much as is mapped around it. */
+	for (size_t page = 0; bytes && page < len; page += IMAGE_PAGE)
+		if (session_read(s, base + page, bytes + page, IMAGE_PAGE) != IMAGE_PAGE)
+			memset(bytes + page, 0, IMAGE_PAGE);
+	for (size_t i = 0; bytes && i + 4 <= len; i++) {
+		int32_t distance;
+		uint64_t target;
+		struct instruction *in;
+
+		memcpy(&distance, bytes + i, sizeof(distance));
+		target = base + i + 4 + (uint64_t)(int64_t)distance;
+		if (target - (x - NEAR) >= 2 * NEAR)
+			continue;
+		in = at_address(f, target);
+		if (in)
+			in->is_target = true;
 	}
 }
 
@@ -107,6 +149,7 @@ int read_code(struct session *s, struct search *f, uint64_t x)
 	if (!hit)
 		return -EILSEQ;
 	mark_targets(f);
+	mark_far_targets(s, f, x);
 	f->target = (size_t)(at_address(f, x) - f->code);
 	return 0;
 }

@@ -46,7 +46,8 @@ int main(void)
 	for (int i = 0; i < 50; i++)
 		clocks(&sum);
 	CHECK(gettimeofday(&day, NULL) == 0 && time(&seconds) == seconds);
-	CHECK(seconds >= day.tv_sec && seconds <= day.tv_sec + 1);
+	/* time() reads a clock that is a tick behind. */
+	CHECK(seconds >= day.tv_sec - 1 && seconds <= day.tv_sec + 1);
 	CHECK(syscall(SYS_gettimeofday, &bare, &zone) == 0 && zone.tz_dsttime == 0);
 	CHECK(bare.tv_sec >= day.tv_sec && syscall(SYS_time, NULL) >= seconds);
 	CHECK(times(&tms) != (clock_t)-1 && clock() >= 0);
