@@ -101,9 +101,15 @@ static void mark_targets(struct search *f)
 	}
 }
 
+/* A call, a jump or a conditional one, with 32 bits of distance at @at. */
+static bool is_behind_branch(const uint8_t *at)
+{
+	return at[-1] == 0xe8 || at[-1] == 0xe9 || (at[-2] == 0x0f && (at[-1] & 0xf0) == 0x80);
+}
+
 /*
  * The same for branches from farther away, to the few instructions that may be changed. Where
- * an instruction begins isn't known there: four bytes that would lead here may be some.
+ * an instruction begins isn't known there: what looks like a branch to here is taken for one.
  */
 static void mark_far_targets(struct session *s, struct search *f, uint64_t x)
 {
@@ -115,11 +121,13 @@ static void mark_far_targets(struct session *s, struct search *f, uint64_t x)
 	for (size_t page = 0; bytes && page < len; page += IMAGE_PAGE)
 		if (session_read(s, base + page, bytes + page, IMAGE_PAGE) != IMAGE_PAGE)
 			memset(bytes + page, 0, IMAGE_PAGE);
-	for (size_t i = 0; bytes && i + 4 <= len; i++) {
+	for (size_t i = 2; bytes && i + 4 <= len; i++) {
 		int32_t distance;
 		uint64_t target;
 		struct instruction *in;
 
+		if (!is_behind_branch(bytes + i))
+			continue;
 		memcpy(&distance, bytes + i, sizeof(distance));
 		target = base + i + 4 + (uint64_t)(int64_t)distance;
 		if (target - (x - NEAR) >= 2 * NEAR)
