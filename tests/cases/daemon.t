@@ -133,7 +133,7 @@ check "info has what it should" holds "$work/info.json" '
 	.trigger.kind == "request" and (.trigger | has("signal")) and .trigger.pid == $pid and
 	.trigger.tid >= $pid and .window_seconds > 0 and .events > 1000 and .snapshots >= 1 and
 	.processes == 1 and .threads >= 1 and .bytes > 0 and
-	.async_events >= 0 and .domains[0].pid == $pid and .domains[0].events == .events and (.notes | type) == "array"' \
+	.async_events >= 0 and .process_list[0].pid == $pid and .process_list[0].events == .events and (.notes | type) == "array"' \
 	--argjson pid "$pid"
 check "dump" ctl dump "$id" -o "$work/frozen.dump"
 check "the dump is for its owner alone" test "$(stat -c %a "$work/frozen.dump")" = 600
