@@ -94,7 +94,7 @@ static int patch(struct session *s, struct search *f)
 	int32_t distance;
 
 	if (s->shared->search.hardware) {
-		s->search_breakpoint = f->code[f->target].address;
+		s->search_breakpoint = f->place.regs[REG_RIP_];
 		arm_watches(s);
 		return 0;
 	}
@@ -192,6 +192,16 @@ static bool is_written(const struct session *s, uint64_t address)
 	return false;
 }
 
+/*
+ * There is no such instruction yet: the program will write it. The debug register needs none,
+ * and none is displaced.
+ */
+static void prepare_without_code(struct replay_search *search)
+{
+	search->address = search->out_of_line = 0;
+	search->partial = search->partial_end = search->behind = 0;
+}
+
 /* Chooses where the trap stands, with the breakpoints as they are, and puts it there. */
 static int lay(struct session *s, struct search *f)
 {
@@ -200,6 +210,11 @@ static int lay(struct session *s, struct search *f)
 
 	drop_watched_conditions(s, f);
 	search->hardware = is_written(s, f->place.regs[REG_RIP_]);
+	if (!f->n_code) {
+		prepare_without_code(search);
+		search->report_every = 0;
+		return patch(s, f);
+	}
 	if (search->hardware)
 		(void) prepare_trap_in_place(f);
 	else if ((s->stepping || !choose_place_for_jump(s, f)) && !prepare_trap_in_place(f))
@@ -232,6 +247,10 @@ int locate_begin(struct session *s, struct replay_error *ret_error)
 		return -ENOMEM;
 	memcpy(&f->place, event + 1, sizeof(f->place));
 	r = read_code(s, f, f->place.regs[REG_RIP_]);
+	if (r == -EILSEQ && is_written(s, f->place.regs[REG_RIP_])) {
+		f->n_code = 0;
+		r = 0;
+	}
 	if (r == 0)
 		r = lay(s, f);
 	if (r < 0)

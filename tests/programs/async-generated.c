@@ -40,7 +40,7 @@ int main(void)
 	CHECK(code != MAP_FAILED);
 	handle(SIGALRM, on_alarm, SA_RESTART);
 	alarm_in(1, 500);
-	for (unsigned i = 1; n_alarms < 30; i++) {
+	for (unsigned i = 1; n_alarms < 10; i++) {
 		uint64_t (*function)(uint32_t rounds) = (uint64_t (*)(uint32_t))(uintptr_t)code;
 
 		(void) generate(code, i, i % 9);
