@@ -46,8 +46,8 @@ enum { CODE_SEGMENT_64 = 0x33, VDSO_MAX = 4 * 4096 };
 #define PR_SYS_DISPATCH_OFF 0
 #endif
 
-/* A service execs one thing at a time; one more is there for one that has given us up. */
-#define MAX_TRACED 8
+/* Processes of one service that are about to exec at one time. */
+#define MAX_TRACED 1024
 
 struct injector {
 	int socket;
@@ -608,7 +608,8 @@ static void attach(struct injector *in, pid_t pid)
 	if (!traced) {
 		traced = find_traced(in, 0);
 		if (!traced || ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) < 0) {
-			in->why = traced && errno == EPERM ? "it may not be traced (another tracer, its "
+			in->why = !traced ? "too many processes of the service exec at one time" :
+				  errno == EPERM ? "it may not be traced (another tracer, its "
 				  "privileges, or kernel.yama.ptrace_scope)" : NULL;
 			say_native(in, pid, traced ? -errno : -EBUSY);
 			return;

@@ -22,6 +22,9 @@ struct member {
 	sd_event_source *wake, *death, *timer, *more;
 };
 
+/* More at a time might not fit into the injector's socket. */
+enum { MAX_ASKED = 32 };
+
 /* One that has ended, as manifests list it. */
 struct past;
 
@@ -40,7 +43,11 @@ struct recorder {
 	bool main_exited;		/* our owner has waited for it */
 	bool shared_is_noted;
 	sd_event_source *freeze_timer, *injector_source;
-	pid_t injector_pid, attaching;	/* attaching: what it has been asked to, without an answer yet */
+	pid_t injector_pid;
+	/* Threads that it has been asked to trace, without an answer yet; and who comes next. */
+	pid_t asked[MAX_ASKED];
+	pid_t *waiting;
+	size_t n_waiting;
 	bool injector_works;		/* it has answered once */
 	bool freeze_asked;
 	unsigned n_incidents;

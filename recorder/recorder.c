@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
@@ -226,12 +227,49 @@ static void native(struct recorder *r, pid_t tid, const char *why)
 	recorder_native(r, tid, why);
 }
 
+static pid_t *find_asked(struct recorder *r, pid_t pid)
+{
+	for (unsigned i = 0; i < MAX_ASKED; i++)
+		if (r->asked[i] == pid)
+			return &r->asked[i];
+	return NULL;
+}
+
+static int put_off(struct recorder *r, pid_t pid)
+{
+	pid_t *waiting = realloc(r->waiting, (r->n_waiting + 1) * sizeof(*waiting));
+
+	if (!waiting)
+		return -ENOMEM;
+	r->waiting = waiting;
+	r->waiting[r->n_waiting++] = pid;
+	return 0;
+}
+
 void recorder_attach(struct recorder *r, pid_t pid)
 {
-	if (tell_injector(r, INJECT_ATTACH, pid) < 0)
+	pid_t *place = find_asked(r, 0);
+	int ret = place ? tell_injector(r, INJECT_ATTACH, pid) : put_off(r, pid);
+
+	if (ret < 0)
 		native(r, pid, "there is no injector");
-	else
-		r->attaching = pid;
+	else if (place)
+		*place = pid;
+}
+
+/* The injector has answered for @pid: the next may ask. */
+static void answered(struct recorder *r, pid_t pid)
+{
+	pid_t *place = pid ? find_asked(r, pid) : NULL, next;
+
+	if (!place)
+		return;
+	*place = 0;
+	if (!r->n_waiting)
+		return;
+	next = r->waiting[0];
+	memmove(r->waiting, r->waiting + 1, --r->n_waiting * sizeof(*r->waiting));
+	recorder_attach(r, next);
 }
 
 /* One packet, with the descriptor that may come along. */
@@ -274,9 +312,12 @@ static void injector_died(struct recorder *r)
 		(void) domain_exec_ready(m->domain, tid, false);
 		domain_exec_over(m->domain, tid);
 	}
-	if (r->attaching)
-		recorder_native(r, r->attaching, "the injector died");
-	r->attaching = 0;
+	for (unsigned i = 0; i < MAX_ASKED; i++)
+		if (r->asked[i])
+			recorder_native(r, r->asked[i], "the injector died");
+	memset(r->asked, 0, sizeof(r->asked));
+	while (r->n_waiting)
+		native(r, r->waiting[--r->n_waiting], "the injector died");
 	if (r->injector_works && start_injector(r) < 0)
 		log_warning("no injector can be started: what the service executes next runs unrecorded");
 	r->injector_works = false;
@@ -311,7 +352,8 @@ static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *
 		return 0;
 	message.text[sizeof(message.text) - 1] = '\0';
 	r->injector_works = true;
-	r->attaching = 0;
+	if (message.kind == INJECT_ATTACHED || message.kind == INJECT_NATIVE)
+		answered(r, message.pid);
 	switch (message.kind) {
 	case INJECT_ATTACHED:
 		attached(r, message.pid);
@@ -482,6 +524,7 @@ static void recorder_deinit(struct recorder *r)
 	while (r->members)
 		member_drop(r->members);
 	recorder_forget(r);
+	free(r->waiting);
 	r->freeze_timer = sd_event_source_unref(r->freeze_timer);
 	r->injector_source = sd_event_source_unref(r->injector_source);
 	closep(&r->injector);
@@ -568,6 +611,17 @@ static int set_up(struct recorder *r, int argc, char **argv)
 	return ret;
 }
 
+/* Each process of the service takes some; what it starts with may be a shell's limit. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	autoclean(recorder_deinit) struct recorder r = { .control = RECORDER_FD, .injector = -1 };
@@ -576,6 +630,7 @@ int main(int argc, char **argv)
 	log_setup("blackbox-recorder");
 	(void) prctl(PR_SET_NAME, "blackbox-record");
 	(void) fcntl(RECORDER_FD, F_SETFD, FD_CLOEXEC);
+	allow_descriptors();
 	ret = set_up(&r, argc, argv);
 	if (ret < 0) {
 		log_error("can't start: %s", strerror(-ret));
