@@ -22,8 +22,11 @@ make_tree()
 	[ -e "$tree.made" ] && [ "$(cat "$tree.made")" = "$packages" ] && return
 	rm -rf "$tree" "$tree.made"
 	mkdir -p "$tree" || return
-	debootstrap --variant=minbase --include="$packages" bookworm "$tree" \
-		http://deb.debian.org/debian >"$work/debootstrap.log" 2>&1 || {
+	# From where this machine has its own packages; else debootstrap knows a place.
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' \
+		'Created-By: Packages' 'Component: main' 2>/dev/null | head -n 1)
+	debootstrap --variant=minbase --include="$packages" bookworm "$tree" ${mirror:+"$mirror"} \
+		>"$work/debootstrap.log" 2>&1 || {
 		tail -n 5 "$work/debootstrap.log" | diag
 		return 1
 	}

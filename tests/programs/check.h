@@ -6,8 +6,7 @@
  * if all went as the manual says. tests/cases/programs.t runs each natively, recorded and
  * replayed. What a program prints to its standard output is the same in each run; what may
  * vary goes to its standard error, and is the same in a recorded run and its replay. One
- * that ends otherwise than with status 0 says `expect: STATUS' in a comment; one that we
- * can't replay yet says `fails in replay: WHY', and is a TODO of the test.
+ * that ends otherwise than with status 0 says `expect: STATUS' in a comment.
  */
 #pragma once
 

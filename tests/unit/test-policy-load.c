@@ -149,128 +149,129 @@ static void loads_little(void **state)
 	}
 }
 
+static const struct {
+	const char *text, *message;
+} refused[] = {
+	/* Keys */
+	{ "rign: 64M\n", "p.yaml:1:1: \"rign\" is not a key; is ring meant?" },
+	{ "ring: 64M\n\n  \nstate_dir: /x\n",
+	  "p.yaml:4:1: \"state_dir\" is not a key; is state-dir meant?" },
+	{ "serivces: []\n", "p.yaml:1:1: \"serivces\" is not a key; is services meant?" },
+	{ "services:\n  - name: a\n    comand: [b]\n",
+	  "p.yaml:3:5: \"comand\" is not a key; is command meant?" },
+	{ "services:\n  - serivces: a\n", "p.yaml:2:5: \"serivces\"" NO_KEY },
+	{ "me: a\n", "p.yaml:1:1: \"me\"" NO_KEY },
+	{ "snapshot-interval-and-window: 1s\n",
+	  "p.yaml:1:1: \"snapshot-interval-and-window\"" NO_KEY },
+	{ "<<: {ring: 64M}\n", "p.yaml:1:1: \"<<\"" NO_KEY },
+	{ "\"\\e[31m\": 1\n", "p.yaml:1:1: \"\\x1b[31m\"" NO_KEY },
+	{ "[a]: 1\n", "p.yaml:1:1: a key is wanted here, such as ring: 64M" },
+	{ "? {a: b}\n: 1\n", "p.yaml:1:3: a key is wanted here, such as ring: 64M" },
+	{ "name: a\n", "p.yaml:1:1: name: stands in a service, not at top level" },
+	{ "services:\n- {name: a, services: []}\n",
+	  "p.yaml:2:13: services: stands at top level, not in a service" },
+	{ "services:\n- {state-dir: /x}\n",
+	  "p.yaml:2:4: state-dir: stands at top level, not in a service" },
+	{ "ring: 64M\nstall: 1s\nring: 64M\n",
+	  "p.yaml:3:1: ring: stands here already, in line 1" },
+	{ "services: [{name: a,\nname: a}]\n",
+	  "p.yaml:2:1: name: stands here already, in line 1" },
+	{ "services: [" OK "]\nservices: []\n",
+	  "p.yaml:2:1: services: stands here already, in line 1" },
+	{ "services: []\nring: 64M\n",
+	  "p.yaml:2:1: ring: is the default of no service here; move it above services" },
+
+	/* Values */
+	{ "# a\n\nring:  \"64Q\"\n",
+	  "p.yaml:3:8: ring: \"64Q\" is not a size (examples: 64M, 1.5G)" },
+	{ "services:\n  - name: \xc3\xa4\n", "p.yaml:2:11: name: \"\\xc3\\xa4\"" NOT_NAME },
+	{ "services: [ {name: a, unit: \"\xc3\xa4\", ring: x} ]\n",
+	  "p.yaml:1:29: unit: \"\\xc3\\xa4\"" NOT_UNIT },
+	{ "ring:\n", "p.yaml:1:6: ring: there is no value" },
+	{ "ring: ''\n", "p.yaml:1:7: ring: \"\" is not a size (examples: 64M, 1.5G)" },
+	{ "ring: ~\n", "p.yaml:1:7: ring: \"~\" is not a size (examples: 64M, 1.5G)" },
+	{ "ring: [64M]\n", "p.yaml:1:7: ring: a size is wanted (examples: 64M, 1.5G)" },
+	{ "ring: {a: b}\n", "p.yaml:1:7: ring: a size is wanted (examples: 64M, 1.5G)" },
+	{ "ring: \"64M\\0\"\n", "p.yaml:1:7: there is a zero byte in the text" },
+	{ "\"ring\\0\": 64M\n", "p.yaml:1:1: there is a zero byte in the text" },
+	{ "triggers: [crash,\n  crsh]\n", "p.yaml:2:3: triggers: \"crsh\"" NOT_TRIGGER },
+	{ "triggers: [[crash]]\n", "p.yaml:1:12: triggers: " WANT_TRIGGER },
+	{ "triggers: [signal: USR2]\n", "p.yaml:1:12: triggers: " WANT_TRIGGER },
+	{ "triggers: {crash: 1}\n", "p.yaml:1:11: triggers: " WANT_TRIGGER },
+	{ "freeze-signals:\n- USR2\n- STOP\n",
+	  "p.yaml:3:3: freeze-signals: \"STOP\"" NOT_SIGNAL },
+	{ "freeze-signals: [none]\n", "p.yaml:1:18: freeze-signals: \"none\"" NOT_SIGNAL },
+	{ "state-dir: lib\n",
+	  "p.yaml:1:12: state-dir: \"lib\" is not an absolute path "
+	  "(example: /var/lib/blackbox)" },
+	{ "state-dir: [/x]\n", "p.yaml:1:12: state-dir: " WANT_PATH },
+
+	/* Commands */
+	{ "services: [{name: a, command: a b}]\n", "p.yaml:1:31: command: " WANT_WORDS },
+	{ "services: [{name: a, command: {a: b}}]\n", "p.yaml:1:31: command: " WANT_WORDS },
+	{ "services: [{name: a, command: [a, [b]]}]\n",
+	  "p.yaml:1:35: command: " WANT_WORDS },
+	{ "services: [{name: a, command: []}]\n",
+	  "p.yaml:1:31: command: its first word names no program" },
+	{ "services: [{name: a, command: ['', b]}]\n",
+	  "p.yaml:1:31: command: its first word names no program" },
+	{ "services: [{name: a, command: [b, \"c\\0d\"]}]\n",
+	  "p.yaml:1:35: there is a zero byte in the text" },
+
+	/* Services */
+	{ "services: a\n", "p.yaml:1:11: services: " WANT_SERVICES },
+	{ "services: {name: a}\n", "p.yaml:1:11: services: " WANT_SERVICES },
+	{ "services:\n  - a\n", "p.yaml:2:5: services: " WANT_SERVICES },
+	{ "services:\n  -\n", "p.yaml:2:4: services: " WANT_SERVICES },
+	{ "services:\n  - unit: a.service\n", "p.yaml:2:5: this service has no name" },
+	{ "services: [" OK ", {}]\n", "p.yaml:1:40: this service has no name" },
+	{ "services:\n  - ring: 64M\n    name: a\n",
+	  "p.yaml:2:5: service a has no command and no unit; it needs one of them" },
+	{ "services:\n- unit: a.service\n  command: [a]\n  name: a\n",
+	  "p.yaml:3:12: a service has a command or a unit, not both" },
+	{ "services:\n- command: [a]\n  unit: a.service\n  name: a\n",
+	  "p.yaml:3:9: a service has a command or a unit, not both" },
+	{ "services:\n- " OK
+	  "\n- {name: b, unit: b.service}\n- unit: c.service\n  name: b\n",
+	  "p.yaml:5:9: name: is that of the service in line 3 already" },
+	{ "services:\n- " OK "\n- {name: b, unit: a.service}\n",
+	  "p.yaml:3:19: unit: is that of the service in line 2 already" },
+
+	/* Values that don't go together: the later one is pointed at */
+	{ "window: 1s\nservices:\n- " OK "\n",
+	  "p.yaml:1:9: snapshot-interval: 2.0s is longer than the window of 1.0s" },
+	{ "window: 5s\nservices:\n- name: a\n  snapshot-interval: 6s\n  unit: a.service\n",
+	  "p.yaml:4:22: snapshot-interval: 6.0s is longer than the window of 5.0s" },
+	{ "snapshot-interval: 5s\nservices:\n- name: a\n  window: 4s\n  unit: a.service\n",
+	  "p.yaml:4:11: snapshot-interval: 5.0s is longer than the window of 4.0s" },
+
+	/* YAML */
+	{ "- ring: 64M\n", "p.yaml:1:1: keys and values are wanted, such as ring: 64M" },
+	{ "ring\n", "p.yaml:1:1: keys and values are wanted, such as ring: 64M" },
+	{ "ring: 64M\n---\nring: 64M\n",
+	  "p.yaml:2:1: a second document begins here; one is accepted" },
+	{ "ring: &a 64M\nlog-buffer: *a\n", "p.yaml:2:13: " NO_ALIAS },
+	{ "ring: *a\n", "p.yaml:1:7: " NO_ALIAS },
+	{ "*a\n", "p.yaml:1:1: " NO_ALIAS },
+	{ "services: [*a]\n", "p.yaml:1:12: " NO_ALIAS },
+	{ "ring: 64M\n\tstall: 1s\n",
+	  "p.yaml:2:1: this is not YAML: while scanning a plain scalar, "
+	  "found a tab character that violates indentation" },
+	{ "ring: [64M\n", "p.yaml:1:7: ring: a size is wanted (examples: 64M, 1.5G)" },
+	{ "triggers: [crash\n",
+	  "p.yaml:2:1: this is not YAML: while parsing a flow sequence, "
+	  "did not find expected ',' or ']'" },
+	{ "ring: 64M\nsta\xc3\xa4 \xff\n", "p.yaml:2:6: " BAD_UTF8 },
+	{ "ring: \x01\n", "p.yaml:1:7: " NO_CONTROL },
+	{ "\xff\xfe#\n", "p.yaml:1:1: " BAD_UTF8 },
+};
+
 static void refuses(void **state)
 {
-	static const struct {
-		const char *text, *message;
-	} rows[] = {
-		/* Keys */
-		{ "rign: 64M\n", "p.yaml:1:1: \"rign\" is not a key; is ring meant?" },
-		{ "ring: 64M\n\n  \nstate_dir: /x\n",
-		  "p.yaml:4:1: \"state_dir\" is not a key; is state-dir meant?" },
-		{ "serivces: []\n", "p.yaml:1:1: \"serivces\" is not a key; is services meant?" },
-		{ "services:\n  - name: a\n    comand: [b]\n",
-		  "p.yaml:3:5: \"comand\" is not a key; is command meant?" },
-		{ "services:\n  - serivces: a\n", "p.yaml:2:5: \"serivces\"" NO_KEY },
-		{ "me: a\n", "p.yaml:1:1: \"me\"" NO_KEY },
-		{ "snapshot-interval-and-window: 1s\n",
-		  "p.yaml:1:1: \"snapshot-interval-and-window\"" NO_KEY },
-		{ "<<: {ring: 64M}\n", "p.yaml:1:1: \"<<\"" NO_KEY },
-		{ "\"\\e[31m\": 1\n", "p.yaml:1:1: \"\\x1b[31m\"" NO_KEY },
-		{ "[a]: 1\n", "p.yaml:1:1: a key is wanted here, such as ring: 64M" },
-		{ "? {a: b}\n: 1\n", "p.yaml:1:3: a key is wanted here, such as ring: 64M" },
-		{ "name: a\n", "p.yaml:1:1: name: stands in a service, not at top level" },
-		{ "services:\n- {name: a, services: []}\n",
-		  "p.yaml:2:13: services: stands at top level, not in a service" },
-		{ "services:\n- {state-dir: /x}\n",
-		  "p.yaml:2:4: state-dir: stands at top level, not in a service" },
-		{ "ring: 64M\nstall: 1s\nring: 64M\n",
-		  "p.yaml:3:1: ring: stands here already, in line 1" },
-		{ "services: [{name: a,\nname: a}]\n",
-		  "p.yaml:2:1: name: stands here already, in line 1" },
-		{ "services: [" OK "]\nservices: []\n",
-		  "p.yaml:2:1: services: stands here already, in line 1" },
-		{ "services: []\nring: 64M\n",
-		  "p.yaml:2:1: ring: is the default of no service here; move it above services" },
-
-		/* Values */
-		{ "# a\n\nring:  \"64Q\"\n",
-		  "p.yaml:3:8: ring: \"64Q\" is not a size (examples: 64M, 1.5G)" },
-		{ "services:\n  - name: \xc3\xa4\n", "p.yaml:2:11: name: \"\\xc3\\xa4\"" NOT_NAME },
-		{ "services: [ {name: a, unit: \"\xc3\xa4\", ring: x} ]\n",
-		  "p.yaml:1:29: unit: \"\\xc3\\xa4\"" NOT_UNIT },
-		{ "ring:\n", "p.yaml:1:6: ring: there is no value" },
-		{ "ring: ''\n", "p.yaml:1:7: ring: \"\" is not a size (examples: 64M, 1.5G)" },
-		{ "ring: ~\n", "p.yaml:1:7: ring: \"~\" is not a size (examples: 64M, 1.5G)" },
-		{ "ring: [64M]\n", "p.yaml:1:7: ring: a size is wanted (examples: 64M, 1.5G)" },
-		{ "ring: {a: b}\n", "p.yaml:1:7: ring: a size is wanted (examples: 64M, 1.5G)" },
-		{ "ring: \"64M\\0\"\n", "p.yaml:1:7: there is a zero byte in the text" },
-		{ "\"ring\\0\": 64M\n", "p.yaml:1:1: there is a zero byte in the text" },
-		{ "triggers: [crash,\n  crsh]\n", "p.yaml:2:3: triggers: \"crsh\"" NOT_TRIGGER },
-		{ "triggers: [[crash]]\n", "p.yaml:1:12: triggers: " WANT_TRIGGER },
-		{ "triggers: [signal: USR2]\n", "p.yaml:1:12: triggers: " WANT_TRIGGER },
-		{ "triggers: {crash: 1}\n", "p.yaml:1:11: triggers: " WANT_TRIGGER },
-		{ "freeze-signals:\n- USR2\n- STOP\n",
-		  "p.yaml:3:3: freeze-signals: \"STOP\"" NOT_SIGNAL },
-		{ "freeze-signals: [none]\n", "p.yaml:1:18: freeze-signals: \"none\"" NOT_SIGNAL },
-		{ "state-dir: lib\n",
-		  "p.yaml:1:12: state-dir: \"lib\" is not an absolute path "
-		  "(example: /var/lib/blackbox)" },
-		{ "state-dir: [/x]\n", "p.yaml:1:12: state-dir: " WANT_PATH },
-
-		/* Commands */
-		{ "services: [{name: a, command: a b}]\n", "p.yaml:1:31: command: " WANT_WORDS },
-		{ "services: [{name: a, command: {a: b}}]\n", "p.yaml:1:31: command: " WANT_WORDS },
-		{ "services: [{name: a, command: [a, [b]]}]\n",
-		  "p.yaml:1:35: command: " WANT_WORDS },
-		{ "services: [{name: a, command: []}]\n",
-		  "p.yaml:1:31: command: its first word names no program" },
-		{ "services: [{name: a, command: ['', b]}]\n",
-		  "p.yaml:1:31: command: its first word names no program" },
-		{ "services: [{name: a, command: [b, \"c\\0d\"]}]\n",
-		  "p.yaml:1:35: there is a zero byte in the text" },
-
-		/* Services */
-		{ "services: a\n", "p.yaml:1:11: services: " WANT_SERVICES },
-		{ "services: {name: a}\n", "p.yaml:1:11: services: " WANT_SERVICES },
-		{ "services:\n  - a\n", "p.yaml:2:5: services: " WANT_SERVICES },
-		{ "services:\n  -\n", "p.yaml:2:4: services: " WANT_SERVICES },
-		{ "services:\n  - unit: a.service\n", "p.yaml:2:5: this service has no name" },
-		{ "services: [" OK ", {}]\n", "p.yaml:1:40: this service has no name" },
-		{ "services:\n  - ring: 64M\n    name: a\n",
-		  "p.yaml:2:5: service a has no command and no unit; it needs one of them" },
-		{ "services:\n- unit: a.service\n  command: [a]\n  name: a\n",
-		  "p.yaml:3:12: a service has a command or a unit, not both" },
-		{ "services:\n- command: [a]\n  unit: a.service\n  name: a\n",
-		  "p.yaml:3:9: a service has a command or a unit, not both" },
-		{ "services:\n- " OK
-		  "\n- {name: b, unit: b.service}\n- unit: c.service\n  name: b\n",
-		  "p.yaml:5:9: name: is that of the service in line 3 already" },
-		{ "services:\n- " OK "\n- {name: b, unit: a.service}\n",
-		  "p.yaml:3:19: unit: is that of the service in line 2 already" },
-
-		/* Values that don't go together: the later one is pointed at */
-		{ "window: 1s\nservices:\n- " OK "\n",
-		  "p.yaml:1:9: snapshot-interval: 2.0s is longer than the window of 1.0s" },
-		{ "window: 5s\nservices:\n- name: a\n  snapshot-interval: 6s\n  unit: a.service\n",
-		  "p.yaml:4:22: snapshot-interval: 6.0s is longer than the window of 5.0s" },
-		{ "snapshot-interval: 5s\nservices:\n- name: a\n  window: 4s\n  unit: a.service\n",
-		  "p.yaml:4:11: snapshot-interval: 5.0s is longer than the window of 4.0s" },
-
-		/* YAML */
-		{ "- ring: 64M\n", "p.yaml:1:1: keys and values are wanted, such as ring: 64M" },
-		{ "ring\n", "p.yaml:1:1: keys and values are wanted, such as ring: 64M" },
-		{ "ring: 64M\n---\nring: 64M\n",
-		  "p.yaml:2:1: a second document begins here; one is accepted" },
-		{ "ring: &a 64M\nlog-buffer: *a\n", "p.yaml:2:13: " NO_ALIAS },
-		{ "ring: *a\n", "p.yaml:1:7: " NO_ALIAS },
-		{ "*a\n", "p.yaml:1:1: " NO_ALIAS },
-		{ "services: [*a]\n", "p.yaml:1:12: " NO_ALIAS },
-		{ "ring: 64M\n\tstall: 1s\n",
-		  "p.yaml:2:1: this is not YAML: while scanning a plain scalar, "
-		  "found a tab character that violates indentation" },
-		{ "ring: [64M\n", "p.yaml:1:7: ring: a size is wanted (examples: 64M, 1.5G)" },
-		{ "triggers: [crash\n",
-		  "p.yaml:2:1: this is not YAML: while parsing a flow sequence, "
-		  "did not find expected ',' or ']'" },
-		{ "ring: 64M\nsta\xc3\xa4 \xff\n", "p.yaml:2:6: " BAD_UTF8 },
-		{ "ring: \x01\n", "p.yaml:1:7: " NO_CONTROL },
-		{ "\xff\xfe#\n", "p.yaml:1:1: " BAD_UTF8 },
-	};
 	(void) state;
 
-	for (size_t i = 0; i < N(rows); i++)
-		load_bad(rows[i].text, strlen(rows[i].text), rows[i].message);
+	for (size_t i = 0; i < N(refused); i++)
+		load_bad(refused[i].text, strlen(refused[i].text), refused[i].message);
 	load_bad("ring: 6\0", 8, "p.yaml:1:8: " NO_CONTROL);
 }
 
