@@ -48,7 +48,10 @@
 #define AGENT_SPARE (UINT64_C(4) << 32)		/* shared memory for the next forked child */
 #define AGENT_PROCESS (UINT64_C(8) << 32)	/* struct agent_process */
 #define AGENT_SLOTS (AGENT_PROCESS + (UINT64_C(1) << 20))
+#define AGENT_HELD (UINT64_C(12) << 32)		/* which pages of shared objects it may touch: bits */
+#define AGENT_HELD_LEN (UINT64_C(4) << 20)	/* for each object */
 #define AGENT_SCRATCH (UINT64_C(16) << 32)	/* large scratch buffers, one place per slot */
+#define AGENT_DIRECTORY (UINT64_C(40) << 32)	/* struct directory */
 #define AGENT_REGION (UINT64_C(64) << 32)	/* size of it all */
 
 /* Pages at the head of the image: our vDSO. The kernel's, which it replaces, has two. */
@@ -145,6 +148,7 @@ enum {
 	ATTENTION_SNAPSHOT = 1 << 1,	/* the recorder wants a snapshot */
 	ATTENTION_REAP = 1 << 2,	/* a snapshot's child waits to be reaped */
 	ATTENTION_PASS = 1 << 3,	/* the mode is MODE_PASS */
+	ATTENTION_PAGES = 1 << 5,	/* others have waited for shared memory for a while */
 	ATTENTION_STOP = 1 << 4,	/* replay: the replayer wants the thread to stop */
 };
 
@@ -351,7 +355,9 @@ struct agent_shared {
 	/* Fork. */
 	uint32_t spare_state;	/* futex, enum spare_state */
 	int32_t spare_fd;
-	uint32_t shares_memory;	/* the child will share writable memory with its parent */
+	int32_t directory_fd;	/* agent: a memfd for a struct directory, with spare_fd; -1: none */
+	uint32_t member;	/* its place in the directory + 1; 0: none */
+	uint32_t shares_memory;	/* the child shares writable memory, which isn't handed over */
 
 	/* Death. */
 	struct obituary obituary __attribute__((aligned(64)));
@@ -468,6 +474,8 @@ struct thread {
 	uint32_t watch_hit;	/* replay: the agent itself has touched what is watched */
 	uint32_t is_leader;	/* replay: the process's first */
 	uint32_t waits_for_baton; /* whoever holds the baton may hand it to this thread */
+	uint32_t wants_pages;	/* of a call: those that the agent misses are fetched */
+	uint32_t pages_opened;	/* it has faulted after they were opened */
 	uint32_t reserved2;
 	uint64_t chaos;		/* random state; 0: not begun */
 };
@@ -506,17 +514,21 @@ struct mapped_object {
 	uint32_t n_ranges;	/* 0: free */
 	int32_t fd;		/* replay: the memory in its place, or -1 */
 	uint32_t flags;
-	uint32_t reserved;
+	uint32_t entry;		/* recording: its place in the directory + 1; 0: none */
+	uint64_t n_pages;	/* MAPPED_HANDED: that are handed over */
 };
 #define SYSV_DEV UINT64_MAX
+#define ANONYMOUS_DEV (UINT64_MAX - 1)	/* shared memory without a file: the maker's pid, and a number */
 #define MAX_MAPPED_OBJECTS 1024
 
 enum mapped_flags {
 	/* objects */
 	MAPPED_CHANGES = 1 << 0, /* may be changed: mapped shared, or opened for writing */
+	MAPPED_HANDED = 1 << 3,	/* pages of it have been given up: bits at AGENT_HELD say which it has */
 	/* ranges */
 	MAPPED_SHARED = 1 << 1,
 	MAPPED_READ_ONLY = 1 << 2, /* shared, and can't be made writable */
+	MAPPED_PROT_SHIFT = 8,	/* above: the program's protection of a shared one */
 };
 
 struct mapped_range {
@@ -579,7 +591,12 @@ struct agent_process {
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 	uint32_t n_filters, n_filter_instructions;
 	uint32_t code_closed;		/* they forbid what changing code takes */
-	uint32_t reserved3;
+	/* Shared memory that is handed over (agent/pages.c). */
+	uint32_t n_anonymous;		/* counts objects without a file */
+	uint32_t n_handed;		/* objects that are MAPPED_HANDED */
+	uint32_t member, owner;		/* recording: its place in the directory + 1, or 0; PAGE_OWNER of it */
+	uint32_t child_member;		/* the same for the child that is being forked */
+	uint32_t pages_open;		/* MODE_PASS: nothing is kept from it any more; futex */
 	struct agent_filter filters[MAX_FILTERS];
 	uint64_t filter_instructions[MAX_FILTER_INSTRUCTIONS]; /* struct sock_filter */
 };

@@ -493,6 +493,17 @@ static int read_object(struct capture *c, const struct image_map *map, const uin
 	return flush(c, map);
 }
 
+/* Shared memory that another process has: nothing here depends on what is in it now. */
+static bool is_anothers(const struct capture *c, const struct image_map *map)
+{
+	const struct mapped_object *object;
+
+	if (le32_get(map->kind) != IMAGE_SHARED || le32_get(map->prot) != PROT_NONE)
+		return false;
+	object = objects_at(c->objects, le64_get(map->start));
+	return object && (object->flags & MAPPED_HANDED);
+}
+
 /* The next batch's worth of the present mapping. */
 static int read_batch(struct capture *c, const struct image_map *map)
 {
@@ -503,6 +514,10 @@ static int read_batch(struct capture *c, const struct image_map *map)
 	ssize_t got;
 	int r;
 
+	if (is_anothers(c, map)) {
+		c->at = end;
+		return 0;
+	}
 	if (c->at == le64_get(map->start) && (kind == IMAGE_SHARED || kind == IMAGE_OBJECT))
 		c->has_twins = has_twins(c, map);
 	if (has_holes) {

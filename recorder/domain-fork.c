@@ -21,13 +21,13 @@
 /* -- the spare ------------------------------------------------------------------------------------ */
 
 /* The descriptor that the agent names. The service could name any of its own: only a memfd will do. */
-static int open_spare(const struct domain *d)
+static int open_memfd(const struct domain *d, int number)
 {
 	char path[64], target[64];
 	ssize_t n;
 	int fd;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/fd/%d", living_task(d), d->shared->spare_fd);
+	(void) snprintf(path, sizeof(path), "/proc/%d/fd/%d", living_task(d), number);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
 		return -errno;
@@ -65,10 +65,12 @@ void domain_make_spare(struct domain *d, bool wanted)
 	d->spare = -1;
 	/* Children of other pid namespaces can't be told from strangers. */
 	if (wanted && d->same_pids) {
-		fd = open_spare(d);
+		fd = open_memfd(d, d->shared->spare_fd);
 		if (fd >= 0 && set_up_spare(d, fd) == 0)
 			d->spare = MOVE_FD(fd);
 	}
+	if (d->shared->directory_fd >= 0)
+		domain_take_directory(d, d->spare >= 0 ? open_memfd(d, d->shared->directory_fd) : -1);
 	__atomic_store_n(&d->shared->spare_state, d->spare >= 0 ? SPARE_READY : SPARE_REFUSED,
 			 __ATOMIC_SEQ_CST);
 	wake_word(&d->shared->spare_state);
@@ -123,11 +125,6 @@ void fork_is_left(struct domain *d)
 	pid = load(&shared->pid);
 	(void) munmap(shared, SHARED_CONTROL_LEN);
 	fork_ends(d, pid);
-}
-
-bool domain_shares_memory(const struct domain *d)
-{
-	return load(&d->shared->shares_memory);
 }
 
 bool domain_take_birth(struct domain *d, struct domain_birth *ret_birth)
@@ -211,7 +208,9 @@ int domain_new_child(const struct domain *parent, const struct domain_birth *bir
 		(void) close(d->pidfd);
 		d->pidfd = -1;
 	}
-	r = domain_begin(d);
+	r = domain_inherit_directory(d, parent);
+	if (r == 0)
+		r = domain_begin(d);
 	if (r == 0)
 		r = store_fork(d, parent, birth);
 	if (r < 0)

@@ -7,10 +7,14 @@
 #include <sys/sysmacros.h>
 
 #include "recorder/capture.h"
+#include "recorder/directory.h"
 #include "recorder/domain.h"
 #include "recorder/image.h"
 
 #define makedev_of(major_, minor_) makedev(major_, minor_)
+
+/* More mappings of shared memory than this aren't compared with those of other processes. */
+enum { MAX_SHARES = 32 };
 
 struct domain {
 	struct domain_env *env;
@@ -60,6 +64,14 @@ struct domain {
 	uint64_t fork_event;
 	struct domain_birth *births;
 	size_t n_births;
+
+	/* Shared memory that is handed over; NULL: none is. */
+	int directory_fd;
+	struct directory *directory;
+	struct shared_object {
+		uint64_t dev, ino;
+	} shares[MAX_SHARES];		/* what it may write, when it was looked at last */
+	size_t n_shares;
 
 	/* Death, exec. */
 	struct obituary obituary;
@@ -117,6 +129,21 @@ void fork_begins(struct domain *d, uint64_t event);
 void fork_ends(struct domain *d, int64_t result);
 void fork_is_left(struct domain *d);
 void births_free(struct domain *d);
+
+/* A thread that runs enters the agent. */
+void kick_holder(struct domain *d);
+
+/*
+ * domain-pages.c. Takes over @fd, the directory that the agent has made (-1: it couldn't be
+ * opened); what the parent has; the process has ended, or will be somebody else.
+ */
+void domain_take_directory(struct domain *d, int fd);
+int domain_inherit_directory(struct domain *d, const struct domain *parent);
+void domain_leave_directory(struct domain *d);
+/* Pages have been asked for in vain: domain_kick_for_pages() of all will help. */
+bool domain_pages_are_wanted(const struct domain *d);
+/* The pages of the mapping that are another process's by now: up to @max addresses. */
+size_t domain_others_pages(const struct domain *d, const struct image_map *map, uint64_t *to, size_t max);
 
 /* domain-snapshot.c: what a snapshot of it before @event, at @mono_ns, says first. */
 struct image_head snapshot_head(const struct domain *d, uint64_t event, uint64_t mono_ns);

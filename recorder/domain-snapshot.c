@@ -416,6 +416,8 @@ struct final_sink {
 	size_t n_dead;
 	struct image_hash hashes[4096];
 	size_t n_hashes;
+	struct image_map *shared;	/* mappings of shared memory */
+	size_t n_shared;
 };
 
 void final_state_deinit(struct final_state *final)
@@ -449,6 +451,14 @@ static int final_maps(void *userdata, const struct image_map *rows, size_t n, co
 	size_t len;
 	uint8_t *bytes = make_maps(rows, n, text, text_len, sizeof(struct final_chunk), &len);
 
+	sink->shared = calloc(n + 1, sizeof(*sink->shared));
+	if (!sink->shared) {
+		free(bytes);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (le32_get(rows[i].kind) == IMAGE_SHARED && le32_get(rows[i].prot))
+			sink->shared[sink->n_shared++] = rows[i];
 	return bytes ? add_piece(sink->final, bytes, len, FINAL_MAPS, 0) : -ENOMEM;
 }
 
@@ -490,6 +500,34 @@ static int final_pages(void *userdata, const struct image_map *map, const uint64
 		if (sink->n_hashes < sizeof(sink->hashes) / sizeof(sink->hashes[0]))
 			continue;
 		r = flush_hashes(sink);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Once all is read: what others have taken from a process that sleeps, or dies, may have changed. */
+static int add_others_pages(struct final_sink *sink)
+{
+	for (size_t i = 0; i < sink->n_shared; i++) {
+		const struct image_map *map = &sink->shared[i];
+		size_t max = (le64_get(map->end) - le64_get(map->start)) / IMAGE_PAGE, n;
+		autoclean(freep) uint64_t *others = calloc(max + 1, sizeof(*others));
+		uint8_t *bytes;
+		int r;
+
+		n = others ? domain_others_pages(sink->d, map, others, max) : 0;
+		if (others && !n)
+			continue;
+		bytes = others ? malloc(sizeof(struct final_chunk) + n * sizeof(le64)) : NULL;
+		if (!bytes)
+			return -ENOMEM;
+		for (size_t j = 0; j < n; j++) {
+			le64 address = le64_of(others[j]);
+
+			memcpy(bytes + sizeof(struct final_chunk) + j * sizeof(address), &address, sizeof(address));
+		}
+		r = add_piece(sink->final, bytes, sizeof(struct final_chunk) + n * sizeof(le64), FINAL_OTHERS, n);
 		if (r < 0)
 			return r;
 	}
@@ -558,6 +596,7 @@ int domain_read_final(struct domain *d, uint64_t event, const struct obituary *d
 		return -ENOMEM;
 	sink->d = d;
 	sink->final = &final;
+	domain_look_at_shares(d);
 	r = capture_open(living_task(d), d->config.base, d->config.vdso, d->env->files, &calls, &capture);
 	if (r == 0)
 		r = capture_dead_stacks(capture, &sink->dead, &sink->n_dead);
@@ -573,10 +612,13 @@ int domain_read_final(struct domain *d, uint64_t event, const struct obituary *d
 	if (r >= 0)
 		r = flush_hashes(sink);
 	if (r >= 0)
+		r = add_others_pages(sink);
+	if (r >= 0)
 		r = add_threads(sink, capture);
 	if (r >= 0)
 		r = add_head(sink, event, death);
 	free(sink->dead);
+	free(sink->shared);
 	(void) capture_close(capture);
 	if (r < 0) {
 		final_state_deinit(&final);

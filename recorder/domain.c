@@ -105,6 +105,9 @@ struct domain *domain_free(struct domain *d)
 		return NULL;
 	stop_waiter(d);
 	snapshot_drop(d);
+	if (d->directory)
+		(void) munmap(d->directory, DIRECTORY_LEN);
+	closep(&d->directory_fd);
 	if (d->shared)
 		(void) munmap(d->shared, SHARED_CONTROL_LEN);
 	if (d->ring)
@@ -164,7 +167,7 @@ struct domain *domain_alloc(struct domain_env *env, uint32_t id, pid_t pid,
 	d->pid = pid;
 	d->config = *config;
 	d->memfd = memfd;
-	d->wake_fd = d->pidfd = d->spare = d->fork_memfd = -1;
+	d->wake_fd = d->pidfd = d->spare = d->fork_memfd = d->directory_fd = -1;
 	return d;
 }
 
@@ -456,7 +459,7 @@ static bool anybody_runs(const struct domain *d)
 }
 
 /* A wanted snapshot waits for an entry into the agent. A thread that makes none is kicked. */
-static void kick_holder(struct domain *d)
+void kick_holder(struct domain *d)
 {
 	uint32_t holder = load(&d->shared->baton) & 0x7fffffff, expected = SLOT_USER;
 	struct agent_slot *slot;
@@ -543,6 +546,8 @@ static int news(struct domain *d)
 		result |= DOMAIN_FORKS;
 	if (d->n_births)
 		result |= DOMAIN_BORE;
+	if (domain_pages_are_wanted(d))
+		result |= DOMAIN_WANTS_PAGES;
 	exec_state = load(&d->shared->exec_state);
 	if (exec_state == EXEC_ASKED && !d->exec_taken)
 		result |= DOMAIN_EXECS;
@@ -697,6 +702,7 @@ void domain_pass(struct domain *d)
 void domain_finish(struct domain *d, enum domain_end end)
 {
 	d->end = end;
+	domain_leave_directory(d);
 	domain_flush(d);
 	while (snapshot_work(d, SIZE_MAX / 2))
 		;

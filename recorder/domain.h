@@ -44,6 +44,7 @@ enum domain_news {		/* what domain_work() wants its owner to know: bits */
 	DOMAIN_BROKEN = 1 << 5,	/* it writes nonsense: recording of it is over */
 	DOMAIN_FORKS = 1 << 6,	/* it is about to fork: domain_make_spare() */
 	DOMAIN_BORE = 1 << 7,	/* it has children: domain_take_birth() */
+	DOMAIN_WANTS_PAGES = 1 << 8,	/* of shared memory: domain_kick_for_pages() of all others */
 };
 
 enum domain_end {
@@ -69,8 +70,19 @@ struct domain *domain_free(struct domain *domain);
  */
 void domain_make_spare(struct domain *domain, bool wanted);
 
-/* The last child that it forked shares writable memory with it. */
+/* The last child that it forked shares writable memory with it, which isn't handed over. */
 bool domain_shares_memory(const struct domain *domain);
+
+/* Looks at what shared memory it may write. */
+void domain_look_at_shares(struct domain *domain);
+/*
+ * Both may write to the same memory, as of the last looks, and it isn't handed over between
+ * them: they don't descend from one image.
+ */
+bool domain_shares_unhanded(const struct domain *a, const struct domain *b);
+
+/* Interrupts it if it has pages that others wait for. */
+void domain_kick_for_pages(struct domain *domain);
 
 /* A child that a domain has forked, and that has begun to write its log. */
 struct domain_birth {

@@ -35,9 +35,12 @@ enum event_kind {
 	EVENT_EXIT,		/* exit_group; result the status */
 	EVENT_EXEC,		/* an exec is tried: nothing follows unless it failed */
 	EVENT_PI_WAIT,		/* before a call that waits for a PI futex; result its word */
-	EVENT_FORK,		/* a child is about to be made that has a log of its own */
+	EVENT_FORK,		/* a child is about to be made that has a log of its own; result 1: it
+				 * has no page of shared memory */
 	EVENT_SITES,		/* instructions of a new mapping were changed; struct agent_site each */
 	EVENT_INSTRUCTION,	/* one of those was executed; nr is enum site_kind */
+	EVENT_PAGE_OUT,		/* pages of shared memory were given up; struct event_page_run each */
+	EVENT_PAGE_IN,		/* one was got; nr is its object, result its number; its bytes, if not 0 */
 	EVENT_N
 };
 
@@ -133,6 +136,14 @@ enum file_change {
 	FILE_ZEROES,
 	FILE_BYTES,		/* struct event_run follow */
 };
+
+/* Pages of what is shared; the object is an index in the agent's table. */
+struct event_page_run {
+	uint64_t page, n;
+	uint32_t object;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct event_page_run) == 24, "log layout");
 
 /* A call has changed a file that is mapped. */
 struct event_file {

@@ -120,6 +120,26 @@ static void note_sites(struct json_object *notes, const struct domain_status *st
 	}
 }
 
+/* One pair tells enough: it is mostly the same memory that the others have. */
+static void note_shared_memory(struct json_object *notes, const struct recorder *r)
+{
+	char text[256];
+
+	for (const struct member *m = r->members; m; m = m->next)
+		domain_look_at_shares(m->domain);
+	for (const struct member *a = r->members; a; a = a->next) {
+		for (const struct member *b = a->next; b; b = b->next) {
+			if (!domain_shares_unhanded(a->domain, b->domain))
+				continue;
+			(void) snprintf(text, sizeof(text), "processes %d and %d have mapped the same memory, and "
+					"don't descend from one image: what one writes there is missing in the "
+					"replay of the other", domain_pid(a->domain), domain_pid(b->domain));
+			add_note(notes, text);
+			return;
+		}
+	}
+}
+
 /* What can't be replayed, or was refused, in plain words. */
 static struct json_object *notes_json(const struct recorder *r, const struct domain *d,
 				      const struct final_state *final, unsigned files_left_out)
@@ -144,6 +164,7 @@ static struct json_object *notes_json(const struct recorder *r, const struct dom
 		add_note(notes, text);
 	}
 	note_sites(notes, &status);
+	note_shared_memory(notes, r);
 	if (status.snapshots_failed) {
 		(void) snprintf(text, sizeof(text), "%u snapshots failed, the last one with: %s",
 				status.snapshots_failed, strerror(-status.snapshot_error));

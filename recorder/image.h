@@ -97,11 +97,14 @@ struct image_hash {
 };
 
 /* The chunks of CHUNK_FINAL say what they are. */
-enum final_kind { FINAL_HEAD = 1, FINAL_MAPS, FINAL_HASHES, FINAL_THREADS };
+enum final_kind {
+	FINAL_HEAD = 1, FINAL_MAPS, FINAL_HASHES, FINAL_THREADS,
+	FINAL_OTHERS,		/* addresses (le64) of pages that were another process's by then */
+};
 
 struct final_chunk {
 	le32 kind;
-	le32 n;			/* of FINAL_HASHES and FINAL_THREADS: how many */
+	le32 n;			/* of FINAL_HASHES, FINAL_THREADS, FINAL_OTHERS: how many */
 };
 
 struct image_thread {

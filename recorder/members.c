@@ -231,6 +231,8 @@ void member_work(struct member *m)
 		domain_make_spare(d, true);
 	if (news & DOMAIN_BORE)
 		member_take_births(m);
+	for (struct member *other = r->members; (news & DOMAIN_WANTS_PAGES) && other; other = other->next)
+		domain_kick_for_pages(other->domain);
 	if (news & DOMAIN_FROZEN)
 		window_frozen(m);
 	if (news & (DOMAIN_EXECS | DOMAIN_EXEC_FAILED))

@@ -16,7 +16,7 @@ const char *event_kind_name(unsigned kind)
 		[EVENT_ASYNC] = "async", [EVENT_RESUME] = "resume", [EVENT_SNAPSHOT] = "snapshot",
 		[EVENT_EXIT] = "exit", [EVENT_EXEC] = "exec",
 		[EVENT_PI_WAIT] = "pi-wait", [EVENT_FORK] = "fork",
-		[EVENT_SITES] = "sites",
+		[EVENT_SITES] = "sites", [EVENT_PAGE_OUT] = "page-out", [EVENT_PAGE_IN] = "page-in",
 		[EVENT_INSTRUCTION] = "instruction",
 	};
 

@@ -33,6 +33,8 @@ struct state {
 	size_t text_len;
 	struct page_hash *pages;
 	size_t n_pages, max_pages;
+	uint64_t *others;		/* addresses of pages that were another process's; ascending */
+	size_t n_others;
 	struct thread_view *threads;	/* state isn't kept in those of a last state */
 	size_t n_threads;
 	struct dead_stack *dead;
@@ -46,6 +48,7 @@ struct state *state_free(struct state *state)
 	free(state->rows);
 	free(state->text);
 	free(state->pages);
+	free(state->others);
 	free(state->threads);
 	free(state->dead);
 	free(state);
@@ -307,6 +310,31 @@ static int read_final_threads(struct state *state, const uint8_t *bytes, size_t 
 	return 0;
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int read_others(struct state *state, const uint8_t *bytes, size_t n)
+{
+	uint64_t *others = realloc(state->others, (state->n_others + n + 1) * sizeof(*others));
+
+	if (!others)
+		return -ENOMEM;
+	state->others = others;
+	for (size_t i = 0; i < n; i++)
+		others[state->n_others++] = le64_get(((const le64 *)bytes)[i]);
+	return 0;
+}
+
+static bool is_others(const struct state *state, uint64_t address)
+{
+	return state->n_others &&
+	       bsearch(&address, state->others, state->n_others, sizeof(address), by_number);
+}
+
 static int read_final_chunk(struct state *state, const uint8_t *bytes, size_t len)
 {
 	struct final_chunk head;
@@ -330,6 +358,8 @@ static int read_final_chunk(struct state *state, const uint8_t *bytes, size_t le
 	case FINAL_THREADS:
 		return state->threads || n > len / sizeof(struct image_thread) ?
 			       -EBADMSG : read_final_threads(state, bytes, n);
+	case FINAL_OTHERS:
+		return n > len / sizeof(le64) ? -EBADMSG : read_others(state, bytes, n);
 	case FINAL_HASHES:
 		if (n > len / sizeof(struct image_hash))
 			return -EBADMSG;
@@ -368,6 +398,8 @@ int state_of_end(struct window *window, const struct window_domain *domain, stru
 		r = find_dead_stacks(state);
 	if (r != 0)
 		return replay_fail(ret_error, r < 0 ? r : -EBADMSG, "the recorded last state is damaged");
+	if (state->n_others)
+		qsort(state->others, state->n_others, sizeof(*state->others), by_number);
 	qsort(state->pages, state->n_pages, sizeof(*state->pages), by_address);
 	*ret_state = MOVE(state);
 	return 0;
@@ -544,11 +576,13 @@ static int compare_page(struct comparison *c, uint64_t address, const uint8_t *b
 	recorded = bsearch(&key, c->state->pages, c->state->n_pages, sizeof(key), by_address);
 	if (recorded) {
 		recorded->seen = true;
+		if (is_others(c->state, address))
+			return 0;
 		if (recorded->hash != XXH3_64bits(copy, sizeof(copy)))
 			return differs(c, address, "differs");
 		return 0;
 	}
-	if (state_missing_pages(c->state))
+	if (state_missing_pages(c->state) || is_others(c->state, address))
 		return 0;
 	if (row && le32_get(row->kind) == IMAGE_FILE && is_as_file(c, row, address, bytes))
 		return 0;
@@ -584,7 +618,7 @@ static int compare_unseen(struct comparison *c)
 		const struct page_hash *page = &c->state->pages[i];
 		uint8_t bytes[IMAGE_PAGE];
 
-		if (page->seen)
+		if (page->seen || is_others(c->state, page->address))
 			continue;
 		if (session_read(c->session, page->address, bytes, sizeof(bytes)) != sizeof(bytes))
 			return differs(c, page->address, "is missing");

@@ -386,6 +386,8 @@ bool log_has_room(void);
 
 /* Waits until the log's next event is @thread's; it stays the next. Entered -> baton. */
 const struct event *replay_next(struct thread *thread);
+/* The log's next event if it is @thread's, which has the turn, else NULL. */
+const struct event *replay_peek(struct thread *thread);
 /* The same, and it must be of this kind, or the replay has diverged and doesn't return. */
 const struct event *replay_expect(struct thread *thread, enum event_kind kind, unsigned nr,
 				  uint32_t check);
@@ -517,6 +519,8 @@ void mapped_insert(struct mapped_object *object, uint64_t start, uint64_t len, u
 void mapped_remove(uint64_t start, uint64_t len);
 /* After mremap(2): from @old to @to; @keeps: what was there stays mapped. Baton. */
 void mapped_move(uint64_t old, uint64_t old_len, uint64_t to, uint64_t len, bool keeps);
+/* mprotect(2) has been made: what the table says of shared mappings' protection. Baton. */
+void mapped_set_prot(uint64_t start, uint64_t len, uint32_t prot);
 /* The range that @address lies in, or the one that does or is the next; or NULL. Baton. */
 struct mapped_range *mapped_at(uint64_t address);
 struct mapped_range *mapped_next(uint64_t address);

@@ -12,6 +12,7 @@
  * In MODE_PASS there is no baton. In replay the log says whose turn it is (replay.c).
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 enum {
 	SPINS = 100,		/* a few us: less than a futex sleep and wake-up */
@@ -35,8 +36,16 @@ void agent_enter(struct thread *thread)
 	thread->fs_base = read_fs_base();
 }
 
+/* It has the baton: pages may have been taken meanwhile. */
+static void runs(struct thread *thread)
+{
+	if (process()->member && !passing() && directory_runs())
+		pages_settle(thread, 0);
+}
+
 void agent_leave(struct thread *thread)
 {
+	thread->wants_pages = 0;
 	thread->state = THREAD_RUNNING;
 	store_release(&slot_of(thread)->status, SLOT_USER);
 }
@@ -119,11 +128,14 @@ void baton_acquire(struct thread *thread)
 	for (int i = 0; i < SPINS; i++) {
 		if (passing())
 			return;
-		if (load_relaxed(&s->baton) == 0 && compare_exchange(&s->baton, 0, me))
+		if (load_relaxed(&s->baton) == 0 && compare_exchange(&s->baton, 0, me)) {
+			runs(thread);
 			return;
+		}
 		cpu_relax();
 	}
 	baton_acquire_slowly(thread);
+	runs(thread);
 }
 
 /* To a thread that waits for it. Baton. */
@@ -146,6 +158,8 @@ void baton_release(struct thread *thread)
 		give((uint32_t)waiter + 1);
 		return;
 	}
+	if (process()->member)
+		directory_rests();
 	if (exchange(&s->baton, 0) & BATON_SLEEPERS)
 		futex_wake(&s->baton, 1);
 }

@@ -8,6 +8,7 @@
  * them early. In replay the same spans are filled from the log.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 static const struct sysdesc table[N_SYSCALLS] = {
 #include "recorder/sysdesc-words.h"
@@ -399,11 +400,78 @@ static void write_back(struct call *call)
 	}
 }
 
+/* What the call reads and writes at the program's own place. Returns whether pages came. */
+static bool hold_argument(struct thread *thread, const struct call *call, unsigned i,
+			  const struct sysarg *arg)
+{
+	uint64_t user = (uint64_t)call->args[i], other = (uint64_t)call->args[arg->a], n = 0;
+	struct iovec64 iov = { user, other };
+	bool came = false;
+
+	switch (arg->kind) {
+	case ARG_STR:
+		return pages_hold(thread, user, 1);
+	case ARG_IN: case ARG_OUT: case ARG_ALWAYS:
+		return pages_hold(thread, user, arg->b);
+	case ARG_INBUF:
+		return pages_hold(thread, user, other);
+	case ARG_MSG:
+		if (copy_from_user(&iov, user + 16, sizeof(iov)))
+			user = iov.base;
+		else
+			iov.len = 0;
+		/* fallthrough */
+	case ARG_IOVIN:
+		for (n = iov.len; n && n <= MAX_IOV; n--, user += sizeof(iov))
+			if (copy_from_user(&iov, user, sizeof(iov)))
+				came |= pages_hold(thread, iov.base, iov.len);
+		return came;
+	default:
+		return false;
+	}
+}
+
+static bool hold_spans(struct thread *thread, const struct call *call)
+{
+	bool came = false;
+
+	for (uint32_t i = 0; i < call->n_spans; i++)
+		came |= pages_hold(thread, call->spans[i].user, call->spans[i].capacity);
+	return came;
+}
+
+enum { HOLD_ROUNDS = 32 };
+
+/* While one page is waited for another may go: until all are there. */
+static void hold_all(struct thread *thread, const struct call *call)
+{
+	const struct sysdesc *desc = syscall_desc(call->nr);
+	bool came = process()->n_handed != 0;
+
+	for (unsigned round = 0; came && round < HOLD_ROUNDS; round++) {
+		came = hold_spans(thread, call);
+		for (unsigned i = 0; desc && i < desc->n_args; i++)
+			came |= hold_argument(thread, call, i, &desc->args[i]);
+	}
+}
+
+/* EFAULT for want of a page that no row tells of? */
+static bool hold_pointers(struct thread *thread, const struct call *call)
+{
+	bool came = false;
+
+	for (unsigned i = 0; i < 6; i++)
+		came |= pages_hold(thread, (uint64_t)call->kernel_args[i], 1);
+	return came;
+}
+
 static void record_result(struct thread *thread, struct call *call)
 {
 	struct share share;
 
 	write_back(call);
+	for (unsigned round = 0; round < HOLD_ROUNDS && hold_spans(thread, call); round++)
+		;
 	share = (struct share){ .left = (uint64_t)MAX(call->result, 0) };
 	if (!log_begin(thread, EVENT_SYSCALL, call->change.kind ? EVENT_FILE : 0, (unsigned)call->nr,
 		       call->check, call->result))
@@ -435,10 +503,12 @@ static bool nothing_to_deliver(struct thread *thread)
 bool call_try(struct thread *thread, struct call *call)
 {
 	bool yields = call->yields && !passing();
+	unsigned faults = 0;
 
 	if (yields)
 		redirect(thread, call);
 	for (;;) {
+		hold_all(thread, call);
 		if (pi_lock_begins(thread, call))
 			break;
 		if (yields)
@@ -447,6 +517,8 @@ bool call_try(struct thread *thread, struct call *call)
 		pi_lock_ends(thread);
 		if (yields)
 			baton_acquire(thread);
+		if (call->result == -EFAULT_ && faults++ < HOLD_ROUNDS && hold_pointers(thread, call))
+			continue;
 		if (signal_waited_for(thread, call) || !thread->pending ||
 		    (call->result != GATE_ABORTED && call->result != -EINTR_))
 			break;

@@ -11,6 +11,7 @@
  */
 #include "recorder/agent/agent.h"
 #include "recorder/agent/clone.h"
+#include "recorder/agent/pages.h"
 
 enum {
 	PROT_RW = 3,
@@ -40,6 +41,17 @@ static bool map_spare(long fd)
 	return true;
 }
 
+static void map_directory(long fd)
+{
+	uint64_t at = agent_config.base + AGENT_DIRECTORY;
+
+	if (agent_syscall(NR_mmap, at, DIRECTORY_LEN, PROT_RW, MAP_SHARED_ | MAP_FIXED_NOREPLACE_, fd, 0) !=
+	    (long)at)
+		return;
+	(void) agent_syscall(NR_madvise, at, DIRECTORY_LEN, MADV_DONTDUMP_);
+	(void) directory_join();
+}
+
 static void drop_spare(void)
 {
 	(void) agent_syscall(NR_munmap, agent_config.base + AGENT_SPARE, spare_len());
@@ -51,22 +63,29 @@ static bool make_spare(struct thread *thread)
 	static const char name[] = "blackbox";
 	struct agent_shared *s = shared();
 	bool ready = false;
-	long fd;
+	long fd, directory_fd = -1;
 
 	if (passing() || thread->is_vfork_child)
 		return false;
 	fd = agent_syscall(NR_memfd_create, name, MFD_CLOEXEC_ | MFD_ALLOW_SEALING_);
 	if (fd < 0)
 		return false;
+	if (pages_want_directory())
+		directory_fd = agent_syscall(NR_memfd_create, name, MFD_CLOEXEC_ | MFD_ALLOW_SEALING_);
 	s->spare_fd = (int32_t)fd;
-	s->shares_memory = process()->has_shared;
+	s->directory_fd = (int32_t)directory_fd;
 	store_release(&s->spare_state, SPARE_ASKED);
 	wake_recorder();
 	if (wait_for_recorder(&s->spare_state, SPARE_ASKED, UINT64_MAX))
 		ready = load_acquire(&s->spare_state) == SPARE_READY && map_spare(fd);
 	if (!ready)
 		store_release(&s->spare_state, SPARE_NONE);
+	/* The recorder says if it hasn't taken it. */
+	if (ready && directory_fd >= 0 && load_acquire((uint32_t *)&s->directory_fd) == (uint32_t)directory_fd)
+		map_directory(directory_fd);
 	(void) agent_syscall(NR_close, fd);
+	if (directory_fd >= 0)
+		(void) agent_syscall(NR_close, directory_fd);
 	return ready;
 }
 
@@ -160,6 +179,7 @@ static void begin_log(struct thread *thread)
 /* Without the spare after all: what the kernel wasn't told is done here. */
 __attribute__((noreturn)) static void run_natively(struct thread *thread)
 {
+	process()->member = 0;
 	int32_t tid = (int32_t)agent_syscall(NR_set_tid_address, thread->clear_tid);
 
 	if (thread->set_tid)
@@ -188,13 +208,16 @@ __attribute__((noreturn)) static void child_begins(struct thread *thread,
 	shared()->code_made = code_made;
 	memcpy(shared()->sites_left, sites_left, sizeof(sites_left));
 	begin_log(thread);
+	if (process()->child_member)
+		pages_in_child(thread);
 	thread_attach(thread);
 	signals_let_in(thread);
 	thread_starts(thread);
 }
 
 __attribute__((noreturn)) static void replayed_child_begins(struct thread *thread,
-							    const struct clone_request *request, int fd)
+							    const struct clone_request *request, int fd,
+							    bool shares)
 {
 	(void) agent_syscall(NR_prctl, PR_SET_PDEATHSIG_, SIGKILL_);
 	if (!map_replays(fd))
@@ -205,6 +228,8 @@ __attribute__((noreturn)) static void replayed_child_begins(struct thread *threa
 	slot_of(thread)->tid = thread->tid;
 	slot_of(thread)->status = SLOT_AGENT;
 	slot_of(thread)->kernel_tid = UINT32_MAX;
+	if (shares)
+		pages_in_child(thread);
 	thread_attach(thread);
 	replay_stop(thread, STOP_READY);
 	thread_starts(thread);
@@ -219,7 +244,7 @@ __attribute__((noreturn)) static void replayed_child_begins(struct thread *threa
 static long record_fork(struct thread *thread, const struct clone_request *request, int32_t *pidfd)
 {
 	uint64_t all = ~UINT64_C(0), mask = 0;
-	bool recorded = make_spare(thread);
+	bool recorded = make_spare(thread), shares = recorded && pages_before_fork(thread);
 	struct clone_request ours = *request;
 	long pid;
 
@@ -229,17 +254,22 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 		ours.flags &= ~(uint64_t)(CLONE_CHILD_SETTID_ | CLONE_CHILD_CLEARTID_);
 	ours.stack = ours.stack_size = 0;
 	ours.pidfd = (uint64_t)pidfd;
+	shared()->shares_memory = !shares && pages_are_shared();
 	if (recorded)
-		log_event(thread, EVENT_FORK, 0, 0, 0, 0);
+		log_event(thread, EVENT_FORK, 0, 0, 0, shares);
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, &mask, 8);
 	pid = kernel_clone(&ours);
 	if (pid == 0 && recorded)
 		child_begins(thread, request);
 	if (pid == 0) {
+		process()->member = 0;
 		forget_parent(thread, request);
 		process_detach(thread);
 	}
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &mask, NULL, 8);
+	if (pid < 0)
+		directory_no_child();
+	process()->child_member = 0;
 	if (recorded) {
 		process()->has_children = 1;
 		drop_spare();
@@ -252,6 +282,7 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 static void replay_fork(struct thread *thread, const struct clone_request *request)
 {
 	struct agent_shared *s = shared();
+	bool shares = replay_next(thread)->result;
 	long pid;
 
 	replay_done(thread);
@@ -263,7 +294,7 @@ static void replay_fork(struct thread *thread, const struct clone_request *reque
 		return;
 	pid = agent_call(NR_clone, CLONE_PARENT_ | SIGCHLD_SIGNAL, 0, 0, 0, 0, 0);
 	if (pid == 0)
-		replayed_child_begins(thread, request, s->fork_fd);
+		replayed_child_begins(thread, request, s->fork_fd, shares);
 	s->forked_pid = (int32_t)pid;
 	replay_stop(thread, STOP_FORKED);
 }

@@ -10,6 +10,7 @@
  * All of it needs the baton. In MODE_PASS there is none, and the table isn't touched.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 enum {
 	PIECE = 32 << 10,
@@ -55,6 +56,7 @@ static void release(struct mapped_object *object)
 
 	if (--object->n_ranges)
 		return;
+	pages_released(object);
 	if (agent_replays() && object->fd >= 0)
 		(void) agent_syscall(NR_close, object->fd);
 	object->fd = -1;
@@ -249,6 +251,35 @@ void mapped_move(uint64_t old, uint64_t old_len, uint64_t to, uint64_t len, bool
 	range = len > old_len ? mapped_at(to + old_len - 1) : NULL;
 	if (range && range->end == to + old_len)
 		range->end = to + len;
+}
+
+/* Its part in front of @at becomes a range of its own. */
+static void split(uint64_t at)
+{
+	struct mapped_range *range = mapped_at(at), head;
+
+	if (!range || range->start == at || process()->n_ranges == MAX_MAPPED_RANGES)
+		return;
+	head = *range;
+	head.end = at;
+	cut_front(range, at);
+	mapped_object_of(&head)->n_ranges++;
+	insert(&head);
+}
+
+void mapped_set_prot(uint64_t start, uint64_t len, uint32_t prot)
+{
+	struct agent_process *p = process();
+	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE);
+	const uint32_t mask = (1u << MAPPED_PROT_SHIFT) - 1;
+
+	if (!p->n_ranges || !table_is_ours())
+		return;
+	split(start);
+	split(end);
+	for (uint32_t i = first_behind(start); i < p->n_ranges && p->ranges[i].start < end; i++)
+		if (p->ranges[i].start >= start && p->ranges[i].end <= end)
+			p->ranges[i].flags = (p->ranges[i].flags & mask) | prot << MAPPED_PROT_SHIFT;
 }
 
 uint64_t mapped_unsealed(uint64_t start, uint64_t len)

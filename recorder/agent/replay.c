@@ -9,6 +9,7 @@
  * of the process stands in the agent with its context saved, and no ptrace is needed.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 #include "recorder/rebuild.h"
 
 enum {
@@ -115,10 +116,19 @@ const struct event *replay_next(struct thread *thread)
 		} else if (event->kind == EVENT_SNAPSHOT) {
 			replay_stop(thread, STOP_SNAPSHOT);
 			replay_done(thread);
+		} else if ((event->kind == EVENT_PAGE_OUT || event->kind == EVENT_PAGE_IN) && !event->flags) {
+			pages_replay(thread, event);
 		} else {
 			return event;
 		}
 	}
+}
+
+const struct event *replay_peek(struct thread *thread)
+{
+	const struct event *event = peek(thread);
+
+	return event->thread == thread->slot ? event : NULL;
 }
 
 const struct event *replay_expect(struct thread *thread, enum event_kind kind, unsigned nr,
@@ -258,6 +268,8 @@ void replay_before_user(struct thread *thread)
 		if (event->kind == EVENT_SNAPSHOT) {
 			replay_stop(thread, STOP_SNAPSHOT);
 			replay_done(thread);
+		} else if (event->kind == EVENT_PAGE_OUT) {
+			pages_replay(thread, event);
 		} else {
 			signal_replay(thread);
 		}

@@ -14,6 +14,7 @@
  * milliseconds is preempted (timer, kick).
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 enum {
 	SYS_SECCOMP_TRAP = 1,	/* si_code of SIGSYS by a filter, */
@@ -675,6 +676,9 @@ static void preempt(struct thread *thread, struct ucontext *context, bool by_tim
 	snapshot_attend(thread);
 	if (attention & ATTENTION_WANT)
 		baton_yield(thread);
+	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_PAGES);
+	if (process()->member && directory_calls())
+		pages_settle(thread, 0);
 	chaos_yield(thread);
 	signals_strike(thread, EVENT_AT_ASYNC);
 	if (thread->state == THREAD_PREEMPTED)
@@ -779,8 +783,10 @@ static void system_call(struct thread *thread, struct ucontext *context)
 		regs[REG_R11_] &= ~(uint64_t)FLAG_TRAP;
 	}
 	/* A recorder that stops says so from outside: the vDSO needn't come here for it again. */
-	if (passing())
+	if (passing()) {
 		thread->native = 1;
+		pages_open();
+	}
 	if ((process()->tsc_trapped || process()->affinity_len) && process()->begun)
 		end_of_interpreter(regs[REG_RAX_], regs[REG_RIP_]);
 	thread->frame = context;
@@ -834,8 +840,10 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 		if (interrupted_agent(context)) {
 			if (agent_replays() && signal == SIGTRAP_)
 				thread->watch_hit |= info->code == TRAP_HWBKPT;
-			else if (copy_fault(context->regs[REG_RIP_], &ip))
-				context->regs[REG_RIP_] = ip;
+			else if (copy_fault(context->regs[REG_RIP_], &ip)) {
+				if (signal != SIGSEGV_ || !pages_missed(thread, info))
+					context->regs[REG_RIP_] = ip;
+			}
 			else if (in_gate(context->regs[REG_RIP_]))	/* queued again, as it was */
 				program_signal(thread, signal, info, context);
 			else
@@ -852,7 +860,8 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 			}
 		} else if (signal != SIGSEGV_ || info->code != SI_KERNEL ||
 			   (!site_trap(thread, context) && !trapped_tsc(thread, context))) {
-			fault(thread, signal, info, context);
+			if (signal != SIGSEGV_ || !pages_fault(thread, info, context))
+				fault(thread, signal, info, context);
 		}
 	} else {
 		program_signal(thread, signal, info, context);

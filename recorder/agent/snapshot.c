@@ -8,6 +8,7 @@
  * reads the rest, and ends by itself if nobody comes (hazards 7 and 8).
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 enum {
 	CLONE_FILES_ = 0x400,
@@ -301,6 +302,9 @@ void obituary_write(struct thread *thread, int signal, int status, unsigned at, 
 	memcpy(obituary->regs, context_of(thread)->regs, sizeof(obituary->regs));
 	if (info)
 		memcpy(obituary->info, info, sizeof(obituary->info));
+	/* Its pages may be taken while it waits to be looked at: it won't touch them any more. */
+	if (process()->member)
+		directory_rests();
 	store_release(&obituary->state, OBITUARY_WRITTEN);
 	wake_recorder();
 	if (signal || agent_config.hold_exit)

@@ -7,6 +7,7 @@
  * failure leads to the program's entry as if nothing had been.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 enum {
 	PROT_RW = 3,
@@ -316,6 +317,7 @@ void process_detach(struct thread *thread)
 
 	p->detached = 1;
 	thread->native = 1;
+	pages_open();
 	if (p->tsc_trapped)
 		(void) agent_syscall(NR_prctl, PR_SET_TSC_, PR_TSC_ENABLE);
 	signals_restore(thread);

@@ -8,6 +8,7 @@
  * because the file may have been another by then.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 enum {
 	PATH_SIZE = 512,	/* longer ones are rare, and can be had otherwise */
@@ -20,6 +21,7 @@ enum {
 	MADV_WIPEONFORK_ = 18, MADV_DONTNEED_LOCKED_ = 24, MADV_GUARD_INSTALL_ = 102,
 	MADV_GUARD_REMOVE_ = 103,
 	IPC_STAT_ = 2,
+	MAP_ROUNDS = 32,
 	SHM_RDONLY_ = 010000, SHM_EXEC_ = 0100000,
 	F_GETFL_ = 3, O_ACCMODE_ = 3, SEEK_SET_ = 0, SEEK_CUR_ = 1, SEEK_DATA_ = 3,
 };
@@ -136,10 +138,16 @@ static struct mapped_object *hold_object(const struct call *call,
 			   is_shared(call) || mapping->writable ? MAPPED_CHANGES : 0);
 }
 
+/* Of a range. */
+static uint32_t shared_flags(uint32_t prot)
+{
+	return MAPPED_SHARED | prot << MAPPED_PROT_SHIFT;
+}
+
 static void enter_mapping(const struct call *call, struct mapped_object *object,
 			  const struct event_mapping *mapping)
 {
-	uint32_t flags = is_shared(call) ? MAPPED_SHARED : 0;
+	uint32_t flags = is_shared(call) ? shared_flags((uint32_t)call->args[2]) : 0;
 
 	if (!object) {
 		mapped_remove((uint64_t)call->result, (uint64_t)call->args[1]);
@@ -174,6 +182,8 @@ static void record_mapping(struct thread *thread, struct call *call)
 		log_end(thread);
 	}
 	enter_mapping(call, object, &mapping);
+	if (object && is_shared(call))
+		pages_mapped(thread, object);
 	if (!mapping.by_value)
 		wake_recorder();	/* while it is still mapped */
 }
@@ -223,6 +233,8 @@ static void replay_file_mapping(struct thread *thread, struct call *call,
 	    !mapped_replay_bytes(thread, fd, (uint64_t)call->args[5], covered(call, mapping)))
 		replay_diverged(thread, EVENT_SYSCALL, NR_mmap, call->check);
 	enter_mapping(call, object, mapping);
+	if (object && is_shared(call))
+		pages_mapped(thread, object);
 	if (mapping->ino && mapping->by_value && !object)
 		(void) agent_syscall(NR_close, fd);
 }
@@ -238,6 +250,33 @@ static void note_code(const struct call *call)
 			   call->args[2] & PROT_EXEC_, (uint64_t)call->args[5]);
 }
 
+/* Shared memory without a file: only children ever see it. */
+static struct mapped_object *enter_anonymous(const struct thread *thread, const struct call *call)
+{
+	struct agent_process *p = process();
+	uint64_t len = ALIGN_UP((uint64_t)call->args[1], (uint64_t)PAGE);
+	struct mapped_object *object = mapped_hold(
+		ANONYMOUS_DEV, (uint64_t)thread->tgid << 32 | p->n_anonymous++, len, 0);
+
+	if (object)
+		mapped_insert(object, (uint64_t)call->result, len, 0, shared_flags((uint32_t)call->args[2]));
+	return object;
+}
+
+static void replay_anonymous_shared(struct thread *thread, const struct call *call)
+{
+	uint64_t len = ALIGN_UP((uint64_t)call->args[1], (uint64_t)PAGE);
+	struct mapped_object *object;
+	int fd;
+
+	mapped_remove((uint64_t)call->result, len);
+	object = enter_anonymous(thread, call);
+	fd = object ? mapped_backing(thread, object) : mapped_memory(thread, len);
+	(void) map_at((uint64_t)call->result, len, call->args[2], MAP_SHARED_ | MAP_NORESERVE_, fd, 0);
+	if (!object)
+		(void) agent_syscall(NR_close, fd);
+}
+
 static void replay_mmap(struct thread *thread, struct call *call)
 {
 	struct event_mapping mapping;
@@ -245,7 +284,9 @@ static void replay_mmap(struct thread *thread, struct call *call)
 
 	call->result = replay_expect(thread, EVENT_SYSCALL, NR_mmap, call->check)->result;
 	if (call->result >= 0 || call->result < -4095) {
-		if (!is_file_mapping(call)) {
+		if (!is_file_mapping(call) && is_shared(call)) {
+			replay_anonymous_shared(thread, call);
+		} else if (!is_file_mapping(call)) {
 			(void) map_at((uint64_t)call->result, (uint64_t)call->args[1], call->args[2],
 				      kept | MAP_ANONYMOUS_ | MAP_NORESERVE_, -1, 0);
 			mapped_remove((uint64_t)call->result, (uint64_t)call->args[1]);
@@ -288,6 +329,8 @@ static void sys_mmap(struct thread *thread, struct call *call)
 	} else {
 		call_finish(thread, call);
 		mapped_remove((uint64_t)call->result, (uint64_t)call->args[1]);
+		if (is_shared(call))
+			(void) enter_anonymous(thread, call);
 	}
 	note_code(call);
 }
@@ -357,6 +400,9 @@ static void sys_mremap(struct thread *thread, struct call *call)
 		call_finish(thread, call);
 		return;
 	}
+	/* What is another's splits the mapping, and the kernel moves only one. */
+	for (unsigned i = 0; !agent_replays() && i < MAP_ROUNDS && pages_hold(thread, old, old_len); i++)
+		;
 	if (!agent_replays())
 		call->result = agent_call(NR_mremap, (long)old, (long)old_len, (long)len, (long)flags,
 					  call->args[4], 0);
@@ -435,9 +481,12 @@ static void log_segment(struct thread *thread, const struct call *call, uint64_t
 
 static void enter_segment(const struct call *call, struct mapped_object *object, uint64_t len)
 {
+	uint32_t prot = (call->args[2] & SHM_RDONLY_ ? 1 : PROT_RW) |
+			(call->args[2] & SHM_EXEC_ ? PROT_EXEC_ : 0);
+
 	if (object)
 		mapped_insert(object, (uint64_t)call->result, len, 0,
-			      MAPPED_SHARED | (call->args[2] & SHM_RDONLY_ ? MAPPED_READ_ONLY : 0));
+			      shared_flags(prot) | (call->args[2] & SHM_RDONLY_ ? MAPPED_READ_ONLY : 0));
 }
 
 static void replay_shmat(struct thread *thread, struct call *call)
@@ -461,6 +510,8 @@ static void replay_shmat(struct thread *thread, struct call *call)
 	}
 	replay_done(thread);
 	enter_segment(call, object, len);
+	if (object)
+		pages_mapped(thread, object);
 	if (fd >= 0 && !object)
 		(void) agent_syscall(NR_close, fd);
 }
@@ -478,6 +529,8 @@ static void record_shmat(struct thread *thread, struct call *call)
 	process()->has_shared |= len != 0;
 	log_segment(thread, call, len);
 	enter_segment(call, object, len);
+	if (object)
+		pages_mapped(thread, object);
 }
 
 static void sys_shmat(struct thread *thread, struct call *call)
@@ -539,6 +592,8 @@ static void sys_pkey_mprotect(struct thread *thread, struct call *call)
 	call_finish(thread, call);
 	if (agent_replays() && !refused)
 		(void) agent_call(NR_mprotect, call->args[0], call->args[1], call->args[2], 0, 0, 0);
+	if (call->result == 0)
+		pages_protected((uint64_t)call->args[0], (uint64_t)call->args[1], (uint32_t)call->args[2]);
 }
 
 void sys_memory(struct thread *thread, struct call *call)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* syscall - a thread stands at a system call: what must be done first, and who does it */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 static void note(uint32_t value)
 {
@@ -61,6 +62,8 @@ static void sys_perform(struct thread *thread, struct call *call)
 		replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
 	if (call->nr == NR_munmap && recorded == 0)
 		mapped_remove((uint64_t)call->args[0], (uint64_t)call->args[1]);
+	if (call->nr == NR_mprotect && recorded == 0)
+		pages_protected((uint64_t)call->args[0], (uint64_t)call->args[1], (uint32_t)call->args[2]);
 }
 
 static void sys_code(struct thread *thread, struct call *call)
@@ -169,7 +172,9 @@ void syscall_dispatch(struct thread *thread)
 		process()->begun = 1;
 		program_begins(thread);
 	}
+	pages_at_entry(thread);
 	sites_attend(thread, (long)context_of(thread)->regs[REG_RAX_]);
+	thread->wants_pages = 1;
 	call_prepare(thread, &call);
 	if (agent_replays()) {
 		const struct event *event = replay_next_of_call(thread, &call);

@@ -59,8 +59,7 @@ one_program()
 	record_and_check "$name" ""
 	record_and_check "$name" ", with snapshots" --set snapshot-interval=10ms
 	case $name in
-	mem-shared-fork) ;;	# its child's part would be missing
-	mem-*) record_and_check "$name" ", from a snapshot on" --set snapshot-interval=10ms --window 10ms ;;
+	mem-* | share-*) record_and_check "$name" ", from a snapshot on" --set snapshot-interval=10ms --window 10ms ;;
 	esac
 	for seed in ${CHAOS_SEEDS:-1 2 3}; do
 		record_and_check "$name" ", with chaos $seed" --chaos "$seed"

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
+
+enum {
+	PROT_RW = 3,
+	MAP_SHARED_ = 1, MAP_FIXED_ = 0x10, MAP_PRIVATE_ANON_FIXED = 0x32, MAP_NORESERVE_ = 0x4000,
+	SEGV_ACCERR_ = 2,
+	OPENING_LOOK_NS = 10000000, OPENING_LOOKS = 100,
+};
+
+/* -- which pages are held ------------------------------------------------------------------------- */
+
+static uint64_t *bits_of(const struct mapped_object *object)
+{
+	uint64_t index = (uint64_t)(object - process()->objects);
+
+	return (uint64_t *)(agent_config.base + AGENT_HELD + index * AGENT_HELD_LEN);
+}
+
+static uint64_t bits_len(uint64_t n_pages)
+{
+	return ALIGN_UP((n_pages + 7) / 8, (uint64_t)PAGE);
+}
+
+static bool is_held(const struct mapped_object *object, uint64_t page)
+{
+	return !(object->flags & MAPPED_HANDED) || page >= object->n_pages ||
+	       (bits_of(object)[page / 64] >> page % 64 & 1);
+}
+
+static void set_held(const struct mapped_object *object, uint64_t page, bool held)
+{
+	uint64_t bit = UINT64_C(1) << page % 64, *word = &bits_of(object)[page / 64];
+
+	*word = held ? *word | bit : *word & ~bit;
+}
+
+/* From now on pages of it are handed over; until then it has them all. */
+static bool begin_handing(struct mapped_object *object, uint64_t n_pages)
+{
+	uint64_t len = bits_len(n_pages), at = (uint64_t)bits_of(object);
+
+	if (object->flags & MAPPED_HANDED)
+		return true;
+	if (len > AGENT_HELD_LEN || agent_syscall(NR_mmap, at, len, PROT_RW, MAP_PRIVATE_ANON_FIXED, -1,
+						  0) != (long)at)
+		return false;
+	memset(bits_of(object), 0xff, len);
+	object->n_pages = n_pages;
+	object->flags |= MAPPED_HANDED;
+	process()->n_handed++;
+	return true;
+}
+
+/* How far it is mapped, or reaches. */
+static uint64_t pages_of(const struct mapped_object *object)
+{
+	const struct agent_process *p = process();
+	uint64_t end = object->size;
+
+	for (uint32_t i = 0; i < p->n_ranges; i++) {
+		const struct mapped_range *range = &p->ranges[i];
+
+		if (mapped_object_of(range) == object)
+			end = MAX(end, range->offset + (range->end - range->start));
+	}
+	return (end + PAGE - 1) / PAGE;
+}
+
+static uint32_t program_prot(const struct mapped_range *range)
+{
+	return range->flags >> MAPPED_PROT_SHIFT;
+}
+
+/* Protects @n pages wherever they are mapped. */
+static bool set_access(const struct mapped_object *object, uint64_t page, uint64_t n, bool on)
+{
+	struct agent_process *p = process();
+	bool done = true;
+
+	for (uint32_t i = 0; i < p->n_ranges; i++) {
+		const struct mapped_range *range = &p->ranges[i];
+		uint64_t begin = MAX(page * PAGE, range->offset);
+		uint64_t end = MIN((page + n) * PAGE, range->offset + (range->end - range->start));
+
+		if (mapped_object_of(range) != object || !(range->flags & MAPPED_SHARED) || begin >= end)
+			continue;
+		done &= agent_syscall(NR_mprotect, range->start + (begin - range->offset), end - begin,
+				      on ? program_prot(range) : 0) == 0;
+	}
+	return done;
+}
+
+/* Takes the right to touch away. */
+static bool drop_pages(struct mapped_object *object, uint64_t page, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		set_held(object, page + i, false);
+	return set_access(object, page, n, false);
+}
+
+/* Where a page can be read; 0: nowhere. */
+static uint64_t address_of(const struct mapped_object *object, uint64_t page)
+{
+	const struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_ranges; i++) {
+		const struct mapped_range *range = &p->ranges[i];
+
+		if (mapped_object_of(range) == object && (range->flags & MAPPED_SHARED) &&
+		    page * PAGE - range->offset < range->end - range->start && program_prot(range))
+			return range->start + (page * PAGE - range->offset);
+	}
+	return 0;
+}
+
+/* -- recording: giving ------------------------------------------------------------------------------ */
+
+static void go_on_open(void)
+{
+	go_pass();
+	pages_open();
+}
+
+static void log_out(struct thread *thread, const struct mapped_object *object, uint64_t page, uint64_t n)
+{
+	const struct event_page_run run = { page, n, (uint32_t)(object - process()->objects), 0 };
+
+	log_add(thread, &run, sizeof(run));
+}
+
+/* Of one object. @began: the event is being written. Returns whether it is. */
+static bool settle_object(struct thread *thread, struct mapped_object *object, unsigned flags, bool began)
+{
+	uint64_t n_pages = object->flags & MAPPED_HANDED ? object->n_pages : pages_of(object), end;
+
+	for (uint64_t page = 0; page < n_pages; page = end) {
+		end = page + 1;
+		if (!(page % 64) && (object->flags & MAPPED_HANDED) && !bits_of(object)[page / 64]) {
+			end = page + 64;
+			continue;
+		}
+		if (!is_held(object, page) || !directory_gives(object->entry, page))
+			continue;
+		while (end < n_pages && is_held(object, end) && directory_gives(object->entry, end))
+			end++;
+		if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
+			return false;
+		began = true;
+		log_out(thread, object, page, end - page);
+		if (!begin_handing(object, n_pages) || !drop_pages(object, page, end - page)) {
+			go_on_open();
+			return true;
+		}
+		for (uint64_t i = page; i < end; i++)
+			directory_given(object->entry, i);
+	}
+	return began;
+}
+
+void pages_settle(struct thread *thread, unsigned flags)
+{
+	struct agent_process *p = process();
+	bool began = false;
+
+	if (passing())
+		return;
+	directory_attends();
+	for (uint32_t i = 0; i < p->n_objects && p->member; i++)
+		if (p->objects[i].n_ranges && p->objects[i].entry)
+			began = settle_object(thread, &p->objects[i], flags, began);
+	if (began) {
+		log_end(thread);
+		if (p->member)
+			directory_attended();
+	}
+}
+
+void pages_at_entry(struct thread *thread)
+{
+	const struct event *event;
+
+	(void) fetch_and(&shared()->attention, ~(uint32_t)ATTENTION_PAGES);
+	if (!agent_replays()) {
+		if (process()->member && directory_calls())
+			pages_settle(thread, EVENT_AT_ENTRY);
+		return;
+	}
+	while (!thread->resumed && (event = replay_peek(thread)) != NULL &&
+	       event->kind == EVENT_PAGE_OUT && (event->flags & EVENT_AT_ENTRY))
+		pages_replay(thread, event);
+}
+
+/* -- getting ------------------------------------------------------------------------------------------ */
+
+static void log_in(struct thread *thread, const struct mapped_object *object, uint64_t page,
+		   unsigned flags)
+{
+	uint64_t at = address_of(object, page);
+
+	if (!log_begin(thread, EVENT_PAGE_IN, flags, (unsigned)(object - process()->objects), 0,
+		       (int64_t)page))
+		return;
+	if (at)
+		log_add_user(thread, at, PAGE);
+	log_end(thread);
+}
+
+static bool record_fetch(struct thread *thread, struct mapped_object *object, uint64_t page,
+			 unsigned flags)
+{
+	if (!directory_fetch(object->entry, page)) {
+		go_on_open();
+		return true;
+	}
+	/* Others may be gone: that comes first, and this one stays. */
+	if (directory_calls())
+		pages_settle(thread, 0);
+	set_held(object, page, true);
+	if (!set_access(object, page, 1, true)) {
+		go_on_open();
+		return true;
+	}
+	log_in(thread, object, page, flags);
+	return true;
+}
+
+/* The log says what became of other pages meanwhile. False: nothing of this one. */
+static bool replay_fetch(struct thread *thread, const struct mapped_object *object, uint64_t page)
+{
+	const struct event *event;
+
+	while (!is_held(object, page)) {
+		event = replay_peek(thread);
+		if (!event || (event->kind != EVENT_PAGE_OUT && event->kind != EVENT_PAGE_IN))
+			return false;
+		pages_replay(thread, event);
+	}
+	return true;
+}
+
+static bool fetch(struct thread *thread, struct mapped_object *object, uint64_t page, unsigned flags)
+{
+	return agent_replays() ? replay_fetch(thread, object, page) :
+				 record_fetch(thread, object, page, flags);
+}
+
+/* The page that a fault at @address is for, if it is of shared memory and another's. */
+static struct mapped_object *missing_page(uint64_t address, uint64_t *ret_page)
+{
+	const struct mapped_range *range = process()->n_handed ? mapped_at(address) : NULL;
+	struct mapped_object *object;
+
+	if (!range || !(range->flags & MAPPED_SHARED) || !program_prot(range))
+		return NULL;
+	object = mapped_object_of(range);
+	*ret_page = (range->offset + (address - range->start)) / PAGE;
+	return is_held(object, *ret_page) ? NULL : object;
+}
+
+bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucontext *context)
+{
+	struct mapped_object *object;
+	uint64_t page;
+
+	if (info->code != SEGV_ACCERR_)
+		return false;
+	if (passing() && !agent_replays()) {
+		/* It may have been closed when the fault happened. */
+		if (!process()->owner || thread->pages_opened)
+			return false;
+		pages_open();
+		thread->pages_opened = 1;
+		return true;
+	}
+	object = missing_page(info->addr, &page);
+	if (!object)
+		return false;
+	agent_enter(thread);
+	thread->frame = context;
+	thread->state = THREAD_LEAVING;
+	thread->has_call_mask = 0;
+	if (!fetch(thread, object, page, EVENT_AT_FAULT))
+		return false;
+	if (agent_replays())
+		replay_before_user(thread);
+	resume_program(thread);
+}
+
+bool pages_missed(struct thread *thread, const struct siginfo *info)
+{
+	struct mapped_object *object;
+	uint64_t page;
+
+	if (info->code != SEGV_ACCERR_ || !thread->wants_pages || process()->log_used ||
+	    (passing() && !agent_replays()))
+		return false;
+	object = missing_page(info->addr, &page);
+	return object && fetch(thread, object, page, 0);
+}
+
+bool pages_hold(struct thread *thread, uint64_t address, uint64_t len)
+{
+	uint64_t end = address + len;
+	bool came = false;
+
+	if (!process()->n_handed || end < address)
+		return false;
+	while (address < end && !passing()) {
+		const struct mapped_range *range = mapped_next(address);
+		struct mapped_object *object;
+		uint64_t page;
+
+		if (!range || range->start >= end)
+			break;
+		address = MAX(address, range->start);
+		object = missing_page(address, &page);
+		if (object) {
+			came = true;
+			(void) fetch(thread, object, page, 0);
+		}
+		address = ALIGN_DOWN(address, (uint64_t)PAGE) + PAGE;
+	}
+	return came;
+}
+
+/* -- replay --------------------------------------------------------------------------------------------- */
+
+static struct mapped_object *object_at(struct thread *thread, uint32_t index)
+{
+	struct agent_process *p = process();
+
+	if (index >= p->n_objects || !p->objects[index].n_ranges)
+		replay_diverged(thread, EVENT_PAGE_OUT, 0, 0);
+	return &p->objects[index];
+}
+
+static void replay_out(struct thread *thread)
+{
+	struct event_page_run run;
+
+	while (replay_read(thread, &run, sizeof(run))) {
+		struct mapped_object *object = object_at(thread, run.object);
+		uint64_t n_pages = pages_of(object);
+
+		if (!begin_handing(object, n_pages) || run.page > object->n_pages ||
+		    run.n > object->n_pages - run.page)
+			replay_diverged(thread, EVENT_PAGE_OUT, 0, 0);
+		(void) drop_pages(object, run.page, run.n);
+	}
+}
+
+static void replay_in(struct thread *thread, const struct event *event)
+{
+	struct mapped_object *object = object_at(thread, event->nr);
+	uint64_t page = (uint64_t)event->result;
+	uint8_t bytes[512];
+
+	if (!(object->flags & MAPPED_HANDED) || page >= object->n_pages)
+		replay_diverged(thread, EVENT_PAGE_IN, event->nr, 0);
+	for (uint64_t at = page * PAGE; at < (page + 1) * PAGE && replay_read(thread, bytes, sizeof(bytes));
+	     at += sizeof(bytes))
+		(void) agent_syscall(NR_pwrite64, mapped_backing(thread, object), bytes, sizeof(bytes), at);
+	set_held(object, page, true);
+	(void) set_access(object, page, 1, true);
+}
+
+void pages_replay(struct thread *thread, const struct event *event)
+{
+	if (event->kind == EVENT_PAGE_OUT)
+		replay_out(thread);
+	else
+		replay_in(thread, event);
+	replay_done(thread);
+}
+
+/* -- what is shared ---------------------------------------------------------------------------------------- */
+
+static bool is_shared_writable(const struct mapped_object *object)
+{
+	const struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_ranges; i++)
+		if (mapped_object_of(&p->ranges[i]) == object &&
+		    (p->ranges[i].flags & (MAPPED_SHARED | MAPPED_READ_ONLY)) == MAPPED_SHARED)
+			return true;
+	return false;
+}
+
+/* What a forked child has none of. */
+static bool is_shared(const struct mapped_object *object)
+{
+	return object->n_ranges && ((object->flags & MAPPED_HANDED) || is_shared_writable(object));
+}
+
+bool pages_are_shared(void)
+{
+	const struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_objects; i++)
+		if (is_shared(&p->objects[i]))
+			return true;
+	return false;
+}
+
+bool pages_want_directory(void)
+{
+	return !process()->member && pages_are_shared();
+}
+
+/* Into the directory; whoever was there has the pages. False: there is no room. */
+static bool enter(struct mapped_object *object, bool may_be_new, bool *ret_new)
+{
+	uint64_t n_pages = pages_of(object);
+
+	object->entry = directory_enter(object->dev, object->ino, n_pages, may_be_new, ret_new);
+	return object->entry != 0;
+}
+
+bool pages_before_fork(struct thread *thread)
+{
+	struct agent_process *p = process();
+	bool any = false, is_new;
+
+	(void) thread;
+	for (uint32_t i = 0; i < p->n_objects; i++) {
+		struct mapped_object *object = &p->objects[i];
+
+		if (!is_shared(object))
+			continue;
+		if (!p->member || (!object->entry && !enter(object, true, &is_new)))
+			return false;
+		any = true;
+	}
+	return any && directory_new_child();
+}
+
+/* Replay: the parent's replay goes on with its own memory. */
+static void replace_memory(struct thread *thread, struct mapped_object *object)
+{
+	const struct agent_process *p = process();
+	uint64_t size = MAX(object->size, pages_of(object) * PAGE);
+
+	object->fd = mapped_memory(thread, size);
+	for (uint32_t i = 0; i < p->n_ranges; i++) {
+		const struct mapped_range *range = &p->ranges[i];
+
+		if (mapped_object_of(range) == object && (range->flags & MAPPED_SHARED))
+			(void) agent_call(NR_mmap, (long)range->start, (long)(range->end - range->start), 0,
+					  MAP_SHARED_ | MAP_FIXED_ | MAP_NORESERVE_, object->fd,
+					  (long)range->offset);
+	}
+}
+
+void pages_in_child(struct thread *thread)
+{
+	struct agent_process *p = process();
+
+	if (!agent_replays())
+		directory_be_child();
+	for (uint32_t i = 0; i < p->n_objects; i++) {
+		struct mapped_object *object = &p->objects[i];
+
+		if (!is_shared(object))
+			continue;
+		if (!begin_handing(object, pages_of(object))) {
+			go_on_open();
+			return;
+		}
+		if (agent_replays())
+			replace_memory(thread, object);
+		if (!drop_pages(object, 0, object->n_pages) && !agent_replays())
+			go_on_open();
+	}
+}
+
+void pages_mapped(struct thread *thread, struct mapped_object *object)
+{
+	struct agent_process *p = process();
+	bool is_new = false;
+
+	for (uint64_t page = 0; (object->flags & MAPPED_HANDED) && page < object->n_pages; page++)
+		if (!is_held(object, page))
+			(void) set_access(object, page, 1, false);
+	if (agent_replays() || passing() || !p->member || object->entry ||
+	    !enter(object, is_shared_writable(object), &is_new) || is_new)
+		return;
+	/* Others have it already, and so all of its pages. */
+	if (!log_begin(thread, EVENT_PAGE_OUT, EVENT_AT_EXIT, 0, 0, 0))
+		return;
+	log_out(thread, object, 0, pages_of(object));
+	log_end(thread);
+	if (!begin_handing(object, pages_of(object)) || !drop_pages(object, 0, object->n_pages))
+		go_on_open();
+}
+
+void pages_protected(uint64_t start, uint64_t len, uint32_t prot)
+{
+	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE);
+	struct mapped_range *range;
+
+	mapped_set_prot(start, len, prot);
+	if (!process()->n_handed)
+		return;
+	for (uint64_t at = start; (range = mapped_next(at)) != NULL && range->start < end; at = range->end) {
+		const struct mapped_object *object = mapped_object_of(range);
+
+		for (at = MAX(at, range->start); at < MIN(range->end, end); at += PAGE) {
+			uint64_t page = (range->offset + (at - range->start)) / PAGE;
+
+			if ((range->flags & MAPPED_SHARED) && !is_held(object, page))
+				(void) agent_syscall(NR_mprotect, at, PAGE, 0);
+		}
+	}
+}
+
+void pages_released(struct mapped_object *object)
+{
+	if (object->entry && process()->member)
+		directory_forget(object->entry);
+	object->entry = 0;
+	if (!(object->flags & MAPPED_HANDED))
+		return;
+	(void) agent_syscall(NR_munmap, bits_of(object), bits_len(object->n_pages));
+	process()->n_handed--;
+	object->flags &= ~(uint32_t)MAPPED_HANDED;
+}
+
+void pages_open(void)
+{
+	enum { CLOSED, OPENING, OPEN };
+	struct agent_process *p = process();
+
+	if (agent_replays() || !p->owner)
+		return;
+	if (!compare_exchange(&p->pages_open, CLOSED, OPENING)) {
+		for (uint32_t i = 0; load_acquire(&p->pages_open) == OPENING && i < OPENING_LOOKS; i++)
+			futex_wait(&p->pages_open, OPENING, OPENING_LOOK_NS);
+		return;
+	}
+	for (uint32_t i = 0; i < p->n_ranges; i++) {
+		const struct mapped_range *range = &p->ranges[i];
+
+		if ((range->flags & MAPPED_SHARED) && (mapped_object_of(range)->flags & MAPPED_HANDED))
+			(void) agent_syscall(NR_mprotect, range->start, range->end - range->start,
+					     program_prot(range));
+	}
+	directory_leave(true);
+	store_release(&p->pages_open, OPEN);
+	futex_wake(&p->pages_open, INT32_MAX);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pages - memory that processes share: which pages of it this one may touch
+ *
+ * recorder/directory.h tells the scheme. A page that is another process's has no protection
+ * but PROT_NONE here. Both modes: recording takes part in the directory and logs, replay
+ * protects the same pages at the same events, so the program faults where it did.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "recorder/directory.h"
+
+struct call;
+struct event;
+struct mapped_object;
+struct siginfo;
+struct thread;
+struct ucontext;
+
+/* -- pages.c. Baton, where not said otherwise. ------------------------------------------------------ */
+
+/* The first thing at an entry into the agent: what is asked for is given up, or was in the log. */
+void pages_at_entry(struct thread *thread);
+/* What was taken or is asked for: @flags are the event's. Recording. */
+void pages_settle(struct thread *thread, unsigned flags);
+
+/*
+ * A SIGSEGV of the program's at @context: was it for want of a page that is another's? Then it
+ * is there now, and the instruction is to be made again; doesn't return. Entered or any.
+ */
+bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucontext *context);
+/* The same, of the agent's own copying for a call; returns. */
+bool pages_missed(struct thread *thread, const struct siginfo *info);
+/* Recording: has all of it, as far as the program may touch it. Returns whether some came. */
+bool pages_hold(struct thread *thread, uint64_t address, uint64_t len);
+
+/* A fork comes. False: the child can't have pages handed over, or shares none. Recording. */
+bool pages_before_fork(struct thread *thread);
+/* There is memory that a fork would share; and no directory yet. Recording. */
+bool pages_are_shared(void);
+bool pages_want_directory(void);
+/* In the child, before its first event: it has no page. */
+void pages_in_child(struct thread *thread);
+
+/* The object is mapped at one more place, which is in the table. Behind the call's event. */
+void pages_mapped(struct thread *thread, struct mapped_object *object);
+/* mprotect(2) has been made. */
+void pages_protected(uint64_t start, uint64_t len, uint32_t prot);
+/* Nothing of the object is mapped any more. */
+void pages_released(struct mapped_object *object);
+
+/* Replay: @event is of this kind; it is done then. */
+void pages_replay(struct thread *thread, const struct event *event);
+
+/* MODE_PASS: all may be touched again. Entered; other threads may be here, too. */
+void pages_open(void);
+
+/* -- directory.c: recording, of a process that has p->member ------------------------------------------ */
+
+/* All threads are blocked, or about to be; and one has the baton again: is there attention to pay? */
+void directory_rests(void);
+bool directory_runs(void);
+bool directory_calls(void);	/* is there? */
+void directory_attends(void);	/* it is going to be paid, and has been */
+void directory_attended(void);
+
+bool directory_join(void);
+/* @unrecorded: the process goes on sharing memory. Any context. */
+void directory_leave(bool unrecorded);
+
+/* An object's entry + 1, in which the process takes part now; 0: there is no room, or none yet. */
+uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_be_new, bool *ret_new);
+void directory_forget(uint32_t entry);
+
+/* A place for the child that is about to be forked; in the child; there is no child after all. */
+bool directory_new_child(void);
+void directory_be_child(void);
+void directory_no_child(void);
+
+/* Is the page, which the process holds, not its own any more, or asked for? */
+bool directory_gives(uint32_t entry, uint64_t page);
+/* It can't be touched any more. */
+void directory_given(uint32_t entry, uint64_t page);
+/* Waits for it, within the stall bound; others may rob the process of others meanwhile. */
+bool directory_fetch(uint32_t entry, uint64_t page);

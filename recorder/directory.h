@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * directory - which process may touch which page of shared memory
+ *
+ * Processes that share writable memory are domains of their own, each with its own log, so
+ * what one writes must not be seen by another between two of its events. A page has one
+ * owner; in all others it can't be accessed, and a fault there asks for it. Who gives a page
+ * up logs that, who gets it logs its bytes: so each domain is replayed for itself.
+ * (The single-writer scheme of Li and Hudak, "Memory Coherence in Shared Virtual Memory
+ * Systems", 1989, with one owner for reading, too.)
+ *
+ * The directory is a memfd that a family of processes maps: those that descend from one image
+ * by fork, without exec. It may be written by any of them, and they may have different rights:
+ * nothing in it is an address, each number is bounded where it is used, and each wait for
+ * another process is bounded. Who writes nonsense spoils what is recorded of shared memory.
+ */
+#pragma once
+
+#include <assert.h>
+#include <stdint.h>
+
+#define DIRECTORY_MEMBERS 1023
+#define DIRECTORY_OBJECTS 1024
+#define DIRECTORY_PAGES (UINT32_C(8) << 20)	/* 32 GB of shared memory */
+
+enum member_state {
+	MEMBER_FREE = 0,	/* nobody, or a process that has ended: its pages are anybody's */
+	MEMBER_RESTS,		/* none of its threads runs: its pages may be taken */
+	MEMBER_RUNS,		/* they must be asked for */
+	MEMBER_LOCKED,		/* rests, and a page is being taken */
+};
+
+struct directory_member {
+	uint32_t state;		/* enum member_state */
+	uint32_t generation;	/* of who uses this place */
+	uint32_t attention;	/* pages were taken from it, or are asked for */
+	uint32_t kick;		/* they have been asked for in vain for a while */
+	uint32_t answers;	/* futex: counts what who asks waits for, that it gives pages or rests */
+} __attribute__((aligned(64)));
+
+/*
+ * A word for each page. 0: the owner is the object's `first', who need not be named for each
+ * page. PAGE_NOBODYS: whoever comes. Else PAGE_OWNER of a member. With PAGE_WANTED somebody
+ * waits for it.
+ */
+#define PAGE_WANTED (UINT32_C(1) << 31)
+#define PAGE_NOBODYS (UINT32_C(1) << 30)
+#define PAGE_OWNER(member, generation) \
+	(((member) + 1) | ((generation) & PAGE_GENERATIONS) << 10)
+#define PAGE_GENERATIONS UINT32_C(0xfffff)
+static_assert(DIRECTORY_MEMBERS < 1 << 10, "a member fits into ten bits");
+
+struct directory_object {
+	uint64_t dev, ino;	/* as in struct mapped_object */
+	uint32_t first;		/* PAGE_OWNER of who began, or PAGE_NOBODYS */
+	uint32_t page, n_pages;	/* its words in the directory */
+	uint32_t reserved;
+	uint64_t mapped[(DIRECTORY_MEMBERS + 63) / 64];	/* bits: members who have it; none: free */
+};
+
+struct directory {
+	uint32_t lock;		/* member + 1 of who changes the objects */
+	uint32_t broken;	/* one who shares runs on unrecorded: what it writes isn't known */
+	uint32_t kicks;		/* a member's kick is set */
+	uint32_t reserved;
+	struct directory_member members[DIRECTORY_MEMBERS];
+	struct directory_object objects[DIRECTORY_OBJECTS];
+	uint32_t pages[DIRECTORY_PAGES];
+};
+
+#define DIRECTORY_LEN ((sizeof(struct directory) + 4095) / 4096 * 4096)
+
+/*
+ * @member has ended, or doesn't take part any more: its pages are anybody's, and what only it
+ * had mapped is forgotten. Any thread, also while the member itself runs.
+ */
+static inline void directory_member_ends(struct directory *directory, uint32_t member)
+{
+	if (member >= DIRECTORY_MEMBERS)
+		return;
+	for (uint32_t i = 0; i < DIRECTORY_OBJECTS; i++)
+		(void) __atomic_and_fetch(&directory->objects[i].mapped[member / 64],
+					  ~(UINT64_C(1) << member % 64), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&directory->members[member].state, MEMBER_FREE, __ATOMIC_SEQ_CST);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Shared memory that processes hand over (directory.h), seen from the recorder: it keeps the
+ * directory in order when one of them has ended, and kicks who is asked for a page in vain.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "recorder/domain-internal.h"
+#include "recorder/image.h"
+
+static int map_directory(struct domain *d)
+{
+	void *directory = mmap(NULL, DIRECTORY_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, d->directory_fd, 0);
+
+	if (directory == MAP_FAILED)
+		return -errno;
+	d->directory = directory;
+	return 0;
+}
+
+/* As long as it must be, for good: what we have mapped mustn't go away. */
+static int set_up(struct domain *d)
+{
+	if (ftruncate(d->directory_fd, DIRECTORY_LEN) < 0 ||
+	    fcntl(d->directory_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return -errno;
+	return map_directory(d);
+}
+
+void domain_take_directory(struct domain *d, int fd)
+{
+	if (fd >= 0 && !d->directory) {
+		d->directory_fd = fd;
+		if (set_up(d) == 0)
+			return;
+		d->directory_fd = -1;
+	}
+	closep(&fd);
+	__atomic_store_n(&d->shared->directory_fd, -1, __ATOMIC_SEQ_CST);
+}
+
+int domain_inherit_directory(struct domain *d, const struct domain *parent)
+{
+	if (!parent->directory)
+		return 0;
+	d->directory_fd = fcntl(parent->directory_fd, F_DUPFD_CLOEXEC, 3);
+	return d->directory_fd < 0 ? -errno : map_directory(d);
+}
+
+/* Its place in the directory; false: none. */
+static bool member_of(const struct domain *d, uint32_t *ret_member)
+{
+	uint32_t member = load(&d->shared->member);
+
+	*ret_member = member - 1;
+	return d->directory && member && member <= DIRECTORY_MEMBERS;
+}
+
+void domain_leave_directory(struct domain *d)
+{
+	uint32_t member;
+
+	if (member_of(d, &member))
+		directory_member_ends(d->directory, member);
+	if (d->directory)
+		(void) munmap(d->directory, DIRECTORY_LEN);
+	d->directory = NULL;
+	closep(&d->directory_fd);
+	d->directory_fd = -1;
+}
+
+bool domain_pages_are_wanted(const struct domain *d)
+{
+	return d->directory && __atomic_exchange_n(&d->directory->kicks, 0, __ATOMIC_SEQ_CST);
+}
+
+void domain_kick_for_pages(struct domain *d)
+{
+	uint32_t member;
+
+	if (!member_of(d, &member) ||
+	    !__atomic_exchange_n(&d->directory->members[member].kick, 0, __ATOMIC_SEQ_CST))
+		return;
+	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_PAGES, __ATOMIC_SEQ_CST);
+	kick_holder(d);
+}
+
+bool domain_shares_memory(const struct domain *d)
+{
+	return load(&d->shared->shares_memory) || (d->directory && load(&d->directory->broken));
+}
+
+/* -- memory that isn't handed over ------------------------------------------------------------------ */
+
+void domain_look_at_shares(struct domain *d)
+{
+	char path[64], line[4352], perms[5];
+	autoclean(fclosep) FILE *file = NULL;
+	unsigned major, minor;
+	uint64_t ino;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/maps", living_task(d));
+	file = fopen(path, "re");
+	if (!file)	/* it is dead: what was seen last counts */
+		return;
+	d->n_shares = 0;
+	while (fgets(line, sizeof(line), file) && d->n_shares < MAX_SHARES)
+		if (sscanf(line, "%*x-%*x %4s %*x %x:%x %lu", perms, &major, &minor, &ino) == 4 &&
+		    perms[1] == 'w' && perms[3] == 's')
+			d->shares[d->n_shares++] = (struct shared_object){ makedev_of(major, minor), ino };
+}
+
+static bool are_family(const struct domain *a, const struct domain *b)
+{
+	struct stat x, y;
+
+	return a->directory && b->directory && fstat(a->directory_fd, &x) == 0 &&
+	       fstat(b->directory_fd, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
+bool domain_shares_unhanded(const struct domain *a, const struct domain *b)
+{
+	for (size_t i = 0; a != b && i < a->n_shares; i++)
+		for (size_t j = 0; j < b->n_shares; j++)
+			if (a->shares[i].ino == b->shares[j].ino && a->shares[i].dev == b->shares[j].dev)
+				return !are_family(a, b);
+	return false;
+}
+
+/* -- whose a page is ------------------------------------------------------------------------------ */
+
+static const struct directory_object *find_object(const struct domain *d, uint32_t member,
+						  const struct image_map *map)
+{
+	for (size_t i = 0; i < DIRECTORY_OBJECTS; i++) {
+		const struct directory_object *object = &d->directory->objects[i];
+
+		if (object->ino == le64_get(map->ino) && object->dev == le64_get(map->dev) &&
+		    (object->mapped[member / 64] & UINT64_C(1) << member % 64))
+			return object;
+	}
+	return NULL;
+}
+
+size_t domain_others_pages(const struct domain *d, const struct image_map *map, uint64_t *to, size_t max)
+{
+	const struct directory_object *object;
+	uint64_t first = le64_get(map->offset) / IMAGE_PAGE, begin, n, n_pages;
+	size_t n_others = 0;
+	uint32_t member, me;
+
+	object = member_of(d, &member) ? find_object(d, member, map) : NULL;
+	if (!object)
+		return 0;
+	me = PAGE_OWNER(member, load(&d->directory->members[member].generation));
+	begin = load(&object->page);
+	n_pages = load(&object->n_pages);
+	if (begin > DIRECTORY_PAGES || n_pages > DIRECTORY_PAGES - begin)
+		return 0;
+	n = (le64_get(map->end) - le64_get(map->start)) / IMAGE_PAGE;
+	for (uint64_t i = 0; i < n && first + i < n_pages && n_others < max; i++) {
+		uint32_t owner = load(&d->directory->pages[begin + first + i]) & ~PAGE_WANTED;
+
+		if ((owner ? owner : load(&object->first)) != me)
+			to[n_others++] = le64_get(map->start) + i * IMAGE_PAGE;
+	}
+	return n_others;
+}

@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Processes that share memory: a window of the middle of their work, the service that
+# outlives its recorder, and what isn't handed over.
+
+. "$(dirname "$0")/lib.sh"
+need jq
+
+# -- the last second of several
+
+"$BLACKBOXCTL" record --dir "$work/service" --window 1s --set snapshot-interval=300ms \
+	-o "$work/service.bb" -- "$PROGRAMS/share-service" 4 >"$work/out" 2>"$work/err"
+is "processes that share all that they do" $? 0
+replay_checks "their last second replays" "$work/service.bb"
+check "pages went from one to another" \
+	[ "$("$BLACKBOXCTL" events "$work/service.bb" | grep -c ' page-in ')" -gt 50 ]
+is "nothing is noted" "$("$BLACKBOXCTL" info --json "$work/service.bb" | jq -c '[.notes[] | select(test("memory"))]')" "[]"
+
+# -- the recorder is killed
+
+"$BLACKBOXCTL" record --dir "$work/killed" --window all -- \
+	"$PROGRAMS/share-service" 4 >"$work/out" 2>"$work/err" &
+record=$!
+sleep 2
+kill -KILL "$(recorder_of $record)"
+wait $record
+is "a service outlives its recorder, whoever has which page" $? 0
+
+# -- what isn't handed over
+
+"$BLACKBOXCTL" record --dir "$work/exec" --window all -o "$work/exec.bb" -- \
+	"$PROGRAMS/share-exec" >"$work/out" 2>"$work/err"
+is "memory is shared beyond an exec" $? 0
+check "an incident notes it" \
+	[ "$("$BLACKBOXCTL" info --json "$work/exec.bb" | jq '[.notes[] | select(test("mapped the same memory"))] | length')" -eq 1 ]
+done_testing
