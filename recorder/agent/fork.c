@@ -19,8 +19,7 @@ enum {
 	MREMAP_MAYMOVE_FIXED = 3,
 	MADV_DONTFORK_ = 10, MADV_DONTDUMP_ = 16,
 	MFD_CLOEXEC_ = 1, MFD_ALLOW_SEALING_ = 2,
-	SIG_SETMASK_ = 2,
-	PR_SET_PDEATHSIG_ = 1, PR_SET_TSC_ = 26, PR_TSC_SIGSEGV = 2,
+	PR_SET_PDEATHSIG_ = 1,
 };
 
 /* -- the spare ----------------------------------------------------------------------------------- */
@@ -89,6 +88,13 @@ static bool make_spare(struct thread *thread)
 	return ready;
 }
 
+/* Behind the fork, or without one. */
+static void give_up_spare(void)
+{
+	drop_spare();
+	store_release(&shared()->spare_state, SPARE_NONE);
+}
+
 /* -- the child ------------------------------------------------------------------------------------- */
 
 static bool move(uint64_t from, uint64_t old_len, uint64_t len, uint64_t to)
@@ -149,6 +155,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	thread->robust_list = 0;
 	thread->turn = 0;
 	thread->may_begin = 1;
+	thread->native = 0;
 	thread->clear_tid = request->flags & CLONE_CHILD_CLEARTID_ ? request->child_tid : 0;
 	thread->set_tid = request->flags & CLONE_CHILD_SETTID_ ? request->child_tid : 0;
 	if (request->flags & CLONE_SETTLS_)
@@ -182,6 +189,7 @@ __attribute__((noreturn)) static void run_natively(struct thread *thread)
 	process()->member = 0;
 	int32_t tid = (int32_t)agent_syscall(NR_set_tid_address, thread->clear_tid);
 
+	drop_spare();
 	if (thread->set_tid)
 		(void) copy_to_user(thread->set_tid, &tid, sizeof(tid));
 	process_detach(thread);
@@ -189,7 +197,7 @@ __attribute__((noreturn)) static void run_natively(struct thread *thread)
 
 /*
  * On the agent's stack, as the thread that forked. A signal to the child must find its
- * handlers and its mask: all are blocked until the way out.
+ * handlers and its mask: all but faults are blocked until the way out.
  */
 __attribute__((noreturn)) static void child_begins(struct thread *thread,
 						   const struct clone_request *request)
@@ -238,13 +246,37 @@ __attribute__((noreturn)) static void replayed_child_begins(struct thread *threa
 /* -- the parent -------------------------------------------------------------------------------------- */
 
 /*
- * Memory must not change under the copy: the baton stays. The program's stack is for its own
- * code: the child is on ours until it leaves.
+ * Says in the log that a child begins here. False: it runs natively. The log may have ended at
+ * that very event. And a child that its parent waits for can't be recorded: the recorder
+ * would hear of it when the parent does, after its end.
+ */
+static bool announce_child(struct thread *thread, const struct clone_request *request)
+{
+	bool shares, recorded = !(request->flags & CLONE_VFORK_) && make_spare(thread);
+
+	shares = recorded && pages_before_fork(thread);
+	shared()->shares_memory = !shares && pages_are_shared();
+	if (!recorded)
+		return false;
+	log_event(thread, EVENT_FORK, 0, 0, 0, shares);
+	if (!passing())
+		return true;
+	directory_no_child();
+	give_up_spare();
+	return false;
+}
+
+/*
+ * Memory must not change under the copy: the baton stays until there is one. A parent that
+ * waits for its child (CLONE_VFORK) is in the kernel until then: the child gives it up. The
+ * program's stack is for its own code: the child is on ours until it leaves.
  */
 static long record_fork(struct thread *thread, const struct clone_request *request, int32_t *pidfd)
 {
-	uint64_t all = ~UINT64_C(0), mask = 0;
-	bool recorded = make_spare(thread), shares = recorded && pages_before_fork(thread);
+	enum { SIG_SETMASK_ = 2 };
+	/* But for faults: what the agent reads may be gone. */
+	uint64_t all = ~SYNC_SIGNALS;
+	bool recorded = announce_child(thread, request), waits = request->flags & CLONE_VFORK_;
 	struct clone_request ours = *request;
 	long pid;
 
@@ -254,11 +286,10 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 		ours.flags &= ~(uint64_t)(CLONE_CHILD_SETTID_ | CLONE_CHILD_CLEARTID_);
 	ours.stack = ours.stack_size = 0;
 	ours.pidfd = (uint64_t)pidfd;
-	shared()->shares_memory = !shares && pages_are_shared();
-	if (recorded)
-		log_event(thread, EVENT_FORK, 0, 0, 0, shares);
-	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, &mask, 8);
+	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, NULL, 8);
 	pid = kernel_clone(&ours);
+	if (pid == 0 && waits)
+		baton_release(thread);
 	if (pid == 0 && recorded)
 		child_begins(thread, request);
 	if (pid == 0) {
@@ -266,14 +297,16 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 		forget_parent(thread, request);
 		process_detach(thread);
 	}
-	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &mask, NULL, 8);
+	/* Unless the child was killed before it could give it up. */
+	if (pid > 0 && waits)
+		baton_acquire(thread);
+	signals_let_in(thread);
 	if (pid < 0)
 		directory_no_child();
 	process()->child_member = 0;
 	if (recorded) {
 		process()->has_children = 1;
-		drop_spare();
-		store_release(&shared()->spare_state, SPARE_NONE);
+		give_up_spare();
 	}
 	return pid;
 }
