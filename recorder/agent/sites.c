@@ -74,11 +74,13 @@ void sites_forget(uint64_t start, uint64_t len)
 
 /* -- changing text -------------------------------------------------------------------------- */
 
-static bool byte_is(uint64_t at, uint8_t byte)
+/* What the program itself can't read at the moment it may be able to later. */
+static bool byte_is(int fd, uint64_t at, uint8_t byte)
 {
 	uint8_t now;
 
-	return copy_from_user(&now, at, 1) && now == byte;
+	return (copy_from_user(&now, at, 1) ||
+		(fd >= 0 && agent_syscall(NR_pread64, fd, &now, 1, at) == 1)) && now == byte;
 }
 
 /* A filter that the program has installed since would kill us for trying. */
@@ -99,7 +101,7 @@ static bool write_by_mprotect(uint64_t at, uint8_t byte)
 		return false;
 	(void) copy_to_user(at, &byte, 1);
 	(void) agent_syscall(NR_mprotect, page, PAGE, PROT_RX);
-	return byte_is(at, byte);
+	return byte_is(-1, at, byte);
 }
 
 /* Of the process itself; a thread's, because the first thread may have ended. */
@@ -118,7 +120,7 @@ static void close_memory(int fd)
 
 static bool write_text(int fd, uint64_t at, uint8_t byte)
 {
-	if (fd >= 0 && agent_syscall(NR_pwrite64, fd, &byte, 1, at) == 1 && byte_is(at, byte))
+	if (fd >= 0 && agent_syscall(NR_pwrite64, fd, &byte, 1, at) == 1 && byte_is(fd, at, byte))
 		return true;
 	return write_by_mprotect(at, byte);
 }
@@ -128,7 +130,7 @@ static bool change(int fd, const struct agent_site *site)
 {
 	struct agent_site *entered;
 
-	if (!byte_is(site->address + site->at, site->byte))
+	if (!byte_is(-1, site->address + site->at, site->byte))
 		return false;
 	entered = enter_site(site);
 	if (!entered)
@@ -144,7 +146,7 @@ static bool restore(int fd, struct agent_site *site)
 	uint64_t at = site->address + site->at;
 
 	/* Unmapped since, or overwritten: not ours. */
-	return !byte_is(at, AGENT_SITE_BYTE) || write_text(fd, at, site->byte);
+	return !byte_is(fd, at, AGENT_SITE_BYTE) || write_text(fd, at, site->byte);
 }
 
 /*

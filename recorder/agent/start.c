@@ -314,14 +314,17 @@ void thread_attach(struct thread *thread)
 void process_detach(struct thread *thread)
 {
 	struct agent_process *p = process();
+	bool restored;
 
 	p->detached = 1;
 	thread->native = 1;
 	pages_open();
 	if (p->tsc_trapped)
 		(void) agent_syscall(NR_prctl, PR_SET_TSC_, PR_TSC_ENABLE);
+	/* First, while a fault in it is still ours: code may have been unmapped. */
+	restored = sites_restore();
 	signals_restore(thread);
-	if (!sites_restore())
+	if (!restored)
 		signal_keep_sites(thread);
 	/* A fork child must not touch its parent's log. */
 	(void) agent_syscall(NR_munmap, agent_config.base + AGENT_SHARED, SHARED_CONTROL_LEN);
