@@ -97,6 +97,9 @@ static bool write_by_mprotect(uint64_t at, uint8_t byte)
 {
 	uint64_t page = ALIGN_DOWN(at, (uint64_t)PAGE);
 
+	/* As it is: what the program writes, too, must stay writable. */
+	if (user_writable(at, 1))
+		return copy_to_user(at, &byte, 1) && byte_is(-1, at, byte);
 	if (code_is_closed() || agent_syscall(NR_mprotect, page, PAGE, PROT_RWX) < 0)
 		return false;
 	(void) copy_to_user(at, &byte, 1);
