@@ -125,7 +125,8 @@ static uint32_t kind_of(const struct capture *c, const struct line *line,
 		return IMAGE_AGENT;
 	if (line->perms[3] == 's')
 		return IMAGE_SHARED;
-	if (line->ino)
+	/* What is private of /dev/zero has a name, and is no file's. */
+	if (line->ino && strcmp(line->path, "/dev/zero") != 0)
 		return object && (object->flags & MAPPED_CHANGES) ? IMAGE_OBJECT : IMAGE_FILE;
 	return strcmp(line->path, "[stack]") == 0 ? IMAGE_STACK : IMAGE_ANONYMOUS;
 }
