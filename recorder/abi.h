@@ -538,6 +538,7 @@ struct mapped_range {
 	uint32_t flags;
 };
 #define MAX_MAPPED_RANGES 2048
+#define MAX_DEVICES 32
 
 /* Dispositions are per process, not per address space: a vfork child has its own. */
 #define MAX_HANDLER_TABLES 16
@@ -589,6 +590,9 @@ struct agent_process {
 	uint32_t has_changing;		/* mappings of files that change exist */
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
+	/* Where devices are mapped, or were in part: to read there may do things. */
+	uint64_t n_devices;
+	struct agent_range devices[MAX_DEVICES];
 	uint32_t n_filters, n_filter_instructions;
 	uint32_t code_closed;		/* they forbid what changing code takes */
 	/* Shared memory that is handed over (agent/pages.c). */

@@ -121,7 +121,7 @@ struct event_mapping {
 	uint32_t by_value;	/* struct event_run follow: the bytes that are mapped */
 	uint32_t path_len;	/* if not: what it was opened by, as far as that is known */
 	uint32_t writable;	/* it was opened for writing */
-	uint32_t reserved;
+	uint32_t is_device;	/* what is mapped is no memory, perhaps */
 };
 static_assert(sizeof(struct event_mapping) == 56, "log layout");
 

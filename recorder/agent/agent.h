@@ -525,6 +525,9 @@ void mapped_set_prot(uint64_t start, uint64_t len, uint32_t prot);
 struct mapped_range *mapped_at(uint64_t address);
 struct mapped_range *mapped_next(uint64_t address);
 struct mapped_object *mapped_object_of(const struct mapped_range *range);
+/* A device is mapped there; and may some of it be one? Baton. */
+void mapped_device(uint64_t start, uint64_t len);
+bool mapped_is_device(uint64_t start, uint64_t len);
 /* It is changed by others than its mappings. Baton. */
 void mapped_changes(struct mapped_object *object);
 /* How far from @start on protections can be changed at will. Baton. */

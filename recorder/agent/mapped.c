@@ -94,6 +94,45 @@ struct mapped_object *mapped_object_of(const struct mapped_range *range)
 	return &process()->objects[range->object];
 }
 
+/* -- devices ----------------------------------------------------------------------------------- */
+
+/* When there are too many the last place grows: more than devices is taken for one then. */
+void mapped_device(uint64_t start, uint64_t len)
+{
+	struct agent_process *p = process();
+	struct agent_range *last = &p->devices[MAX_DEVICES - 1];
+	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE);
+
+	if (!table_is_ours())
+		return;
+	for (uint64_t i = 0; i < p->n_devices; i++)
+		if (p->devices[i].start <= start && end <= p->devices[i].end)
+			return;
+	if (p->n_devices < MAX_DEVICES)
+		p->devices[p->n_devices++] = (struct agent_range){ start, end };
+	else
+		*last = (struct agent_range){ MIN(last->start, start), MAX(last->end, end) };
+}
+
+static void forget_devices(uint64_t start, uint64_t end)
+{
+	struct agent_process *p = process();
+
+	for (uint64_t i = p->n_devices; i-- > 0;)
+		if (p->devices[i].start >= start && p->devices[i].end <= end)
+			p->devices[i] = p->devices[--p->n_devices];
+}
+
+bool mapped_is_device(uint64_t start, uint64_t len)
+{
+	const struct agent_process *p = process();
+
+	for (uint64_t i = 0; i < p->n_devices; i++)
+		if (start < p->devices[i].end && start + len > p->devices[i].start)
+			return true;
+	return false;
+}
+
 /* -- ranges ---------------------------------------------------------------------------------- */
 
 /* The index of the first range that ends behind @address. */
@@ -167,8 +206,9 @@ void mapped_remove(uint64_t start, uint64_t len)
 	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE);
 	uint32_t i;
 
-	if (!p->n_ranges || !table_is_ours())
+	if (!table_is_ours())
 		return;
+	forget_devices(start, end);
 	i = first_behind(start);
 	while (i < p->n_ranges && p->ranges[i].start < end) {
 		struct mapped_range *range = &p->ranges[i], tail = *range;
@@ -231,9 +271,10 @@ static void copy_ranges(uint64_t from, uint64_t len, uint64_t to)
 
 void mapped_move(uint64_t old, uint64_t old_len, uint64_t to, uint64_t len, bool keeps)
 {
+	bool device = mapped_is_device(old, 1);
 	struct mapped_range *range;
 
-	if (!process()->n_ranges || !table_is_ours())
+	if (!table_is_ours())
 		return;
 	len = ALIGN_UP(len, (uint64_t)PAGE);
 	old_len = ALIGN_UP(old_len, (uint64_t)PAGE);
@@ -251,6 +292,8 @@ void mapped_move(uint64_t old, uint64_t old_len, uint64_t to, uint64_t len, bool
 	range = len > old_len ? mapped_at(to + old_len - 1) : NULL;
 	if (range && range->end == to + old_len)
 		range->end = to + len;
+	if (device)
+		mapped_device(to, len);
 }
 
 /* Its part in front of @at becomes a range of its own. */

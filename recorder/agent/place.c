@@ -43,10 +43,18 @@ static size_t read_program(uint8_t *to, uint64_t address, size_t len)
 	return n;
 }
 
-/* The agent's own memory isn't the program's. */
+/*
+ * The agent's own memory isn't the program's. And devices aren't read: that may do things, and
+ * a replay has none.
+ */
+static bool is_readable(uint64_t address, size_t len)
+{
+	return address + len >= address && !range_is_ours(address, len) && !mapped_is_device(address, len);
+}
+
 static void gather(struct gathered *g, uint64_t address, size_t len)
 {
-	if (g->len + len > sizeof(g->bytes) || range_is_ours(address, len) || address + len < address)
+	if (g->len + len > sizeof(g->bytes) || !is_readable(address, len))
 		return;
 	g->len += read_program(g->bytes + g->len, address, len);
 }
@@ -74,7 +82,7 @@ static void keep_operand(struct event_async *place, uint64_t address)
 	uint8_t bytes[sizeof(uint64_t)];
 	uint64_t value;
 
-	if (place->n_operands == ASYNC_OPERANDS || range_is_ours(address, sizeof(value)) ||
+	if (place->n_operands == ASYNC_OPERANDS || !is_readable(address, sizeof(value)) ||
 	    read_program(bytes, address, sizeof(bytes)) != sizeof(bytes))
 		return;
 	memcpy(&value, bytes, sizeof(value));

@@ -84,17 +84,29 @@ static bool is_hole(long fd, const struct stat64 *st)
 	return data == -ENXIO_;
 }
 
-/* @ret_sparse: the file has no bytes yet but zeroes. */
-static struct event_mapping describe_file(long fd, bool *ret_sparse)
+/* The registers of PCI devices are files of sysfs. */
+static bool is_in_sysfs(long fd)
 {
-	enum { S_IFMT_ = 0170000, S_IFREG_ = 0100000 };
+	char path[PATH_SIZE];
+
+	return path_of(fd, path, sizeof(path)) > 5 && memcmp(path, "/sys/", 5) == 0;
+}
+
+/* @ret_sparse: the file has no bytes yet but zeroes. */
+static struct event_mapping describe_file(long fd, bool shared, bool *ret_sparse)
+{
+	enum { S_IFMT_ = 0170000, S_IFREG_ = 0100000, DEV_ZERO = 0x105 };
 	struct event_mapping mapping = { 0 };
 	struct stat64 st;
 	long flags;
 
 	*ret_sparse = false;
-	if (agent_syscall(NR_fstat, fd, &st) < 0 || (st.mode & S_IFMT_) != S_IFREG_)
+	if (agent_syscall(NR_fstat, fd, &st) < 0)
 		return mapping;
+	if ((st.mode & S_IFMT_) != S_IFREG_ || (shared && is_in_sysfs(fd))) {
+		mapping.is_device = st.rdev != DEV_ZERO;
+		return mapping;
+	}
 	flags = agent_syscall(NR_fcntl, fd, F_GETFL_);
 	mapping.dev = st.dev;
 	mapping.ino = st.ino;
@@ -151,6 +163,8 @@ static void enter_mapping(const struct call *call, struct mapped_object *object,
 
 	if (!object) {
 		mapped_remove((uint64_t)call->result, (uint64_t)call->args[1]);
+		if (mapping->is_device)
+			mapped_device((uint64_t)call->result, (uint64_t)call->args[1]);
 		return;
 	}
 	if (is_shared(call) && !mapping->writable)
@@ -162,7 +176,7 @@ static void enter_mapping(const struct call *call, struct mapped_object *object,
 static void record_mapping(struct thread *thread, struct call *call)
 {
 	bool sparse;
-	struct event_mapping mapping = describe_file(call->args[4], &sparse);
+	struct event_mapping mapping = describe_file(call->args[4], is_shared(call), &sparse);
 	struct mapped_object *object;
 	char path[PATH_SIZE];
 	uint64_t len = sparse ? 0 : covered(call, &mapping);
