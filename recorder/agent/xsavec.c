@@ -12,7 +12,7 @@
 #include "recorder/xstate.h"
 
 #define COMPACTED (UINT64_C(1) << 63)
-enum { X87 = 1, SSE = 2, AVX = 4 };
+enum { X87 = 1, SSE = 2 };
 
 static bool store(uint64_t to, const uint8_t *fpstate, uint32_t offset, uint32_t len)
 {
@@ -25,7 +25,7 @@ static bool store_legacy(uint64_t to, const uint8_t *fpstate, uint64_t what)
 	if ((what & X87) && (!store(to, fpstate, FXSAVE_FCW, FXSAVE_MXCSR - FXSAVE_FCW) ||
 			     !store(to, fpstate, FXSAVE_ST, FXSAVE_XMM - FXSAVE_ST)))
 		return false;
-	if ((what & (SSE | AVX)) && !store(to, fpstate, FXSAVE_MXCSR, FXSAVE_ST - FXSAVE_MXCSR))
+	if ((what & SSE) && !store(to, fpstate, FXSAVE_MXCSR, FXSAVE_ST - FXSAVE_MXCSR))
 		return false;
 	return !(what & SSE) || store(to, fpstate, FXSAVE_XMM, FXSAVE_XMM_END - FXSAVE_XMM);
 }
