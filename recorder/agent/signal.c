@@ -668,7 +668,8 @@ static void preempt(struct thread *thread, struct ucontext *context, bool by_tim
 	thread->state = THREAD_PREEMPTED;
 	thread->has_call_mask = 0;
 	disarm_timer(thread);
-	place_compute(context, &place);
+	if (!passing())
+		place_compute(context, &place);
 	if (log_begin(thread, EVENT_ASYNC, 0, 0, 0, 0)) {
 		log_add(thread, &place, sizeof(place));
 		log_end(thread);
