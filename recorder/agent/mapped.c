@@ -42,8 +42,10 @@ static struct mapped_object *new_object(uint64_t dev, uint64_t ino)
 
 	while (i < p->n_objects && p->objects[i].n_ranges)
 		i++;
-	if (i == MAX_MAPPED_OBJECTS)
+	if (i == MAX_MAPPED_OBJECTS) {
+		note_refused(NR_mmap);
 		return NULL;
+	}
 	if (i == p->n_objects)
 		p->n_objects++;
 	p->objects[i] = (struct mapped_object){ .dev = dev, .ino = ino, .fd = -1 };
