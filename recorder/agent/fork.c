@@ -138,9 +138,14 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 {
 	struct agent_process *p = process();
 
-	for (uint32_t i = 0; i < p->n_slots_mapped; i++)
-		if (i != thread->slot)
-			slot_thread(i)->state = THREAD_ENDED;
+	for (uint32_t i = 0; i < p->n_slots_mapped; i++) {
+		struct thread *other = slot_thread(i);
+
+		other->pi_futex = 0;
+		other->waits_for_baton = 0;
+		if (other != thread)
+			other->state = THREAD_ENDED;
+	}
 	p->head = p->log_used = p->read_at = p->read_used = 0;
 	p->stall_window_ns = p->stall_used_ns = 0;
 	p->snapshot_child = p->snapshot_child_last = p->snapshot_child_before = 0;
@@ -151,7 +156,6 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	thread->has_call_mask = 0;
 	thread->timer_armed = 0;
 	thread->has_timer = 0;
-	thread->pi_futex = 0;
 	thread->robust_list = 0;
 	thread->turn = 0;
 	thread->may_begin = 1;
