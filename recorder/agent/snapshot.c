@@ -208,7 +208,8 @@ void snapshot_attend(struct thread *thread)
 	struct agent_shared *s = shared();
 	uint32_t attention = load_relaxed(&s->attention);
 
-	if (attention & ATTENTION_REAP) {
+	/* The child isn't one of a process that only shares our memory. */
+	if ((attention & ATTENTION_REAP) && !thread->is_vfork_child) {
 		(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_REAP);
 		reap(false);
 		/* Told to end, but not quite dead: look again. */
