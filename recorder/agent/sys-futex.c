@@ -74,7 +74,8 @@ static bool is_awaited(uint64_t user)
 	for (uint32_t i = 0; i < process()->n_slots_mapped; i++) {
 		const struct thread *other = slot_thread(i);
 
-		if (load_acquire(&other->pi_futex) == user && other->tid != (word & OWNER_BITS))
+		if (load_acquire(&other->pi_futex) == user && other->tid != (word & OWNER_BITS) &&
+		    load_acquire(&slot_of(other)->kernel_tid))
 			return true;
 	}
 	return false;
