@@ -208,8 +208,10 @@ void snapshot_attend(struct thread *thread)
 	struct agent_shared *s = shared();
 	uint32_t attention = load_relaxed(&s->attention);
 
-	/* The child isn't one of a process that only shares our memory. */
-	if ((attention & ATTENTION_REAP) && !thread->is_vfork_child) {
+	/* Neither is for a process that only shares our memory: the children are its parent's. */
+	if (thread->is_vfork_child)
+		return;
+	if (attention & ATTENTION_REAP) {
 		(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_REAP);
 		reap(false);
 		/* Told to end, but not quite dead: look again. */
