@@ -105,6 +105,8 @@ struct domain *domain_free(struct domain *d)
 		return NULL;
 	stop_waiter(d);
 	snapshot_drop(d);
+	/* Not before: of one that has ended an incident may leave out all, and it may be about this one. */
+	store_domain_end(d->env->store, d->id);
 	if (d->directory)
 		(void) munmap(d->directory, DIRECTORY_LEN);
 	closep(&d->directory_fd);
@@ -707,7 +709,7 @@ void domain_finish(struct domain *d, enum domain_end end)
 	while (snapshot_work(d, SIZE_MAX / 2))
 		;
 	fork_is_left(d);
-	store_domain_end(d->env->store, d->id);
+	cut_log(d);
 }
 
 /* -- looking at it ----------------------------------------------------------------------------------- */
