@@ -201,6 +201,7 @@ int domain_new_child(const struct domain *parent, const struct domain_birth *bir
 	d->parent = parent->pid;
 	d->stack_limit = parent->stack_limit;
 	d->same_pids = true;
+	d->was_forked = true;
 	d->exe = parent->exe ? strdup(parent->exe) : NULL;
 	/* It may be over already, and its number another's. */
 	d->pidfd = (int)syscall(SYS_pidfd_open, birth->pid, 0);

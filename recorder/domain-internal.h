@@ -56,6 +56,8 @@ struct domain {
 	uint64_t capture_event, capture_ns;
 	uint32_t capture_flags;
 	bool capture_let_go;		/* the child has been told what it may unmap */
+	bool was_forked;		/* it begins as its parent was: until there is a snapshot of its own */
+	bool sleeper_failed;		/* it can't be read where it sleeps */
 	bool freeze_is_ready;
 	struct domain_freeze freeze;
 
@@ -151,6 +153,11 @@ struct image_head snapshot_head(const struct domain *d, uint64_t event, uint64_t
 void snapshot_begins(struct domain *d);
 /* Reads on. True: there is more to read. */
 bool snapshot_work(struct domain *d, size_t bytes);
+/*
+ * A forked child's first snapshot, when all its threads sleep: it is read from outside. What
+ * its parent did falls out of the window, and who sleeps takes no snapshots.
+ */
+void snapshot_of_sleeper(struct domain *d);
 /* Gives up the one that is being read. */
 void snapshot_drop(struct domain *d);
 /* Is there memory, process numbers and time enough for a fork (hazards 9 to 11)? */

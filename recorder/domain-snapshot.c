@@ -628,13 +628,19 @@ int domain_read_final(struct domain *d, uint64_t event, const struct obituary *d
 	return 0;
 }
 
-bool domain_hold(struct domain *d, struct domain_freeze *ret_freeze)
+static bool take_baton(struct domain *d)
 {
 	uint32_t expected = 0;
+
+	return __atomic_compare_exchange_n(&d->shared->baton, &expected, BATON_RECORDER, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+bool domain_hold(struct domain *d, struct domain_freeze *ret_freeze)
+{
 	bool more = true;
 
-	if (!__atomic_compare_exchange_n(&d->shared->baton, &expected, BATON_RECORDER, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	if (!take_baton(d))
 		return false;
 	/* The freeze that it slept through is this one. */
 	(void) __atomic_fetch_and(&d->shared->attention, ~ATTENTION_SNAPSHOT, __ATOMIC_SEQ_CST);
@@ -656,4 +662,70 @@ bool domain_thaw(struct domain *d)
 			return true;
 		}
 	return false;
+}
+
+/* -- a sleeper's first snapshot ------------------------------------------------------------------------------ */
+
+/* Reads all of it, within the policy's bound, and only as long as nobody wants to go on. */
+static int read_sleeper(struct domain *d)
+{
+	const struct capture_sink sink = { store_maps, store_pages, d, true };
+	uint64_t begin = now_ns();
+	struct capture *capture = NULL;
+	int r;
+
+	r = capture_open(living_task(d), d->config.base, d->config.vdso, d->env->files, &sink, &capture);
+	while (r == 0) {
+		r = capture_step(capture, 1 << 20);
+		if (r == 0 && load(&d->shared->baton) != BATON_RECORDER)
+			r = -EAGAIN;
+		else if (r == 0 && now_ns() - begin > d->env->policy->stall_ns)
+			r = -ETIME;
+	}
+	if (r == CAPTURE_DONE)
+		d->missing_files = capture_missing_files(capture);
+	(void) capture_close(capture);
+	return r < 0 ? r : 0;
+}
+
+/* Newest snapshots stay: those of many sleepers mustn't leave no room for what happens. */
+static bool ring_is_half_full(const struct domain *d)
+{
+	struct store_status status;
+
+	store_get_status(d->env->store, &status);
+	return status.bytes_live > d->env->policy->ring_bytes / 2;
+}
+
+void snapshot_of_sleeper(struct domain *d)
+{
+	int r;
+
+	d->next_snapshot_ns = now_ns() + d->env->policy->snapshot_interval_ns;
+	if (ring_is_half_full(d) || !take_baton(d))
+		return;
+	domain_drain(d);
+	cut_log(d);
+	/* Until it has logged something it is its parent's copy; one that is due is as good. */
+	if (d->broken || !d->log_is_whole || !d->next_event || d->capture_is_due) {
+		(void) domain_thaw(d);
+		return;
+	}
+	d->capture_event = d->next_event;
+	d->capture_ns = d->last_event_ns;
+	r = read_sleeper(d);
+	/* Taken back meanwhile: what was read is of no one moment. */
+	if (!domain_thaw(d) && r == 0)
+		r = -EAGAIN;
+	if (r == 0)
+		r = snapshot_writer_commit(MOVE(d->writer));
+	d->writer = snapshot_writer_abort(d->writer);
+	if (r == 0) {
+		d->snapshots++;
+		d->snapshot_event = d->capture_event;
+	} else if (r != -EAGAIN) {
+		d->sleeper_failed = r == -ETIME;
+		d->snapshots_failed++;
+		d->snapshot_error = r < 0 ? r : -ENOSPC;
+	}
 }

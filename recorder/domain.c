@@ -494,10 +494,20 @@ static void want_snapshot(struct domain *d, uint32_t flags, uint64_t now)
 	d->snapshot_is_wanted = true;
 }
 
+/* A child's window begins in its parent's, and that goes on. */
+static bool depends_on_parent(const struct domain *d)
+{
+	return d->was_forked && !d->snapshots && !d->capture && d->log_is_whole && !d->sleeper_failed &&
+	       !passing(d);
+}
+
 static void schedule_snapshots(struct domain *d, uint64_t now)
 {
-	bool pending = load(&d->shared->attention) & ATTENTION_SNAPSHOT;
+	bool pending;
 
+	if (now >= d->next_snapshot_ns && depends_on_parent(d) && !anybody_runs(d))
+		snapshot_of_sleeper(d);
+	pending = load(&d->shared->attention) & ATTENTION_SNAPSHOT;
 	if (!pending)
 		d->snapshot_is_wanted = false;
 	if (d->snapshot_is_wanted && now - d->snapshot_wanted_ns >= KICK_AFTER_NS) {
@@ -608,7 +618,7 @@ uint64_t domain_deadline(const struct domain *d)
 	if (d->log_events && d->log_first_ns + CHUNK_AGE_NS < deadline)
 		deadline = d->log_first_ns + CHUNK_AGE_NS;
 	/* A service that sleeps needs no snapshots, and we no wake-ups. One at a time. */
-	if (!idle && !in_snapshot && d->next_snapshot_ns < deadline)
+	if (((!idle && !in_snapshot) || depends_on_parent(d)) && d->next_snapshot_ns < deadline)
 		deadline = d->next_snapshot_ns;
 	if (d->snapshot_is_wanted && !idle && now + KICK_AFTER_NS < deadline)
 		deadline = now + KICK_AFTER_NS;

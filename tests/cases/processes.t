@@ -58,6 +58,15 @@ timeout 60 "$BLACKBOXCTL" replay --pid "$("$BLACKBOXCTL" info --json "$incident"
 	"$incident" -- -batch -ex bt >"$work/gdb" 2>&1
 check "and in its parent, if that is asked for" grep -q 'waitpid\|wait4\|main' "$work/gdb"
 
+# -- a worker has waited for longer than the window, and crashes before it makes a call
+
+"$BLACKBOXCTL" record --dir "$work/sleeper" --window 100ms --set snapshot-interval=50ms -- \
+	"$PROGRAMS/crash-in-sleeper" >"$work/sleeper.out" 2>"$work/sleeper.err"
+is "the service outlives a worker that slept" $? 0
+replay_checks "its crash replays, though its beginning is out of the window" "$(ls -d "$work"/sleeper/incidents/*/)"
+is "from where it slept" "$("$BLACKBOXCTL" info --json "$(ls -d "$work"/sleeper/incidents/*/)" |
+	jq '[.process_list[] | select(.end == "death")][0].events <= 4')" true
+
 # -- many short-lived ones, in a window
 
 cat >"$work/many" <<'EOF'
