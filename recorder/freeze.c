@@ -224,47 +224,73 @@ static struct json_object *domain_json(const struct member *m, uint64_t event,
 /* -- those that have ended ------------------------------------------------------------------------ */
 
 struct past {
-	struct past *next;		/* the one that ended before it */
-	uint64_t end_ns;
-	struct json_object *domain;	/* as a manifest has it */
+	struct past *next;	/* the one that ended before it */
+	uint32_t id;
+	size_t len;
+	char *domain;		/* as a manifest has it: a small part of what objects would take */
 };
 
-/* The store keeps a bit more than the window: the snapshot that it begins with is older. */
-static void forget_old(struct recorder *r, uint64_t now)
+/* Of a manifest's 16 MB, those that end newest get so much. */
+enum { MAX_PAST_BYTES = 8 << 20 };
+
+static void past_free(struct past *past)
 {
-	uint64_t keep = r->policy.window_ns > UINT64_MAX / 4 ? UINT64_MAX / 2 : 2 * r->policy.window_ns;
-	struct past **at = &r->past;
+	free(past->domain);
+	free(past);
+}
 
-	while (*at && now - (*at)->end_ns < keep)
-		at = &(*at)->next;
-	while (*at) {
-		struct past *old = *at;
+/* Those of which the window holds nothing any more, and the oldest of too many. */
+static void forget_old(struct recorder *r)
+{
+	size_t bytes = 0;
 
-		*at = old->next;
-		(void) json_object_put(old->domain);
-		free(old);
+	for (struct past **at = &r->past; *at;) {
+		struct past *past = *at;
+
+		if (bytes + past->len <= MAX_PAST_BYTES && store_has_domain(r->env.store, past->id)) {
+			bytes += past->len;
+			at = &past->next;
+			continue;
+		}
+		*at = past->next;
+		past_free(past);
+		r->n_past--;
 	}
+	r->next_sweep = 2 * r->n_past + 64;
 }
 
 void recorder_remember(struct recorder *r, const struct member *m)
 {
 	struct past *past = calloc(1, sizeof(*past));
 	struct domain_status status;
+	struct json_object *json;
 
 	if (!past)
 		return;
 	domain_get_status(m->domain, &status);
-	past->end_ns = now_ns();
-	past->domain = domain_json(m, status.events, NULL);
+	json = domain_json(m, status.events, NULL);
+	past->id = domain_id(m->domain);
+	past->domain = strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	(void) json_object_put(json);
+	if (!past->domain) {
+		past_free(past);
+		return;
+	}
+	past->len = strlen(past->domain);
 	past->next = r->past;
 	r->past = past;
-	forget_old(r, past->end_ns);
+	if (++r->n_past >= r->next_sweep)
+		forget_old(r);
 }
 
 void recorder_forget(struct recorder *r)
 {
-	r->policy.window_ns = 0;
-	forget_old(r, UINT64_MAX);
+	while (r->past) {
+		struct past *past = r->past;
+
+		r->past = past->next;
+		past_free(past);
+	}
 	(void) json_object_put(r->notes);
 }
 
@@ -274,8 +300,9 @@ static struct json_object *domains_json(struct recorder *r, struct member *trigg
 {
 	struct json_object *domains = json_object_new_array();
 
+	forget_old(r);
 	for (const struct past *past = r->past; past; past = past->next)
-		(void) json_object_array_add(domains, json_object_get(past->domain));
+		(void) json_object_array_add(domains, json_tokener_parse(past->domain));
 	for (struct member *m = r->members; m; m = m->next) {
 		struct domain_status status;
 

@@ -39,6 +39,7 @@ struct recorder {
 	struct json_object *notes;	/* an array */
 	struct member *members;
 	struct past *past;
+	size_t n_past, next_sweep;	/* so many, and at how many they are looked through */
 	pid_t main_pid;			/* the service's first process; 0: it isn't there yet */
 	bool main_exited;		/* our owner has waited for it */
 	bool shared_is_noted;
@@ -105,7 +106,7 @@ struct json_object *recorder_status(struct recorder *recorder);
 /* What the manifests of incidents say besides. */
 void recorder_note(struct recorder *recorder, const char *text);
 
-/* It has ended: incidents list it for as long as the window may hold something of it. */
+/* It has ended: incidents list it for as long as the window holds something of it. */
 void recorder_remember(struct recorder *recorder, const struct member *member);
 void recorder_forget(struct recorder *recorder);
 

@@ -439,6 +439,13 @@ void store_domain_end(struct store *store, uint32_t id)
 	store_forget_if_empty(store, domain);
 }
 
+bool store_has_domain(const struct store *store, uint32_t id)
+{
+	const struct domain *domain = store_find_domain(store, id);
+
+	return domain && (domain->n_logs || domain->n_snapshots);
+}
+
 int store_create_live(struct store *store, struct domain *domain, const char *prefix,
 		      uint64_t event, struct chunk_writer **ret_writer)
 {

@@ -103,6 +103,9 @@ int store_log_restart(struct store *store, uint32_t domain);
  */
 void store_domain_end(struct store *store, uint32_t domain);
 
+/* Is anything of @domain left, log or snapshot? */
+bool store_has_domain(const struct store *store, uint32_t domain);
+
 /*
  * A snapshot of @domain that stands after event number @event - 1 and before
  * @event, taken at @mono_ns. Several writers may be open at once. Chunks are
