@@ -114,19 +114,6 @@ static int count(struct window *window, const char *path, struct counts *counts)
 
 /* -- as JSON ---------------------------------------------------------------------------------------- */
 
-static struct json_object *manifest_domain(const struct window *window, uint32_t id)
-{
-	struct json_object *domains = json_list(window->manifest, "domains");
-
-	for (size_t i = 0; domains && i < json_object_array_length(domains); i++) {
-		struct json_object *domain = json_object_array_get_idx(domains, i);
-
-		if (json_number(domain, "domain") == id)
-			return domain;
-	}
-	return NULL;
-}
-
 /* In the order of their beginnings; one that has executed several programs is there with each. */
 static struct json_object *processes_json(const struct window *window, const struct counts *counts)
 {
@@ -138,7 +125,7 @@ static struct json_object *processes_json(const struct window *window, const str
 
 		(void) json_object_object_add(row, "pid", json_object_new_int64(d->pid));
 		(void) json_object_object_add(row, "parent", json_object_new_int64(d->parent));
-		json_copy_member(manifest_domain(window, d->id), "command", row);
+		(void) json_object_object_add(row, "command", json_object_get(d->command));
 		(void) json_object_object_add(row, "exe", json_object_new_string(d->exe));
 		add_count(row, "events", d->end_event - d->begin_event);
 		add_count(row, "async_events", counts->async_of[i]);

@@ -60,6 +60,7 @@ static void read_domain(struct json_object *json, struct window_domain *d)
 		.pid = (int)number(json, "pid"),
 		.parent = (int)number(json, "parent"),
 		.exe = string(json, "exe"),
+		.command = member(json, "command", json_type_array),
 		.end_event = number(json, "end_event"),
 		.end = string(json, "end"),
 		.has_final = member(json, "final", json_type_boolean) &&
@@ -198,6 +199,11 @@ static int find_extents(struct window *w, struct replay_error *ret_error)
 
 	qsort(w->domains, n, sizeof(*w->domains), by_id);
 	w->n_domains = 0;
+	/* Who is forked by whom would go in circles, and who is meant be unclear. */
+	for (size_t i = 1; i < n; i++)
+		if (w->domains[i].id == w->domains[i - 1].id)
+			return replay_fail(ret_error, -EBADMSG, "the incident's manifest lists domain %u twice",
+					   w->domains[i].id);
 	for (size_t i = 0; i < n; i++) {
 		struct window_domain d = w->domains[i];
 		int r = find_extent(w, &d, ret_error);
@@ -280,10 +286,9 @@ int window_open(const char *path, struct window *ret_window, struct replay_error
 
 struct window_domain *window_domain(struct window *w, uint32_t id)
 {
-	for (size_t i = 0; i < w->n_domains; i++)
-		if (w->domains[i].id == id)
-			return &w->domains[i];
-	return NULL;
+	const struct window_domain key = { .id = id };
+
+	return w->n_domains ? bsearch(&key, w->domains, w->n_domains, sizeof(key), by_id) : NULL;
 }
 
 struct window_domain *window_main_domain(struct window *w)

@@ -21,6 +21,7 @@ struct window {
 		uint32_t id;
 		int pid;
 		const char *exe;	/* the manifest's */
+		struct json_object *command;	/* an array of the manifest's, or NULL */
 		int parent;		/* the process that made it; 0: none that was recorded */
 		uint64_t begin_event;	/* where the replay begins: its first whole snapshot */
 		/* Not 0, and begin_event 0: that domain forked it at that event. */
