@@ -24,6 +24,7 @@ struct check {
 	struct replay_error *error;
 	struct session *session;
 	bool end_is_compared;
+	bool *leads;			/* by index in the window: leads_to_wanted() */
 };
 
 /* -- output ------------------------------------------------------------------------------------- */
@@ -208,13 +209,19 @@ static bool is_wanted(const struct check *c, const struct window_domain *domain)
 /* Is it forked, or does it fork, what is wanted? Its log must be gone through then. */
 static bool leads_to_wanted(const struct check *c, const struct window_domain *domain)
 {
-	if (is_wanted(c, domain))
-		return true;
-	for (size_t i = 0; i < c->window->n_domains; i++)
-		if (c->window->domains[i].fork_domain == domain->id &&
-		    leads_to_wanted(c, &c->window->domains[i]))
-			return true;
-	return false;
+	return c->leads[domain - c->window->domains];
+}
+
+static void find_leads(const struct check *c)
+{
+	for (size_t i = 0; i < c->window->n_domains; i++) {
+		const struct window_domain *d = &c->window->domains[i];
+
+		if (!is_wanted(c, d))
+			continue;
+		for (; d && !leads_to_wanted(c, d); d = d->fork_domain ? window_domain(c->window, d->fork_domain) : NULL)
+			c->leads[d - c->window->domains] = true;
+	}
 }
 
 /* Of others nobody knows whether it was a pipe. */
@@ -306,11 +313,16 @@ int check_window(struct window *window, int pid, const struct check_options *opt
 		 struct check_result *ret_result, struct replay_error *ret_error)
 {
 	struct check_result result = { 0 };
+	autoclean(freep) bool *leads = calloc(window->n_domains + 1, sizeof(*leads));
 	int r = 0;
 
+	if (!leads)
+		return replay_fail(ret_error, -ENOMEM, "out of memory");
 	for (size_t i = 0; r == 0 && i < window->n_domains; i++) {
-		struct check c = { window, pid, &window->domains[i], options, &result, ret_error, NULL, false };
+		struct check c = { window, pid, &window->domains[i], options, &result, ret_error, NULL, false, leads };
 
+		if (i == 0)
+			find_leads(&c);
 		/* Its parent's replay comes by. */
 		if (!window->domains[i].fork_domain && leads_to_wanted(&c, c.domain))
 			r = check_domain(&c);

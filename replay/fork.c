@@ -129,6 +129,12 @@ static int fork_there(struct session *s, struct session *parent, struct replay_e
 		       replay_fail(ret_error, -EIO, "the forked process doesn't begin");
 }
 
+static int too_deep(struct replay_error *ret_error)
+{
+	return replay_fail(ret_error, -E2BIG, "more than %d generations of processes can't be replayed",
+			   MAX_FORK_DEPTH);
+}
+
 int session_fork(struct session *parent, const struct session_options *options,
 		 struct session **ret_child, struct replay_error *ret_error)
 {
@@ -136,8 +142,7 @@ int session_fork(struct session *parent, const struct session_options *options,
 	int r;
 
 	if (!parent->rings || parent->depth == MAX_FORK_DEPTH)
-		return replay_fail(ret_error, -E2BIG, "more than %d generations of processes can't be replayed",
-				   MAX_FORK_DEPTH);
+		return too_deep(ret_error);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return replay_fail(ret_error, -ENOMEM, "out of memory");
@@ -156,6 +161,18 @@ int session_fork(struct session *parent, const struct session_options *options,
 	return 0;
 }
 
+/* From the process that isn't forked to @domain; a window says what it likes. */
+static unsigned generations(struct window *window, const struct window_domain *domain)
+{
+	unsigned n = 0;
+
+	while (domain && domain->fork_domain && n <= MAX_FORK_DEPTH) {
+		domain = window_domain(window, domain->fork_domain);
+		n++;
+	}
+	return n;
+}
+
 int session_open_forked(struct window *window, const struct session_options *options,
 			struct session **ret_session, struct replay_error *ret_error)
 {
@@ -170,6 +187,8 @@ int session_open_forked(struct window *window, const struct session_options *opt
 	enum session_stop stop;
 	int r;
 
+	if (generations(window, domain) > MAX_FORK_DEPTH)
+		return too_deep(ret_error);
 	r = session_open(window, &parent_options, &s, ret_error);
 	while (r == 0) {
 		r = session_run(s, &stop, ret_error);
