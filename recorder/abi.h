@@ -321,6 +321,7 @@ struct agent_shared {
 	uint32_t sites_left[SITE_N];
 	uint32_t calls_32_bit;	/* int 0x80 and its like, refused */
 	uint32_t code_made;	/* the program makes code as it runs, which isn't scanned */
+	uint32_t forks_left;	/* children that run natively: there was no spare for them, or not in time */
 
 	/* Consumer's side. */
 	uint64_t tail __attribute__((aligned(64)));

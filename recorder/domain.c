@@ -771,4 +771,5 @@ void domain_get_status(const struct domain *d, struct domain_status *ret_status)
 	memcpy(ret_status->sites_left, d->shared->sites_left, sizeof(ret_status->sites_left));
 	ret_status->calls_32_bit = d->shared->calls_32_bit;
 	ret_status->code_made = d->shared->code_made != 0;
+	ret_status->forks_left = d->shared->forks_left;
 }

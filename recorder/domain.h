@@ -213,6 +213,7 @@ struct domain_status {
 	uint32_t sites_left[SITE_N];	/* instructions that may spoil a replay, by enum site_kind */
 	uint32_t calls_32_bit;		/* refused ones */
 	bool code_made;			/* as it runs, by the program */
+	uint64_t forks_left;		/* children that ran natively */
 };
 void domain_get_status(const struct domain *domain, struct domain_status *ret_status);
 

@@ -140,6 +140,25 @@ static void note_shared_memory(struct json_object *notes, const struct recorder 
 	}
 }
 
+/* Of whichever process: what isn't listed can't be asked for. */
+static void note_forks_left(struct json_object *notes, const struct recorder *r)
+{
+	uint64_t n = r->forks_left;
+	char text[256];
+
+	for (const struct member *m = r->members; m; m = m->next) {
+		struct domain_status status;
+
+		domain_get_status(m->domain, &status);
+		n += status.forks_left;
+	}
+	if (!n)
+		return;
+	(void) snprintf(text, sizeof(text), "%" PRIu64 " forked processes ran unrecorded: what they need couldn't "
+			"be got ready within the policy's bound on stalls, or not at all", n);
+	add_note(notes, text);
+}
+
 /* What can't be replayed, or was refused, in plain words. */
 static struct json_object *notes_json(const struct recorder *r, const struct domain *d,
 				      const struct final_state *final, unsigned files_left_out)
@@ -185,6 +204,7 @@ static struct json_object *notes_json(const struct recorder *r, const struct dom
 				"behind the last interruption", status.gaps);
 		add_note(notes, text);
 	}
+	note_forks_left(notes, r);
 	for (size_t i = 0; r->notes && i < json_object_array_length(r->notes); i++)
 		(void) json_object_array_add(notes, json_object_get(json_object_array_get_idx(r->notes, i)));
 	if (final && final->n_missing) {
@@ -265,9 +285,10 @@ void recorder_remember(struct recorder *r, const struct member *m)
 	struct domain_status status;
 	struct json_object *json;
 
+	domain_get_status(m->domain, &status);
+	r->forks_left += status.forks_left;
 	if (!past)
 		return;
-	domain_get_status(m->domain, &status);
 	json = domain_json(m, status.events, NULL);
 	past->id = domain_id(m->domain);
 	past->domain = strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));

@@ -40,6 +40,7 @@ struct recorder {
 	struct member *members;
 	struct past *past;
 	size_t n_past, next_sweep;	/* so many, and at how many they are looked through */
+	uint64_t forks_left;		/* by those that have ended */
 	pid_t main_pid;			/* the service's first process; 0: it isn't there yet */
 	bool main_exited;		/* our owner has waited for it */
 	bool shared_is_noted;

@@ -311,6 +311,8 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 	if (recorded) {
 		process()->has_children = 1;
 		give_up_spare();
+	} else if (pid > 0 && !passing()) {
+		shared()->forks_left++;
 	}
 	return pid;
 }
