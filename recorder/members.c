@@ -28,7 +28,12 @@ struct member *member_of_pid(struct recorder *r, pid_t pid)
 
 bool is_main(const struct recorder *r, pid_t pid)
 {
-	return !r->main_pid || pid == r->main_pid;
+	return !r->main_pid || (pid == r->main_pid && !r->main_gone);
+}
+
+struct member *main_member(struct recorder *r)
+{
+	return r->main_gone ? NULL : member_of_pid(r, r->main_pid);
 }
 
 /* -- the end of one -------------------------------------------------------------------------------- */
@@ -64,7 +69,7 @@ static void member_is_past(struct member *m)
 /* Nobody is left, or nobody whom the service would miss: the recorder's work is done. */
 static void end_if_over(struct recorder *r)
 {
-	if (r->main_exited && !member_of_pid(r, r->main_pid)) {
+	if (r->main_exited && !main_member(r)) {
 		while (r->members) {
 			domain_pass(r->members->domain);
 			member_drop(r->members);
@@ -79,12 +84,14 @@ static void end_if_over(struct recorder *r)
 void members_main_exited(struct recorder *r)
 {
 	r->main_exited = true;
-	if (!r->main_pid || !member_of_pid(r, r->main_pid))
+	if (!main_member(r))
 		end_if_over(r);
 }
 
 void members_main_gone(struct recorder *r)
 {
+	/* If it is recorded, its end comes. */
+	r->main_gone |= !main_member(r);
 	if (!r->members)
 		end_if_over(r);
 }
@@ -122,6 +129,7 @@ static void member_died(struct member *m)
 		gone_silently(m);
 	/* What it bore while nobody looked. */
 	member_take_births(m);
+	r->main_gone |= domain_pid(m->domain) == r->main_pid;
 	member_is_past(m);
 	end_if_over(r);
 }

@@ -43,6 +43,7 @@ struct recorder {
 	uint64_t forks_left;		/* by those that have ended */
 	pid_t main_pid;			/* the service's first process; 0: it isn't there yet */
 	bool main_exited;		/* our owner has waited for it */
+	bool main_gone;			/* its number may be another's by now */
 	bool shared_is_noted;
 	sd_event_source *freeze_timer, *injector_source;
 	pid_t injector_pid;
@@ -82,6 +83,8 @@ void window_frozen(struct member *member);
 /* -- members.c ------------------------------------------------------------------------------------- */
 
 struct member *member_of_pid(struct recorder *recorder, pid_t pid);
+/* NULL: it isn't recorded, or has ended. */
+struct member *main_member(struct recorder *recorder);
 /* Is it the service's first process, or will be? */
 bool is_main(const struct recorder *recorder, pid_t pid);
 

@@ -170,7 +170,7 @@ static void freeze_asleep(struct member *m)
 /* Its first process, or who is left of it. */
 static struct member *service(struct recorder *r)
 {
-	struct member *m = member_of_pid(r, r->main_pid);
+	struct member *m = main_member(r);
 
 	return m ? m : r->members;
 }
