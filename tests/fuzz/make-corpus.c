@@ -12,6 +12,8 @@
 #include <xxhash.h>
 
 #include "common/autoclean.h"
+#include "recorder/event.h"
+#include "recorder/image.h"
 #include "ringstore/chunk.h"
 
 struct file {
@@ -34,12 +36,14 @@ static void save(const char *dir, const char *name, const void *data, size_t len
 	}
 }
 
+static uint32_t domain_of_chunks = 1;
+
 static struct chunk *add(struct file *file, unsigned kind, uint64_t event, unsigned n_events,
 			 const char *text, size_t len)
 {
 	struct chunk_info info = {
 		.kind = kind,
-		.domain = 1,
+		.domain = domain_of_chunks,
 		.first_event = event,
 		.n_events = n_events,
 		.seq = file->n_chunks++,
@@ -200,6 +204,63 @@ static void save_dumps(const char *top)
 	save_dump(dir, "link.tar", false, &symlink, 1);
 }
 
+/* A process's first snapshot: its own, or @fork_domain's at its event 1. */
+static void make_snapshot(struct file *file, uint32_t domain, uint32_t fork_domain)
+{
+	struct image_head head = { .fork_domain = le32_of(fork_domain), .fork_event = le64_of(1) };
+
+	*file = (struct file){ 0 };
+	domain_of_chunks = domain;
+	(void) add(file, CHUNK_SNAPSHOT_HEAD, 0, 0, (const char *)&head, sizeof(head));
+	(void) add(file, CHUNK_SNAPSHOT_END, 0, 0, "", 0);
+	domain_of_chunks = 1;
+}
+
+/* Three processes: @parents says who forked whom, and @third the last one's number. */
+static void save_window(const char *dir, const char *name, const uint32_t parents[3], unsigned third)
+{
+	static const struct event events[2] = {
+		{ .len = sizeof(struct event), .kind = EVENT_START },
+		{ .len = sizeof(struct event), .kind = EVENT_FORK },
+	};
+	char manifest[512];
+	struct file snapshots[3], log = { 0 };
+	struct member members[] = {
+		{ "incident.json", manifest, 0, NULL },
+		{ "1/snap.0000000000000000", snapshots[0].data, 0, NULL },
+		{ "1/log.0000000000000000", log.data, 0, NULL },
+		{ "2/snap.0000000000000000", snapshots[1].data, 0, NULL },
+		{ "3/snap.0000000000000000", snapshots[2].data, 0, NULL },
+	};
+
+	for (uint32_t i = 0; i < 3; i++)
+		make_snapshot(&snapshots[i], i + 1, parents[i]);
+	(void) add(&log, CHUNK_LOG, 0, 2, (const char *)events, sizeof(events));
+	members[0].len = (size_t)snprintf(manifest, sizeof(manifest), "{\"format\":1,\"domains\":["
+			"{\"domain\":2,\"pid\":12,\"end_event\":2,\"end\":\"exit\"},"
+			"{\"domain\":%u,\"pid\":13,\"end_event\":0},"
+			"{\"domain\":1,\"pid\":11,\"end_event\":2,\"end\":\"death\"}]}", third);
+	members[1].len = snapshots[0].len;
+	members[2].len = log.len;
+	members[3].len = snapshots[1].len;
+	members[4].len = snapshots[2].len;
+	save_dump(dir, name, false, members, 5);
+}
+
+static void save_windows(const char *top)
+{
+	autoclean(freep) char *dir = NULL;
+
+	if (asprintf(&dir, "%s/window", top) < 0)
+		exit(1);
+	save_window(dir, "forks.tar", (const uint32_t[]){ 0, 1, 1 }, 3);
+	save_window(dir, "chain.tar", (const uint32_t[]){ 0, 1, 2 }, 3);
+	save_window(dir, "itself.tar", (const uint32_t[]){ 0, 2, 3 }, 3);
+	save_window(dir, "circle.tar", (const uint32_t[]){ 0, 3, 2 }, 3);
+	save_window(dir, "of-none.tar", (const uint32_t[]){ 7, 1, 1 }, 3);
+	save_window(dir, "twice.tar", (const uint32_t[]){ 0, 2, 1 }, 2);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -208,5 +269,6 @@ int main(int argc, char **argv)
 	}
 	save_chunks(argv[1]);
 	save_dumps(argv[1]);
+	save_windows(argv[1]);
 	return 0;
 }
