@@ -299,7 +299,10 @@ static void window(void **state)
 	assert_true(exists("%s/live/1/log.%016x", dir, 4900));
 	assert_int_equal(count_files(dir), 3);
 	store_domain_end(store, 1);
+	assert_true(store_has_domain(store, 1));
+	assert_false(store_has_domain(store, 2));
 	store_trim(store, 1000001);
+	assert_false(store_has_domain(store, 1));
 	assert_int_equal(count_files(dir), 1);	/* the lock */
 	assert_false(exists("%s/live/1", dir));
 }
