@@ -497,8 +497,9 @@ static void want_snapshot(struct domain *d, uint32_t flags, uint64_t now)
 /* A child's window begins in its parent's, and that goes on. */
 static bool depends_on_parent(const struct domain *d)
 {
+	/* Others take pages of a sleeper's that are handed over, while it is looked at. */
 	return d->was_forked && !d->snapshots && !d->capture && d->log_is_whole && !d->sleeper_failed &&
-	       !passing(d);
+	       !d->directory && !passing(d);
 }
 
 static void schedule_snapshots(struct domain *d, uint64_t now)
