@@ -58,8 +58,10 @@ static void adopt_objects(void)
 {
 	struct agent_process *p = process();
 
-	for (uint32_t i = 0; i < MIN(p->n_objects, MAX_MAPPED_OBJECTS); i++)
+	for (uint32_t i = 0; i < MIN(p->n_objects, MAX_MAPPED_OBJECTS); i++) {
 		p->objects[i].fd = -1;
+		p->objects[i].entry = 0;
+	}
 	for (uint32_t i = 0; i < plan()->n_maps; i++) {
 		const struct rebuild_map *map = &plan()->maps[i];
 		struct mapped_object *object = map->is_object ? mapped_find(map->dev, map->ino) : NULL;
@@ -152,6 +154,7 @@ void rebuild_main(void)
 
 	p->read_at = 0;
 	p->read_used = 0;
+	p->member = p->child_member = 0;	/* there is no directory here */
 	p->snapshot_child = 0;
 	for (uint32_t i = 0; i < p->n_slots_mapped; i++) {
 		struct thread *thread = slot_thread(i);
