@@ -541,6 +541,16 @@ struct mapped_range {
 #define MAX_MAPPED_RANGES 2048
 #define MAX_DEVICES 32
 
+/* What a forked child does to memory before it begins (agent/on-fork.c). */
+enum { ON_FORK_UNMAP = 1, ON_FORK_WIPE };
+
+struct on_fork_range {
+	uint64_t start, end;
+	uint32_t what;
+	uint32_t reserved;
+};
+#define MAX_ON_FORK 256
+
 /* Dispositions are per process, not per address space: a vfork child has its own. */
 #define MAX_HANDLER_TABLES 16
 
@@ -575,7 +585,8 @@ struct agent_process {
 	uint32_t snapshot_child;	/* to be reaped */
 	uint32_t snapshot_child_last, snapshot_child_before; /* the two newest, reaped or not */
 	uint32_t handler_tables_used;	/* bits */
-	uint32_t no_snapshots;	/* a fork would not have all memory */
+	uint32_t n_on_fork;
+	struct on_fork_range on_fork[MAX_ON_FORK];	/* in no order */
 	uint32_t begun;
 	uint32_t affinity_len;		/* pinned to a processor: what to go back to */
 	uint64_t affinity[MAX_CPUS / 64];

@@ -545,6 +545,21 @@ int mapped_backing(struct thread *thread, struct mapped_object *object);
 int mapped_memory(struct thread *thread, uint64_t size);
 void mapped_resize(struct mapped_object *object, uint64_t size);
 
+/* -- on-fork.c: memory that a child doesn't get. Baton. --------------------------------- */
+
+bool on_fork_is_advice(long advice);
+/* Recording: the result that madvise(2) has. */
+long on_fork_try(uint64_t start, uint64_t len, long advice);
+/* It had 0. */
+void on_fork_advise(uint64_t start, uint64_t len, long advice);
+/* Something else, or nothing, is mapped there now. */
+void on_fork_forget(uint64_t start, uint64_t len);
+/* What a child does there (enum in abi.h), or 0; it does it here, too. */
+uint32_t on_fork_at(uint64_t address);
+void on_fork_add(uint64_t start, uint64_t len, uint32_t what);
+/* In the child, on its way to the program. */
+void on_fork_in_child(void);
+
 /* -- changes.c: calls that change files ------------------------------------------------- */
 
 /*

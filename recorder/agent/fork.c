@@ -168,6 +168,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 		context_of(thread)->regs[REG_RSP_] = clone_stack(request);
 	if (request->flags & CLONE_CLEAR_SIGHAND_)
 		handlers_clear(thread, true);
+	on_fork_in_child();
 	call_set_result(thread, 0);
 }
 

@@ -211,6 +211,7 @@ void mapped_remove(uint64_t start, uint64_t len)
 	if (!table_is_ours())
 		return;
 	forget_devices(start, end);
+	on_fork_forget(start, len);
 	i = first_behind(start);
 	while (i < p->n_ranges && p->ranges[i].start < end) {
 		struct mapped_range *range = &p->ranges[i], tail = *range;
@@ -274,6 +275,7 @@ static void copy_ranges(uint64_t from, uint64_t len, uint64_t to)
 void mapped_move(uint64_t old, uint64_t old_len, uint64_t to, uint64_t len, bool keeps)
 {
 	bool device = mapped_is_device(old, 1);
+	uint32_t on_fork = on_fork_at(old);
 	struct mapped_range *range;
 
 	if (!table_is_ours())
@@ -296,6 +298,8 @@ void mapped_move(uint64_t old, uint64_t old_len, uint64_t to, uint64_t len, bool
 		range->end = to + len;
 	if (device)
 		mapped_device(to, len);
+	if (on_fork)
+		on_fork_add(to, len, on_fork);
 }
 
 /* Its part in front of @at becomes a range of its own. */

@@ -17,8 +17,7 @@ enum {
 	MAP_FIXED_ = 0x10, MAP_ANONYMOUS_ = 0x20, MAP_GROWSDOWN_ = 0x100, MAP_DENYWRITE_ = 0x800, MAP_NORESERVE_ = 0x4000,
 	MAP_STACK_ = 0x20000, MAP_FIXED_NOREPLACE_ = 0x100000,
 	MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4,
-	MADV_DONTNEED_ = 4, MADV_FREE_ = 8, MADV_REMOVE_ = 9, MADV_DONTFORK_ = 10,
-	MADV_WIPEONFORK_ = 18, MADV_DONTNEED_LOCKED_ = 24, MADV_GUARD_INSTALL_ = 102,
+	MADV_DONTNEED_ = 4, MADV_FREE_ = 8, MADV_REMOVE_ = 9, MADV_DONTNEED_LOCKED_ = 24, MADV_GUARD_INSTALL_ = 102,
 	MADV_GUARD_REMOVE_ = 103,
 	IPC_STAT_ = 2,
 	MAP_ROUNDS = 32,
@@ -455,15 +454,15 @@ static void sys_madvise(struct thread *thread, struct call *call)
 	 */
 	if (advice == MADV_FREE_ && !mapped_at((uint64_t)call->args[0]))
 		advice = MADV_DONTNEED_;
-	if (advice == MADV_WIPEONFORK_ || ours)
+	if (ours)
 		call->result = -EINVAL_;
+	else if (!agent_replays() && on_fork_is_advice(advice))
+		call->result = on_fork_try((uint64_t)call->args[0], (uint64_t)call->args[1], advice);
 	else if (!agent_replays())
 		call->result = agent_call(NR_madvise, call->args[0], call->args[1], advice, 0, 0, 0);
-	if (advice == MADV_DONTFORK_ && call->result == 0) {
-		process()->no_snapshots = 1;	/* a fork would miss these pages */
-		note_refused(NR_madvise);
-	}
 	call_finish(thread, call);
+	if (call->result == 0 && on_fork_is_advice(advice))
+		on_fork_advise((uint64_t)call->args[0], (uint64_t)call->args[1], advice);
 	if (agent_replays() && advice_matters(advice) && !ours && call->result != -EPERM_)
 		(void) agent_call(NR_madvise, call->args[0], call->args[1], advice, 0, 0, 0);
 }
