@@ -12,7 +12,7 @@ BEGIN {
 	remark["getsockopt"] = "TCP_ZEROCOPY_RECEIVE is refused"
 	remark["ioctl"] = "unknown requests of terminals and networks are refused, others noted"
 	remark["keyctl"] = "unknown operations are refused"
-	remark["madvise"] = "MADV_FREE frees at once; MADV_WIPEONFORK is refused"
+	remark["madvise"] = "MADV_FREE frees at once"
 	remark["mseal"] = "replay leaves out what it prevented"
 	remark["prctl"] = "PR_SET_TSC, user dispatch and the heap's place are refused"
 	remark["process_madvise"] = "only hints; the rest is refused"

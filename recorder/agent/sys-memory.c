@@ -316,7 +316,7 @@ static void replay_mmap(struct thread *thread, struct call *call)
 
 static void sys_mmap(struct thread *thread, struct call *call)
 {
-	long flags = call->args[3];
+	long flags = call->args[3], hint;
 
 	if ((flags & (MAP_FIXED_ | MAP_FIXED_NOREPLACE_)) &&
 	    range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1])) {
@@ -328,8 +328,10 @@ static void sys_mmap(struct thread *thread, struct call *call)
 		replay_mmap(thread, call);
 		return;
 	}
-	call->result = agent_call(NR_mmap, call->args[0], call->args[1], call->args[2], flags,
-				  call->args[4], call->args[5]);
+	/* A hint that leads between our mappings: the kernel finds another place. */
+	hint = range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1]) ? 0 : call->args[0];
+	call->result = agent_call(NR_mmap, hint, call->args[1], call->args[2], flags, call->args[4],
+				  call->args[5]);
 	if (call->result < 0 && call->result >= -4095) {
 		call_finish(thread, call);
 		return;
@@ -534,7 +536,8 @@ static void record_shmat(struct thread *thread, struct call *call)
 	struct mapped_object *object = NULL;
 	uint64_t len = 0;
 
-	call->result = agent_call(NR_shmat, call->args[0], call->args[1], call->args[2], 0, 0, 0);
+	call->result = in_region((uint64_t)call->args[1]) ? -EINVAL_ :
+		agent_call(NR_shmat, call->args[0], call->args[1], call->args[2], 0, 0, 0);
 	if (call->result >= 0 || call->result < -4095)
 		len = segment_len(call->args[0]);
 	if (len)
