@@ -118,12 +118,20 @@ static bool is_left_out(const struct capture *c, const struct line *line)
 	       strcmp(line->path, "[vdso]") == 0 || strcmp(line->path, "[vsyscall]") == 0;
 }
 
+/* A large file that is only read: replay maps it privately from the incident's copy. */
+static bool is_by_reference(const struct line *line, const struct mapped_object *object)
+{
+	return !object && line->perms[1] != 'w' && line->path[0] == '/' &&
+	       strncmp(line->path, "/dev/", 5) != 0 && strncmp(line->path, "/memfd:", 7) != 0 &&
+	       strncmp(line->path, "/SYSV", 5) != 0;
+}
+
 static uint32_t kind_of(const struct capture *c, const struct line *line,
 			const struct mapped_object *object)
 {
 	if (inside(line, c->base, AGENT_REGION))
 		return IMAGE_AGENT;
-	if (line->perms[3] == 's')
+	if (line->perms[3] == 's' && !is_by_reference(line, object))
 		return IMAGE_SHARED;
 	/* What is private of /dev/zero has a name, and is no file's. */
 	if (line->ino && strcmp(line->path, "/dev/zero") != 0)
@@ -226,11 +234,12 @@ static int add_map(struct capture *c, pid_t pid, struct files *files, const stru
 	return add_text(c, line->path, row);
 }
 
+/* What the service waits for: it changes under the child, and the child's hold on it shows. */
 static bool is_urgent(const struct image_map *row)
 {
 	uint32_t kind = le32_get(row->kind);
 
-	return kind == IMAGE_FILE || kind == IMAGE_SHARED || kind == IMAGE_OBJECT;
+	return kind == IMAGE_SHARED || kind == IMAGE_OBJECT;
 }
 
 static int urgent_first(const void *a, const void *b)

@@ -329,12 +329,21 @@ static int begin_capture(struct domain *d)
 	return capture_open(child, d->config.base, d->config.vdso, d->env->files, &sink, &d->capture);
 }
 
-/* Shared memory and dirty pages of file mappings are read: the child may let go of them. */
-static void let_go_of_mappings(struct domain *d)
+/*
+ * Shared memory, and what is behind files that change, is read: the child may let go of it.
+ * False: the service has waited too long for that, and may have changed it meanwhile.
+ */
+static bool let_go_of_mappings(struct domain *d)
 {
+	uint32_t expected = SNAPSHOT_BORN;
+
 	d->shared->n_unmap = (uint32_t)capture_held_mappings(d->capture, d->shared->unmap, MAX_UNMAP);
 	d->capture_let_go = true;
-	set_state(d, SNAPSHOT_COPIED);
+	if (!__atomic_compare_exchange_n(&d->shared->snapshot_state, &expected, SNAPSHOT_COPIED, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	wake_word(&d->shared->snapshot_state);
+	return true;
 }
 
 static void snapshot_whole(struct domain *d)
@@ -391,8 +400,10 @@ bool snapshot_work(struct domain *d, size_t bytes)
 		snapshot_failed(d, r);
 		return false;
 	}
-	if (!d->capture_let_go && capture_urgent_is_done(d->capture))
-		let_go_of_mappings(d);
+	if (!d->capture_let_go && capture_urgent_is_done(d->capture) && !let_go_of_mappings(d)) {
+		snapshot_failed(d, d->shared->snapshot_error);
+		return false;
+	}
 	if (r == CAPTURE_DONE)
 		snapshot_whole(d);
 	return d->capture != NULL;

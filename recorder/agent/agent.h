@@ -129,7 +129,7 @@ static inline uint64_t signal_bit(int signal)
 
 /* errno values that the agent itself gives. */
 enum { EPERM_ = 1, ENOENT_ = 2, EINTR_ = 4, ENXIO_ = 6, E2BIG_ = 7, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12,
-       EACCES_ = 13, EFAULT_ = 14, EEXIST_ = 17, ENODEV_ = 19, ENOTDIR_ = 20, EINVAL_ = 22, ENOTTY_ = 25, ENOSYS_ = 38, ENOPROTOOPT_ = 92,
+       EACCES_ = 13, EFAULT_ = 14, EEXIST_ = 17, ENODEV_ = 19, ENOTDIR_ = 20, EINVAL_ = 22, ENOTTY_ = 25, ENOSYS_ = 38, ETIME_ = 62, ENOPROTOOPT_ = 92,
        EOPNOTSUPP_ = 95 };
 
 /* Numbers of the system calls that the agent treats by name or makes itself. */

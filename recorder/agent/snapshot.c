@@ -149,6 +149,18 @@ static void fail(int error)
 	futex_wake(&s->snapshot_state, INT32_MAX);
 }
 
+/* Shared memory isn't copied yet, and is going to change. */
+static void give_up(void)
+{
+	struct agent_shared *s = shared();
+
+	s->snapshot_error = -ETIME_;
+	if (!compare_exchange(&s->snapshot_state, SNAPSHOT_BORN, SNAPSHOT_FAILED))
+		return;
+	futex_wake(&s->snapshot_state, INT32_MAX);
+	reap(true);
+}
+
 /* One that is still being read is waited for, or given up. */
 void snapshot_end(void)
 {
@@ -197,7 +209,8 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	}
 	wake_recorder();
 	if (p->has_shared || p->has_changing) {
-		(void) wait_for_recorder(&s->snapshot_state, SNAPSHOT_BORN, UINT64_MAX);
+		if (!wait_for_recorder(&s->snapshot_state, SNAPSHOT_BORN, UINT64_MAX))
+			give_up();
 		wait_for_let_go(begin);
 	}
 	s->snapshot_stall_ns = monotonic_ns() - begin;

@@ -31,7 +31,7 @@ enum {
 /*
  * A private one's are found in the file, which the recorder opens when it reads of the
  * mapping. Small data files may be unmapped again by then (ld.so.cache is): by value. So
- * are those that the program may change.
+ * are those that the program may change, and shared ones that it only reads, up to here.
  */
 #define BY_VALUE_SMALL (UINT64_C(256) << 10)
 #define BY_VALUE_WRITABLE (UINT64_C(16) << 20)
@@ -130,8 +130,10 @@ static bool goes_by_value(const struct call *call, const struct event_mapping *m
 {
 	const struct mapped_object *known = mapped_find(mapping->dev, mapping->ino);
 
-	if (is_shared(call))
+	if (is_shared(call) && (mapping->writable || known || len <= BY_VALUE_WRITABLE))
 		return len <= BY_VALUE_MAX;
+	if (is_shared(call))	/* the recorder keeps a large file that can only be read */
+		return !mapping->ino;
 	if (mapping->ino && (mapping->writable || (known && (known->flags & MAPPED_CHANGES))))
 		return len <= BY_VALUE_WRITABLE;
 	/* The dynamic linker, too, says which files are libraries. */
@@ -190,13 +192,14 @@ static void record_mapping(struct thread *thread, struct call *call)
 		if (mapping.by_value)
 			mapped_log_bytes(thread, call->args[4], (uint64_t)call->result,
 					 (uint64_t)call->args[5], len);
-		else if (is_shared(call))
+		else if (is_shared(call) && mapping.writable)
 			note_refused(NR_mmap);
 		log_end(thread);
 	}
 	enter_mapping(call, object, &mapping);
 	if (object && is_shared(call))
 		pages_mapped(thread, object);
+	process()->has_shared |= is_shared(call) && mapping.by_value;
 	if (!mapping.by_value)
 		wake_recorder();	/* while it is still mapped */
 }
@@ -336,8 +339,7 @@ static void sys_mmap(struct thread *thread, struct call *call)
 		call_finish(thread, call);
 		return;
 	}
-	if (is_shared(call))
-		process()->has_shared = 1;
+	process()->has_shared |= is_shared(call) && !is_file_mapping(call);
 	if (is_file_mapping(call)) {
 		record_mapping(thread, call);
 		call_set_result(thread, call->result);
