@@ -589,6 +589,8 @@ struct agent_process {
 	struct on_fork_range on_fork[MAX_ON_FORK];	/* in no order */
 	uint32_t begun;
 	uint32_t affinity_len;		/* pinned to a processor: what to go back to */
+	uint32_t pinned_slot, pinned_calls; /* a thread that makes code is: slot + 1, calls left */
+	uint32_t n_pinned;		/* how often that was done */
 	uint64_t affinity[MAX_CPUS / 64];
 	struct agent_range file_head;	/* the newest mapping of a file's beginning */
 	uint64_t new_objects[MAX_NEW_OBJECTS]; /* where ELF images begin that haven't been scanned */

@@ -581,6 +581,8 @@ void syscall_dispatch(struct thread *thread);
 __attribute__((noreturn)) void leave_call(struct thread *thread);
 
 void sys_memory(struct thread *thread, struct call *call);
+/* There is memory that the program may write code to. Baton. */
+void code_is_made(const struct thread *thread);
 void sys_clone(struct thread *thread, struct call *call);
 /* fork.c: the child has memory of its own. */
 struct clone_request;
@@ -756,6 +758,14 @@ __attribute__((noreturn)) void process_detach(struct thread *thread);
 
 /* The image may run on any processor again. */
 void unpin_from_cpu(void);
+/*
+ * The thread has got memory for code that it will make. That isn't scanned, and the first of it
+ * may ask CPUID (the JVM's does): for a few calls the thread stays where replay will run.
+ * Recording, baton.
+ */
+void pin_maker_of_code(const struct thread *thread);
+/* A call of its, or of another's: is it over? */
+void pinned_calls(const struct thread *thread, uint64_t nr);
 
 /* Leaves the agent: restores thread->frame. Baton. */
 __attribute__((noreturn)) void resume_program(struct thread *thread);

@@ -751,11 +751,15 @@ static bool is_linkers_call(uint64_t nr)
  * says that it is done, or, where linker and C library are one (musl), the first that a
  * linker doesn't make; trapping on would make every context switch dearer (hazard 3).
  */
-static void end_of_interpreter(uint64_t nr, uint64_t ip)
+static void end_of_interpreter(const struct thread *thread, uint64_t nr, uint64_t ip)
 {
 	const struct agent_range *interpreter = &agent_config.interpreter;
 	struct agent_process *p = process();
 
+	if (p->pinned_slot) {
+		pinned_calls(thread, nr);
+		return;
+	}
 	if (ip >= interpreter->start && ip < interpreter->end && is_linkers_call(nr))
 		return;
 	if (p->affinity_len)
@@ -789,7 +793,7 @@ static void system_call(struct thread *thread, struct ucontext *context)
 		pages_open();
 	}
 	if ((process()->tsc_trapped || process()->affinity_len) && process()->begun)
-		end_of_interpreter(regs[REG_RAX_], regs[REG_RIP_]);
+		end_of_interpreter(thread, regs[REG_RAX_], regs[REG_RIP_]);
 	thread->frame = context;
 	thread->state = THREAD_ENTERED;
 	thread->has_call_mask = 0;

@@ -255,11 +255,17 @@ static void replay_file_mapping(struct thread *thread, struct call *call,
 		(void) agent_syscall(NR_close, fd);
 }
 
+void code_is_made(const struct thread *thread)
+{
+	pin_maker_of_code(thread);
+	shared()->code_made = 1;
+}
+
 /* A library, perhaps; or a place for code that the program makes. */
-static void note_code(const struct call *call)
+static void note_code(const struct thread *thread, const struct call *call)
 {
 	if ((call->args[2] & PROT_EXEC_) && (!is_file_mapping(call) || is_shared(call)))
-		shared()->code_made = 1;
+		code_is_made(thread);
 	if ((call->result < 0 && call->result >= -4095) || !is_file_mapping(call) || is_shared(call))
 		return;
 	sites_note_mapping((uint64_t)call->result, (uint64_t)call->args[1],
@@ -314,7 +320,7 @@ static void replay_mmap(struct thread *thread, struct call *call)
 	}
 	replay_done(thread);
 	call_set_result(thread, call->result);
-	note_code(call);
+	note_code(thread, call);
 }
 
 static void sys_mmap(struct thread *thread, struct call *call)
@@ -349,7 +355,7 @@ static void sys_mmap(struct thread *thread, struct call *call)
 		if (is_shared(call))
 			(void) enter_anonymous(thread, call);
 	}
-	note_code(call);
+	note_code(thread, call);
 }
 
 /* The heap is an ordinary mapping in replay. */

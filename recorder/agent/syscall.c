@@ -46,7 +46,7 @@ static void sys_perform(struct thread *thread, struct call *call)
 	if (call->nr == NR_munmap && call->result == 0)
 		sites_forget((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	if (call->nr == NR_mprotect && (call->args[2] & PROT_EXEC_) && call->result == 0)
-		shared()->code_made = 1;
+		code_is_made(thread);
 	/* Sealed memory, or a filter: nothing was done, and here nothing would prevent it. */
 	if (call->result == -EPERM_)
 		return;
