@@ -319,14 +319,17 @@ void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t off
 	p->new_objects[p->n_new_objects++] = p->file_head.start;
 }
 
+/*
+ * A scan that found nothing left no event. To wait for this thread's next one then would
+ * let others run here, who didn't in the recording: what they map isn't scanned yet.
+ */
 static void replay_sites(struct thread *thread)
 {
-	for (;;) {
-		const struct event *event = replay_next(thread);
+	const struct event *event;
+
+	while ((event = replay_peek(thread)) != NULL && event->kind == EVENT_SITES) {
 		struct agent_site site;
 
-		if (event->kind != EVENT_SITES)
-			return;
 		for (int64_t i = 0, n = event->result; i < n; i++)
 			if (!replay_read(thread, &site, sizeof(site)) || !change(-1, &site))
 				replay_diverged(thread, EVENT_SITES, 0, 0);
