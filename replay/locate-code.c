@@ -11,6 +11,9 @@
 enum {
 	FAR_WINDOW = 256 << 10,	/* a branch within a function comes from no farther, nearly always */
 	NEAR = 256,		/* what may be displaced is this near to the place */
+	TABLE_WINDOW = 64 << 10,	/* the jumps of a switch come from nearer */
+	TABLE_REACH = 64 << 20,	/* what a table's entry leads to, from here or from the table */
+	TABLE_CHUNK = 512, TABLE_MAX = 64 << 10,
 };
 
 /* -- looking at the code ----------------------------------------------------------------------- */
@@ -107,6 +110,61 @@ static bool is_behind_branch(const uint8_t *at)
 	return at[-1] == 0xe8 || at[-1] == 0xe9 || (at[-2] == 0x0f && (at[-1] & 0xf0) == 0x80);
 }
 
+static void mark_near(struct search *f, uint64_t x, uint64_t target)
+{
+	struct instruction *in = target - (x - NEAR) < 2 * NEAR ? at_address(f, target) : NULL;
+
+	if (in)
+		in->is_target = true;
+}
+
+/* What a table leads to, if it is one: of addresses, or of distances from its own beginning. */
+static void mark_table(struct session *s, struct search *f, uint64_t x, uint64_t table, size_t entry)
+{
+	uint8_t bytes[TABLE_CHUNK];
+
+	for (uint64_t at = 0; at < TABLE_MAX; at += sizeof(bytes)) {
+		ssize_t n = session_read(s, table + at, bytes, sizeof(bytes));
+
+		for (size_t i = 0; i < sizeof(bytes); i += entry) {
+			uint64_t target = 0, from = entry == sizeof(target) ? x : table;
+			int32_t distance;
+
+			if (n < (ssize_t)(i + entry))
+				return;
+			memcpy(&target, bytes + i, entry);
+			memcpy(&distance, bytes + i, sizeof(distance));
+			if (entry == sizeof(distance))
+				target = table + (uint64_t)(int64_t)distance;
+			if (target - from + TABLE_REACH >= 2 * (uint64_t)TABLE_REACH)
+				return;
+			mark_near(f, x, target);
+		}
+	}
+}
+
+/*
+ * The cases of a switch, and labels whose addresses are taken: a branch to them has no
+ * distance of its own. Code with fixed addresses has the table's in the jump or the load,
+ * other code loads it. @at has 32 bits, of the instruction that ends before @next.
+ */
+static void mark_table_at(struct session *s, struct search *f, uint64_t x, const uint8_t *at,
+			  uint64_t next)
+{
+	int32_t number;
+
+	memcpy(&number, at, sizeof(number));
+	if ((at[-3] & 0xf8) == 0x48 && at[-2] == 0x8d && (at[-1] & 0xc7) == 0x05) {
+		/* lea number(%rip), register */
+		mark_table(s, f, x, next + (uint64_t)(int64_t)number, sizeof(int32_t));
+		mark_table(s, f, x, next + (uint64_t)(int64_t)number, sizeof(uint64_t));
+	} else if ((at[-3] == 0xff || at[-3] == 0x8b) && (at[-2] & 0xc7) == 0x04 &&
+		   (at[-1] & 0xc7) == 0xc5) {
+		/* jmp *number(,register,8), or mov */
+		mark_table(s, f, x, (uint64_t)(int64_t)number, sizeof(uint64_t));
+	}
+}
+
 /*
  * The same for branches from farther away, to the few instructions that may be changed. Where
  * an instruction begins isn't known there: what looks like a branch to here is taken for one.
@@ -121,20 +179,16 @@ static void mark_far_targets(struct session *s, struct search *f, uint64_t x)
 	for (size_t page = 0; bytes && page < len; page += IMAGE_PAGE)
 		if (session_read(s, base + page, bytes + page, IMAGE_PAGE) != IMAGE_PAGE)
 			memset(bytes + page, 0, IMAGE_PAGE);
-	for (size_t i = 2; bytes && i + 4 <= len; i++) {
+	for (size_t i = 3; bytes && i + 4 <= len; i++) {
+		uint64_t next = base + i + 4;
 		int32_t distance;
-		uint64_t target;
-		struct instruction *in;
 
+		if (next - (x - TABLE_WINDOW) < 2 * (uint64_t)TABLE_WINDOW)
+			mark_table_at(s, f, x, bytes + i, next);
 		if (!is_behind_branch(bytes + i))
 			continue;
 		memcpy(&distance, bytes + i, sizeof(distance));
-		target = base + i + 4 + (uint64_t)(int64_t)distance;
-		if (target - (x - NEAR) >= 2 * NEAR)
-			continue;
-		in = at_address(f, target);
-		if (in)
-			in->is_target = true;
+		mark_near(f, x, next + (uint64_t)(int64_t)distance);
 	}
 }
 
