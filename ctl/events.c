@@ -92,6 +92,19 @@ static const struct {
 };
 enum { N_FLAGS = sizeof(flag_names) / sizeof(flag_names[0]) };
 
+/* Of an EVENT_PAGE_OUT: object:page, or object:first-last, for each run. */
+static void print_pages(const struct event *event)
+{
+	const struct event_page_run *runs = (const struct event_page_run *)(event + 1);
+	size_t n = (event->len - sizeof(*event)) / sizeof(*runs);
+
+	for (size_t i = 0; i < n; i++) {
+		(void) printf(" %u:%" PRIu64, runs[i].object, runs[i].page);
+		if (runs[i].n > 1)
+			(void) printf("-%" PRIu64, runs[i].page + runs[i].n - 1);
+	}
+}
+
 static void print_text(const struct event *event, uint64_t number, uint64_t ns)
 {
 	char text[16];
@@ -102,6 +115,10 @@ static void print_text(const struct event *event, uint64_t number, uint64_t ns)
 		      *name ? " " : "", event->result);
 	if (event->kind == EVENT_ASYNC && event->len >= sizeof(*event) + sizeof(struct event_async))
 		(void) printf(" at %" PRIx64, ((const struct event_async *)(event + 1))->regs[REG_RIP_]);
+	else if (event->kind == EVENT_PAGE_OUT)
+		print_pages(event);
+	else if (event->kind == EVENT_PAGE_IN)
+		(void) printf(" of object %u", event->nr);
 	else if (event->len > sizeof(*event))
 		(void) printf(" +%zu bytes", event->len - sizeof(*event));
 	for (size_t i = 0; i < N_FLAGS; i++)
