@@ -6,8 +6,9 @@
  * registers and hash what they and the code ahead point at: in replay, the first
  * arrival at the same instruction with all of this equal is the place. Registers and
  * stack alone don't tell a loop's rounds apart (`incl counter(%rip)`), so the operands
- * of the instructions ahead are included. Too much in the hash does no harm: at the same
- * place all of the program's memory is equal.
+ * of the instructions ahead are included, and, because a round may leave all of that as it
+ * was and count far away, what can be reached from there by following pointers. Too much in
+ * the hash does no harm: at the same place all of the program's memory is equal.
  */
 #include "recorder/agent/agent.h"
 #include "recorder/agent/decode.h"
@@ -18,14 +19,18 @@ enum {
 	STACK_BELOW = 128,	/* the red zone */
 	STACK_ABOVE = 256,
 	FRAME_BELOW = 256, FRAME_ABOVE = 64, FRAME_NEAR = 1 << 20,
-	POINTEE = 32, OPERAND = 16, INSTRUCTIONS = 64,
-	GATHERED = STACK_BELOW + STACK_ABOVE + FRAME_BELOW + FRAME_ABOVE + 16 * POINTEE +
-		   INSTRUCTIONS * OPERAND,
+	OPERAND = 16, INSTRUCTIONS = 64,
+	BLOCK = 128, BLOCKS = 80,	/* what pointers lead to */
+	GATHERED = STACK_BELOW + STACK_ABOVE + FRAME_BELOW + FRAME_ABOVE + INSTRUCTIONS * OPERAND +
+		   BLOCKS * BLOCK,
 };
 
 struct gathered {
 	size_t len;
-	uint8_t bytes[GATHERED];
+	uint8_t bytes[GATHERED] __attribute__((aligned(8)));
+	uint32_t n_blocks;
+	uint64_t blocks[BLOCKS];	/* where they are */
+	uint64_t sp;
 };
 
 /* As much as can be read, as the program has it: without the traps that a replay has set. */
@@ -69,11 +74,33 @@ static void gather_stack(struct gathered *g, const uint64_t *regs)
 		gather(g, bp - FRAME_BELOW, FRAME_BELOW + FRAME_ABOVE);
 }
 
+/* A block where @pointer leads to, once. Not what a stack once was: that may have anything. */
+static void follow(struct gathered *g, uint64_t pointer)
+{
+	uint64_t at = ALIGN_DOWN(pointer, (uint64_t)BLOCK);
+
+	if (pointer < PAGE || pointer >> 47 || g->n_blocks == BLOCKS ||
+	    g->sp - STACK_BELOW - at < FRAME_NEAR)
+		return;
+	for (uint32_t i = 0; i < g->n_blocks; i++)
+		if (g->blocks[i] == at)
+			return;
+	g->blocks[g->n_blocks++] = at;
+	gather(g, at, BLOCK);
+}
+
+/* The pointers in the registers and on the stack; in what they lead to; and so on. */
 static void gather_pointees(struct gathered *g, const uint64_t *regs)
 {
 	for (int i = 0; i < REG_RIP_; i++)
-		if (i != REG_RSP_ && regs[i] >= PAGE)
-			gather(g, regs[i], POINTEE);
+		if (i != REG_RSP_)
+			follow(g, regs[i]);
+	for (size_t at = STACK_BELOW; at + sizeof(uint64_t) <= g->len; at += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, g->bytes + at, sizeof(word));
+		follow(g, word);
+	}
 }
 
 /* The first few are kept with their values: replay can compare those without a trap. */
@@ -127,13 +154,16 @@ static void gather_operands(struct gathered *g, struct event_async *place)
 
 void place_compute(const struct ucontext *context, struct event_async *place)
 {
-	struct gathered gathered = { .len = 0 };
+	struct gathered gathered;
 
 	memset(place, 0, sizeof(*place));
 	memcpy(place->regs, context->regs, sizeof(place->regs));
 	place->regs[REG_EFL_] &= ~(uint64_t)(FLAG_TRAP | FLAG_RESUME);
 	place->vector_hash = xstate_hash(context->fpstate);
 	xstate_low_words(context->fpstate, place->vectors);
+	gathered.len = 0;
+	gathered.n_blocks = 0;
+	gathered.sp = context->regs[REG_RSP_];
 	gather_stack(&gathered, context->regs);
 	gather_pointees(&gathered, context->regs);
 	gather_operands(&gathered, place);
