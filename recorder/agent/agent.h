@@ -429,6 +429,7 @@ enum span_rule {
 	SPAN_SOCKLEN,		/* as much as the 32-bit integer in the next span says */
 	SPAN_LENGTH64,		/* as much as the 64-bit integer in the next span says */
 	SPAN_MESSAGE_BYTES,	/* its share of the message's length */
+	SPAN_PAGES,		/* capacity bytes; after ENOMEM some of them: mincore(2) */
 };
 
 /* A piece of program memory that the kernel writes. */

@@ -17,6 +17,7 @@ static const struct sysdesc table[N_SYSCALLS] = {
 enum {
 	MAX_IOV = 1024,		/* UIO_MAXIOV */
 	EXTRA_SPANS = 14,	/* beside an iovec's: arguments, parts of a msghdr */
+	PAGES_BEFORE_HOLE = 1 << 16,	/* 256 MB of them */
 	CHECKED_STRING = 256,	/* how much of what a call reads goes into its check */
 	CHECKED_BUFFER = 4096,
 	PROBE_ALL = 16 * PAGE,	/* of larger buffers only the ends are tried for writing */
@@ -217,7 +218,7 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 		(void) call_add_span(call, user, MIN(other, 1u << 28) * arg->b, SPAN_UNLESS_INVALID, where);
 		break;
 	case ARG_OUTPAGES:
-		(void) call_add_span(call, user, (other + PAGE - 1) / PAGE, SPAN_FIXED, where);
+		(void) call_add_span(call, user, (other + PAGE - 1) / PAGE, SPAN_PAGES, where);
 		break;
 	case ARG_FDSET:
 		(void) call_add_span(call, user,
@@ -347,6 +348,9 @@ static uint64_t written(const struct call *call, const struct span *span, struct
 		return span->capacity;
 	if (span->rule == SPAN_UNLESS_INVALID)
 		return call->result == -EINVAL_ ? 0 : span->capacity;
+	/* What came before the hole is written. */
+	if (span->rule == SPAN_PAGES && call->result == -ENOMEM_)
+		return MIN(span->capacity, (uint64_t)PAGES_BEFORE_HOLE);
 	if (call->result < (long)span->message)
 		return 0;
 	switch (span->rule) {
