@@ -287,14 +287,17 @@ bool directory_new_child(void)
 	return p->child_member != 0;
 }
 
-void directory_be_child(void)
+bool directory_be_child(void)
 {
 	struct agent_process *p = process();
 
 	p->member = p->child_member;
 	p->child_member = 0;
+	if (!p->member)
+		return false;
 	p->owner = PAGE_OWNER(p->member - 1, load_relaxed(&member_at(p->member - 1)->generation));
 	store_release(&shared()->member, p->member);
+	return true;
 }
 
 void directory_no_child(void)

@@ -69,7 +69,8 @@ static bool make_spare(struct thread *thread)
 	fd = agent_syscall(NR_memfd_create, name, MFD_CLOEXEC_ | MFD_ALLOW_SEALING_);
 	if (fd < 0)
 		return false;
-	if (pages_want_directory())
+	/* Its parent's is mapped. */
+	if (pages_want_directory() && !(process()->owner && directory_join()))
 		directory_fd = agent_syscall(NR_memfd_create, name, MFD_CLOEXEC_ | MFD_ALLOW_SEALING_);
 	s->spare_fd = (int32_t)fd;
 	s->directory_fd = (int32_t)directory_fd;
@@ -148,6 +149,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	}
 	p->head = p->log_used = p->read_at = p->read_used = 0;
 	p->stall_window_ns = p->stall_used_ns = 0;
+	p->pages_open = 0;
 	p->snapshot_child = p->snapshot_child_last = p->snapshot_child_before = 0;
 	p->has_children = 0;
 	p->handler_tables_used = 1 | 1u << thread->handlers;
@@ -191,9 +193,10 @@ static void begin_log(struct thread *thread)
 /* Without the spare after all: what the kernel wasn't told is done here. */
 __attribute__((noreturn)) static void run_natively(struct thread *thread)
 {
-	process()->member = 0;
 	int32_t tid = (int32_t)agent_syscall(NR_set_tid_address, thread->clear_tid);
 
+	/* Its place in the directory, to be given up as it goes on. */
+	process()->member = process()->child_member;
 	drop_spare();
 	if (thread->set_tid)
 		(void) copy_to_user(thread->set_tid, &tid, sizeof(tid));
@@ -221,8 +224,7 @@ __attribute__((noreturn)) static void child_begins(struct thread *thread,
 	shared()->code_made = code_made;
 	memcpy(shared()->sites_left, sites_left, sizeof(sites_left));
 	begin_log(thread);
-	if (process()->child_member)
-		pages_in_child(thread);
+	pages_in_child(thread);
 	thread_attach(thread);
 	signals_let_in(thread);
 	thread_starts(thread);

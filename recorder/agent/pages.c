@@ -457,8 +457,11 @@ void pages_in_child(struct thread *thread)
 {
 	struct agent_process *p = process();
 
-	if (!agent_replays())
-		directory_be_child();
+	if (!agent_replays() && !directory_be_child()) {
+		if (p->n_handed)
+			go_on_open();
+		return;
+	}
 	for (uint32_t i = 0; i < p->n_objects; i++) {
 		struct mapped_object *object = &p->objects[i];
 

@@ -42,7 +42,7 @@ bool pages_before_fork(struct thread *thread);
 /* There is memory that a fork would share; and no directory yet. Recording. */
 bool pages_are_shared(void);
 bool pages_want_directory(void);
-/* In the child, before its first event: it has no page. */
+/* In the child, before its first event: it has no page. Recording: or no place in the directory. */
 void pages_in_child(struct thread *thread);
 
 /* The object is mapped at one more place, which is in the table. Behind the call's event. */
@@ -75,9 +75,12 @@ void directory_leave(bool unrecorded);
 uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_be_new, bool *ret_new);
 void directory_forget(uint32_t entry);
 
-/* A place for the child that is about to be forked; in the child; there is no child after all. */
+/*
+ * A place for the child that is about to be forked; in the child, in which its parent's is no
+ * more; there is no child after all.
+ */
 bool directory_new_child(void);
-void directory_be_child(void);
+bool directory_be_child(void);	/* false: it got none */
 void directory_no_child(void);
 
 /* Is the page, which the process holds, not its own any more, or asked for? */
