@@ -70,7 +70,11 @@ bool directory_runs(void)
 	uint64_t begin = 0;
 
 	for (uint32_t i = 0; !compare_exchange(&me->state, MEMBER_RESTS, MEMBER_RUNS); i++) {
-		if (load_acquire(&me->state) != MEMBER_LOCKED)
+		uint32_t state = load_acquire(&me->state);
+
+		if (state == MEMBER_RESTS)
+			continue;	/* unlocked just now */
+		if (state != MEMBER_LOCKED)
 			break;		/* another thread of ours has handed the baton over */
 		cpu_relax();
 		if (i % 1024)
@@ -159,8 +163,9 @@ static bool lock(void)
 
 static void unlock(void)
 {
-	store_release(&directory()->lock, 0);
-	futex_wake(&directory()->lock, 1);
+	/* It may have been taken from us for lasting too long. */
+	if (compare_exchange(&directory()->lock, process()->member, 0))
+		futex_wake(&directory()->lock, 1);
 }
 
 static bool is_used(const struct directory_object *object)
@@ -246,14 +251,15 @@ uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_
 	return entry;
 }
 
-/* An entry that the agent's table names, as it can be believed. */
+/* An entry that the agent's table names, as it can be believed: each number is read once. */
 static struct directory_object *object_of(uint32_t entry, uint32_t **ret_words, uint64_t *ret_n)
 {
 	struct directory_object *object = &directory()->objects[(entry - 1) % DIRECTORY_OBJECTS];
-	uint64_t at = MIN(load_relaxed(&object->page), DIRECTORY_PAGES);
+	uint64_t at = load_relaxed(&object->page), n = load_relaxed(&object->n_pages);
 
+	at = MIN(at, DIRECTORY_PAGES);
 	*ret_words = directory()->pages + at;
-	*ret_n = MIN(load_relaxed(&object->n_pages), DIRECTORY_PAGES - at);
+	*ret_n = MIN(n, DIRECTORY_PAGES - at);
 	return object;
 }
 
