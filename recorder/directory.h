@@ -63,7 +63,7 @@ struct directory {
 	uint32_t broken;	/* one who shares runs on unrecorded: what it writes isn't known */
 	uint32_t kicks;		/* a member's kick is set */
 	uint32_t reserved;
-	struct directory_member members[DIRECTORY_MEMBERS];
+	struct directory_member members[DIRECTORY_MEMBERS + 1];	/* the last: who has left meanwhile */
 	struct directory_object objects[DIRECTORY_OBJECTS];
 	uint32_t pages[DIRECTORY_PAGES];
 };

@@ -40,9 +40,17 @@ static struct directory_member *owner_member(uint32_t owner)
 		       member : NULL;
 }
 
+/* Our place. In MODE_PASS another thread may have left it: then one that is nobody's. */
+static uint32_t my_place(void)
+{
+	uint32_t member = load_acquire(&process()->member);
+
+	return MIN(member - 1, DIRECTORY_MEMBERS);
+}
+
 static struct directory_member *myself(void)
 {
-	return member_at(process()->member - 1);
+	return &directory()->members[my_place()];
 }
 
 /* -- rest and run --------------------------------------------------------------------------------- */
@@ -146,11 +154,11 @@ void directory_leave(bool unrecorded)
 
 /* -- objects ------------------------------------------------------------------------------------------ */
 
-static bool lock(void)
+static bool lock(uint32_t me)
 {
 	struct directory *d = directory();
 	uint64_t begin = monotonic_ns();
-	uint32_t me = process()->member, holder;
+	uint32_t holder;
 
 	while (!compare_exchange(&d->lock, 0, me)) {
 		holder = load_acquire(&d->lock);
@@ -161,10 +169,10 @@ static bool lock(void)
 	return true;
 }
 
-static void unlock(void)
+static void unlock(uint32_t me)
 {
 	/* It may have been taken from us for lasting too long. */
-	if (compare_exchange(&directory()->lock, process()->member, 0))
+	if (compare_exchange(&directory()->lock, me, 0))
 		futex_wake(&directory()->lock, 1);
 }
 
@@ -178,7 +186,8 @@ static bool is_used(const struct directory_object *object)
 
 static void set_mapped(struct directory_object *object, uint32_t member)
 {
-	(void) fetch_or(&object->mapped[member / 64], UINT64_C(1) << member % 64);
+	if (member < DIRECTORY_MEMBERS)
+		(void) fetch_or(&object->mapped[member / 64], UINT64_C(1) << member % 64);
 }
 
 /* The first @n words that no object has. Returns DIRECTORY_PAGES if there aren't as many. */
@@ -213,7 +222,7 @@ static uint32_t find_object(uint64_t dev, uint64_t ino)
 	return 0;
 }
 
-static uint32_t new_object(uint64_t dev, uint64_t ino, uint64_t n_pages)
+static uint32_t new_object(uint32_t me, uint64_t dev, uint64_t ino, uint64_t n_pages)
 {
 	uint32_t at = free_words(n_pages), i = 0;
 	struct directory_object *object;
@@ -229,25 +238,25 @@ static uint32_t new_object(uint64_t dev, uint64_t ino, uint64_t n_pages)
 	object->n_pages = (uint32_t)n_pages;
 	object->first = process()->owner;
 	memset(directory()->pages + at, 0, n_pages * sizeof(uint32_t));
-	set_mapped(object, process()->member - 1);
+	set_mapped(object, me);
 	return i + 1;
 }
 
 uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_be_new, bool *ret_new)
 {
-	uint32_t entry;
+	uint32_t entry, me = my_place();
 
-	if (!lock())
+	if (!lock(me + 1))
 		return 0;
 	entry = find_object(dev, ino);
 	*ret_new = !entry;
 	if (!entry && may_be_new)
-		entry = new_object(dev, ino, n_pages);
+		entry = new_object(me, dev, ino, n_pages);
 	else if (entry && directory()->objects[entry - 1].n_pages < n_pages)
 		entry = 0;	/* a file that has grown */
 	else if (entry)
-		set_mapped(&directory()->objects[entry - 1], process()->member - 1);
-	unlock();
+		set_mapped(&directory()->objects[entry - 1], me);
+	unlock(me + 1);
 	return entry;
 }
 
@@ -266,7 +275,7 @@ static struct directory_object *object_of(uint32_t entry, uint32_t **ret_words, 
 void directory_forget(uint32_t entry)
 {
 	struct directory_object *object;
-	uint32_t *words, member = process()->member - 1;
+	uint32_t *words, member = my_place();
 	uint64_t n;
 
 	object = object_of(entry, &words, &n);
@@ -281,13 +290,13 @@ void directory_forget(uint32_t entry)
 bool directory_new_child(void)
 {
 	struct agent_process *p = process();
-	uint32_t owner;
+	uint32_t owner, me = my_place();
 
 	p->child_member = new_member(&owner);
 	for (uint32_t i = 0; p->child_member && i < DIRECTORY_OBJECTS; i++) {
 		struct directory_object *object = &directory()->objects[i];
 
-		if (load_relaxed(&object->mapped[(p->member - 1) / 64]) & UINT64_C(1) << (p->member - 1) % 64)
+		if (load_relaxed(&object->mapped[me / 64]) & UINT64_C(1) << me % 64)
 			set_mapped(object, p->child_member - 1);
 	}
 	return p->child_member != 0;
