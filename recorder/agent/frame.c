@@ -123,6 +123,8 @@ bool frame_build(struct thread *thread, int signal, const struct event_signal *e
 	    !(action.flags & SA_RESTORER_))
 		return false;
 	xstate_write_out(context->fpstate);
+	/* The stack may be shared memory. */
+	thread->wants_pages = 1;
 	/* A debugger's step ends where the handler begins. */
 	if (agent_replays() && (context->regs[REG_EFL_] & FLAG_TRAP))
 		thread->stepping = 1;

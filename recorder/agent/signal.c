@@ -362,8 +362,9 @@ void signal_replay(struct thread *thread)
 		replay_stop(thread, STOP_SIGNAL);
 	thread->call_mask = event.call_mask;
 	thread->has_call_mask = event.has_call_mask;
-	(void) deliver(thread, signal, at, &event);
+	/* Behind it comes what the frame's pages were, if they were another process's. */
 	replay_done(thread);
+	(void) deliver(thread, signal, at, &event);
 }
 
 static const uint8_t held_signals[N_HELD] = { SIGILL_, SIGTRAP_, SIGBUS_, SIGFPE_, SIGSEGV_,
