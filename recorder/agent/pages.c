@@ -259,6 +259,16 @@ static struct mapped_object *missing_page(uint64_t address, uint64_t *ret_page)
 	return is_held(object, *ret_page) ? NULL : object;
 }
 
+/* MODE_PASS: it may have been closed when the fault happened. Once: the next is the program's. */
+static bool open_for(struct thread *thread)
+{
+	if (!process()->owner || thread->pages_opened)
+		return false;
+	pages_open();
+	thread->pages_opened = 1;
+	return true;
+}
+
 bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucontext *context)
 {
 	struct mapped_object *object;
@@ -266,14 +276,8 @@ bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucont
 
 	if (info->code != SEGV_ACCERR_)
 		return false;
-	if (passing() && !agent_replays()) {
-		/* It may have been closed when the fault happened. */
-		if (!process()->owner || thread->pages_opened)
-			return false;
-		pages_open();
-		thread->pages_opened = 1;
-		return true;
-	}
+	if (passing() && !agent_replays())
+		return open_for(thread);
 	object = missing_page(info->addr, &page);
 	if (!object)
 		return false;
@@ -293,8 +297,11 @@ bool pages_missed(struct thread *thread, const struct siginfo *info)
 	struct mapped_object *object;
 	uint64_t page;
 
-	if (info->code != SEGV_ACCERR_ || !thread->wants_pages || process()->log_used ||
-	    (passing() && !agent_replays()))
+	if (info->code != SEGV_ACCERR_)
+		return false;
+	if (passing() && !agent_replays())
+		return open_for(thread);
+	if (!thread->wants_pages || process()->log_used)
 		return false;
 	object = missing_page(info->addr, &page);
 	return object && fetch(thread, object, page, 0);
@@ -322,7 +329,8 @@ bool pages_hold(struct thread *thread, uint64_t address, uint64_t len)
 		}
 		address = ALIGN_DOWN(address, (uint64_t)PAGE) + PAGE;
 	}
-	return came;
+	/* What a call was refused for want of a page it gets now. */
+	return passing() ? open_for(thread) : came;
 }
 
 /* -- replay --------------------------------------------------------------------------------------------- */

@@ -34,7 +34,10 @@ void pages_settle(struct thread *thread, unsigned flags);
 bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucontext *context);
 /* The same, of the agent's own copying for a call; returns. */
 bool pages_missed(struct thread *thread, const struct siginfo *info);
-/* Recording: has all of it, as far as the program may touch it. Returns whether some came. */
+/*
+ * Recording: has all of it, as far as the program may touch it. Returns whether some came; in
+ * MODE_PASS, where all is opened, that may be others.
+ */
 bool pages_hold(struct thread *thread, uint64_t address, uint64_t len);
 
 /* A fork comes. False: the child can't have pages handed over, or shares none. Recording. */
