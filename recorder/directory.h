@@ -27,11 +27,13 @@ enum member_state {
 	MEMBER_FREE = 0,	/* nobody, or a process that has ended: its pages are anybody's */
 	MEMBER_RESTS,		/* none of its threads runs: its pages may be taken */
 	MEMBER_RUNS,		/* they must be asked for */
-	MEMBER_LOCKED,		/* rests, and a page is being taken */
+	MEMBER_LOCKED,		/* rests, and a page is being taken: MEMBER_LOCK() says by whom */
 };
+#define MEMBER_STATE(word) ((word) & 0xff)
+#define MEMBER_LOCK(thief) (MEMBER_LOCKED | ((thief) + 1) << 8)
 
 struct directory_member {
-	uint32_t state;		/* enum member_state */
+	uint32_t state;		/* MEMBER_STATE() of it: enum member_state */
 	uint32_t generation;	/* of who uses this place */
 	uint32_t attention;	/* pages were taken from it, or are asked for */
 	uint32_t kick;		/* they have been asked for in vain for a while */
@@ -72,7 +74,8 @@ struct directory {
 
 /*
  * @member has ended, or doesn't take part any more: its pages are anybody's, and what only it
- * had mapped is forgotten. Any thread, also while the member itself runs.
+ * had mapped is forgotten. Killed as it took a page, it leaves a lock. Any thread, also while the
+ * member itself runs.
  */
 static inline void directory_member_ends(struct directory *directory, uint32_t member)
 {
@@ -81,5 +84,11 @@ static inline void directory_member_ends(struct directory *directory, uint32_t m
 	for (uint32_t i = 0; i < DIRECTORY_OBJECTS; i++)
 		(void) __atomic_and_fetch(&directory->objects[i].mapped[member / 64],
 					  ~(UINT64_C(1) << member % 64), __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < DIRECTORY_MEMBERS; i++) {
+		uint32_t lock = MEMBER_LOCK(member);
+
+		(void) __atomic_compare_exchange_n(&directory->members[i].state, &lock, MEMBER_RESTS, 0,
+						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	}
 	__atomic_store_n(&directory->members[member].state, MEMBER_FREE, __ATOMIC_SEQ_CST);
 }

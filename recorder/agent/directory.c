@@ -82,7 +82,7 @@ bool directory_runs(void)
 
 		if (state == MEMBER_RESTS)
 			continue;	/* unlocked just now */
-		if (state != MEMBER_LOCKED)
+		if (MEMBER_STATE(state) != MEMBER_LOCKED)
 			break;		/* another thread of ours has handed the baton over */
 		cpu_relax();
 		if (i % 1024)
@@ -355,13 +355,14 @@ void directory_given(uint32_t entry, uint64_t page)
 /* From one that rests. It looks at its attention before its code runs. */
 static bool rob(struct directory_member *member, uint32_t *word, uint32_t seen)
 {
+	uint32_t lock = MEMBER_LOCK(my_place());
 	bool taken;
 
-	if (!compare_exchange(&member->state, MEMBER_RESTS, MEMBER_LOCKED))
+	if (!compare_exchange(&member->state, MEMBER_RESTS, lock))
 		return false;
 	store_release(&member->attention, 1);
 	taken = compare_exchange(word, seen, process()->owner);
-	if (compare_exchange(&member->state, MEMBER_LOCKED, MEMBER_RESTS))
+	if (compare_exchange(&member->state, lock, MEMBER_RESTS))
 		return taken;
 	/* We were too slow, and it runs. */
 	if (taken)
