@@ -108,6 +108,11 @@ void directory_attends(void)
 	store_release(&myself()->attention, 0);
 }
 
+void directory_reminds(void)
+{
+	store_release(&myself()->attention, 1);
+}
+
 void directory_attended(void)
 {
 	answer();
@@ -326,7 +331,7 @@ void directory_no_child(void)
 
 /* -- pages ------------------------------------------------------------------------------------------- */
 
-bool directory_gives(uint32_t entry, uint64_t page)
+bool directory_gives(uint32_t entry, uint64_t page, bool asked)
 {
 	uint32_t *words, word, owner;
 	struct directory_object *object;
@@ -339,7 +344,7 @@ bool directory_gives(uint32_t entry, uint64_t page)
 	owner = word & ~PAGE_WANTED;
 	if (!owner)
 		owner = load_relaxed(&object->first);
-	return owner != process()->owner || (word & PAGE_WANTED);
+	return owner != process()->owner || (asked && (word & PAGE_WANTED));
 }
 
 void directory_given(uint32_t entry, uint64_t page)

@@ -130,8 +130,12 @@ static void log_out(struct thread *thread, const struct mapped_object *object, u
 	log_add(thread, &run, sizeof(run));
 }
 
-/* Of one object. @began: the event is being written. Returns whether it is. */
-static bool settle_object(struct thread *thread, struct mapped_object *object, unsigned flags, bool began)
+/*
+ * Of one object: what was taken, and with @asked what is asked for. @began: the event is being
+ * written. Returns whether it is.
+ */
+static bool settle_object(struct thread *thread, struct mapped_object *object, unsigned flags, bool asked,
+			  bool began)
 {
 	uint64_t n_pages = object->flags & MAPPED_HANDED ? object->n_pages : pages_of(object), end;
 
@@ -141,9 +145,9 @@ static bool settle_object(struct thread *thread, struct mapped_object *object, u
 			end = page + 64;
 			continue;
 		}
-		if (!is_held(object, page) || !directory_gives(object->entry, page))
+		if (!is_held(object, page) || !directory_gives(object->entry, page, asked))
 			continue;
-		while (end < n_pages && is_held(object, end) && directory_gives(object->entry, end))
+		while (end < n_pages && is_held(object, end) && directory_gives(object->entry, end, asked))
 			end++;
 		if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
 			return false;
@@ -159,7 +163,7 @@ static bool settle_object(struct thread *thread, struct mapped_object *object, u
 	return began;
 }
 
-void pages_settle(struct thread *thread, unsigned flags)
+static void settle(struct thread *thread, unsigned flags, bool asked)
 {
 	struct agent_process *p = process();
 	bool began = false;
@@ -169,12 +173,17 @@ void pages_settle(struct thread *thread, unsigned flags)
 	directory_attends();
 	for (uint32_t i = 0; i < p->n_objects && p->member; i++)
 		if (p->objects[i].n_ranges && p->objects[i].entry)
-			began = settle_object(thread, &p->objects[i], flags, began);
+			began = settle_object(thread, &p->objects[i], flags, asked, began);
 	if (began) {
 		log_end(thread);
 		if (p->member)
 			directory_attended();
 	}
+}
+
+void pages_settle(struct thread *thread, unsigned flags)
+{
+	settle(thread, flags, true);
 }
 
 void pages_at_entry(struct thread *thread)
@@ -214,9 +223,15 @@ static bool record_fetch(struct thread *thread, struct mapped_object *object, ui
 		go_on_open();
 		return true;
 	}
-	/* Others may be gone: that comes first, and this one stays. */
-	if (directory_calls())
-		pages_settle(thread, 0);
+	/*
+	 * Others may be gone: that comes first. What is only asked for stays, and so does this one,
+	 * until the instruction has been made: two processes whose instructions need the same two
+	 * pages would give them to each other for ever.
+	 */
+	if (directory_calls()) {
+		settle(thread, 0, false);
+		directory_reminds();
+	}
 	set_held(object, page, true);
 	if (!set_access(object, page, 1, true)) {
 		go_on_open();

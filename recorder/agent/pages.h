@@ -69,6 +69,7 @@ bool directory_runs(void);
 bool directory_calls(void);	/* is there? */
 void directory_attends(void);	/* it is going to be paid, and has been */
 void directory_attended(void);
+void directory_reminds(void);	/* something is left */
 
 bool directory_join(void);
 /* @unrecorded: the process goes on sharing memory. Any context. */
@@ -86,8 +87,8 @@ bool directory_new_child(void);
 bool directory_be_child(void);	/* false: it got none */
 void directory_no_child(void);
 
-/* Is the page, which the process holds, not its own any more, or asked for? */
-bool directory_gives(uint32_t entry, uint64_t page);
+/* Is the page, which the process holds, not its own any more, or, if @asked, asked for? */
+bool directory_gives(uint32_t entry, uint64_t page, bool asked);
 /* It can't be touched any more. */
 void directory_given(uint32_t entry, uint64_t page);
 /* Waits for it, within the stall bound; others may rob the process of others meanwhile. */
