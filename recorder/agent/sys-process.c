@@ -396,10 +396,26 @@ void sys_exit(struct thread *thread, struct call *call)
 	leave_domain(thread, NR_exit, call->args[0]);
 }
 
+/*
+ * The process ends. The kernel would do the same, but not in a page that is another process's
+ * by then, which that would see changed at no place of its log.
+ */
+static void walk_robust_lists(void)
+{
+	for (uint32_t i = 0; i < process()->n_slots_mapped; i++) {
+		struct thread *thread = slot_thread(i);
+
+		if (thread->canary == THREAD_CANARY && thread->state != THREAD_ENDED)
+			walk_robust_list(thread);
+	}
+}
+
 void sys_exit_group(struct thread *thread, struct call *call)
 {
 	if (thread->is_vfork_child)
 		leave_domain(thread, NR_exit_group, call->args[0]);
+	if (process()->n_handed && (agent_replays() || !passing()))
+		walk_robust_lists();
 	if (agent_replays()) {
 		(void) replay_expect(thread, EVENT_EXIT, (unsigned)call->nr, call->check);
 		replay_stop(thread, STOP_SNAPSHOT);
