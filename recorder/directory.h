@@ -62,7 +62,7 @@ struct directory_object {
 
 struct directory {
 	uint32_t lock;		/* member + 1 of who changes the objects */
-	uint32_t broken;	/* one who shares runs on unrecorded: what it writes isn't known */
+	uint32_t broken;	/* one who shares isn't recorded, or some isn't handed: what is written isn't known */
 	uint32_t kicks;		/* a member's kick is set */
 	uint32_t reserved;
 	struct directory_member members[DIRECTORY_MEMBERS + 1];	/* the last: who has left meanwhile */

@@ -68,6 +68,8 @@ void domain_leave_directory(struct domain *d)
 
 	if (member_of(d, &member))
 		directory_member_ends(d->directory, member);
+	if (domain_shares_memory(d))	/* an incident will ask */
+		__atomic_store_n(&d->shared->shares_memory, 1, __ATOMIC_SEQ_CST);
 	if (d->directory)
 		(void) munmap(d->directory, DIRECTORY_LEN);
 	d->directory = NULL;

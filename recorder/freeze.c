@@ -125,8 +125,14 @@ static void note_shared_memory(struct json_object *notes, const struct recorder 
 {
 	char text[256];
 
-	for (const struct member *m = r->members; m; m = m->next)
+	for (const struct member *m = r->members; m; m = m->next) {
 		domain_look_at_shares(m->domain);
+		if (!domain_shares_memory(m->domain) || r->shared_is_noted)
+			continue;
+		add_note(notes, "processes share writable memory that isn't handed over: what one writes there is "
+				"missing in the replay of another");
+		return;
+	}
 	for (const struct member *a = r->members; a; a = a->next) {
 		for (const struct member *b = a->next; b; b = b->next) {
 			if (!domain_shares_unhanded(a->domain, b->domain))

@@ -251,8 +251,11 @@ uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_
 {
 	uint32_t entry, me = my_place();
 
-	if (!lock(me + 1))
+	*ret_new = false;
+	if (!lock(me + 1)) {
+		store_release(&directory()->broken, 1);
 		return 0;
+	}
 	entry = find_object(dev, ino);
 	*ret_new = !entry;
 	if (!entry && may_be_new)
@@ -262,6 +265,8 @@ uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_
 	else if (entry)
 		set_mapped(&directory()->objects[entry - 1], me);
 	unlock(me + 1);
+	if (!entry && (may_be_new || !*ret_new))
+		store_release(&directory()->broken, 1);
 	return entry;
 }
 
@@ -275,6 +280,16 @@ static struct directory_object *object_of(uint32_t entry, uint32_t **ret_words, 
 	*ret_words = directory()->pages + at;
 	*ret_n = MIN(n, DIRECTORY_PAGES - at);
 	return object;
+}
+
+void directory_reaches(uint32_t entry, uint64_t n_pages)
+{
+	uint32_t *words;
+	uint64_t n;
+
+	(void) object_of(entry, &words, &n);
+	if (n < n_pages)
+		store_release(&directory()->broken, 1);
 }
 
 void directory_forget(uint32_t entry)

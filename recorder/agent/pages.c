@@ -509,6 +509,8 @@ void pages_mapped(struct thread *thread, struct mapped_object *object)
 	for (uint64_t page = 0; (object->flags & MAPPED_HANDED) && page < object->n_pages; page++)
 		if (!is_held(object, page))
 			(void) set_access(object, page, 1, false);
+	if (object->entry && !agent_replays() && p->member)
+		directory_reaches(object->entry, pages_of(object));
 	if (agent_replays() || passing() || !p->member || object->entry ||
 	    !enter(object, is_shared_writable(object), &is_new) || is_new)
 		return;

@@ -77,6 +77,8 @@ void directory_leave(bool unrecorded);
 
 /* An object's entry + 1, in which the process takes part now; 0: there is no room, or none yet. */
 uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_be_new, bool *ret_new);
+/* It has been mapped so far: what is behind its words isn't handed over, and that is noted. */
+void directory_reaches(uint32_t entry, uint64_t n_pages);
 void directory_forget(uint32_t entry);
 
 /*
