@@ -105,6 +105,11 @@ static void print_pages(const struct event *event)
 	}
 }
 
+static bool is_place(const struct event *event)
+{
+	return event->kind == EVENT_ASYNC && event->len >= sizeof(*event) + sizeof(struct event_async);
+}
+
 static void print_text(const struct event *event, uint64_t number, uint64_t ns)
 {
 	char text[16];
@@ -113,7 +118,7 @@ static void print_text(const struct event *event, uint64_t number, uint64_t ns)
 	(void) printf("%8" PRIu64 " %5" PRIu64 ".%06" PRIu64 " t%-3u %-8s %s%s= %" PRId64, number,
 		      ns / 1000000000, ns / 1000 % 1000000, event->thread, event_kind_name(event->kind), name,
 		      *name ? " " : "", event->result);
-	if (event->kind == EVENT_ASYNC && event->len >= sizeof(*event) + sizeof(struct event_async))
+	if (is_place(event))
 		(void) printf(" at %" PRIx64, ((const struct event_async *)(event + 1))->regs[REG_RIP_]);
 	else if (event->kind == EVENT_PAGE_OUT)
 		print_pages(event);
@@ -125,6 +130,24 @@ static void print_text(const struct event *event, uint64_t number, uint64_t ns)
 		if (event->flags & flag_names[i].flag)
 			(void) printf(" %s", flag_names[i].name);
 	(void) printf(" #%08x\n", event->check);
+}
+
+/* The place of a preemption, by which a replay knows it again. */
+static void print_json_place(const struct event_async *place)
+{
+	const char *comma = "";
+
+	(void) printf(",\"at\":\"%" PRIx64 "\",\"memory\":\"%016" PRIx64 "\",\"vectors\":\"%016" PRIx64
+		      "\",\"registers\":[", place->regs[REG_RIP_], place->memory_hash, place->vector_hash);
+	for (unsigned i = 0; i < N_REGS; i++)
+		(void) printf("%s\"%" PRIx64 "\"", i ? "," : "", place->regs[i]);
+	(void) printf("],\"operands\":{");
+	for (uint32_t i = 0; i < place->n_operands && i < ASYNC_OPERANDS; i++) {
+		(void) printf("%s\"%" PRIx64 "\":\"%" PRIx64 "\"", comma, place->operands[i].address,
+			      place->operands[i].value);
+		comma = ",";
+	}
+	(void) printf("}");
 }
 
 static void print_json(const struct event *event, uint64_t number, uint64_t ns)
@@ -144,7 +167,10 @@ static void print_json(const struct event *event, uint64_t number, uint64_t ns)
 		(void) printf("%s\"%s\"", comma, flag_names[i].name);
 		comma = ",";
 	}
-	(void) printf("]}\n");
+	(void) printf("]");
+	if (is_place(event))
+		print_json_place((const struct event_async *)(event + 1));
+	(void) printf("}\n");
 }
 
 static int print_domain(struct window *window, const struct window_domain *domain, bool json)

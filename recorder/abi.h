@@ -26,7 +26,7 @@
 #include "recorder/event.h"
 
 /* Raised with any change of what is declared here or in event.h. */
-#define AGENT_ABI 1
+#define AGENT_ABI 2
 
 /* -- addresses ------------------------------------------------------------ */
 

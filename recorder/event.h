@@ -175,7 +175,7 @@ enum {
 	REG_RIP_, REG_EFL_, N_REGS
 };
 
-#define ASYNC_OPERANDS 16
+#define ASYNC_OPERANDS 24
 /* The low 64 bits of the eight x87 and of the sixteen XMM registers. */
 #define ASYNC_VECTORS 24
 
@@ -191,7 +191,7 @@ struct event_async {
 	uint32_t reserved;
 	struct {
 		uint64_t address, value;
-	} operands[ASYNC_OPERANDS];	/* memory operands of the code ahead */
+	} operands[ASYNC_OPERANDS];	/* of the code ahead, and what pointers lead to */
 	uint64_t vectors[ASYNC_VECTORS];
 };
-static_assert(sizeof(struct event_async) == 616, "log layout");
+static_assert(sizeof(struct event_async) == 744, "log layout");

@@ -36,7 +36,7 @@ struct state {
 	unsigned at;
 	bool operand_16, address_32, segment_fs, segment_gs;
 	bool evex, vex;
-	uint8_t rex_w, rex_x, rex_b;
+	uint8_t rex_w, rex_r, rex_x, rex_b;
 	uint8_t map, opcode, reg;
 	uint8_t vector_len;	/* bytes; scales an EVEX disp8 */
 };
@@ -86,6 +86,7 @@ static void legacy_prefixes(struct state *s)
 				    next == 0x2e || next == 0x36 || next == 0x3e || next == 0x26)
 					break;
 				s->rex_w = byte >> 3 & 1;
+				s->rex_r = byte >> 2 & 1;
 				s->rex_x = byte >> 1 & 1;
 				s->rex_b = byte & 1;
 				s->at++;
@@ -162,12 +163,17 @@ static char opcode_class(const struct state *s)
 }
 
 /* Encoded register numbers to the order of recorder/event.h. */
-static uint64_t reg_value(const uint64_t *regs, unsigned number)
+static unsigned reg_index(unsigned number)
 {
 	static const uint8_t low[8] = { REG_RAX_, REG_RCX_, REG_RDX_, REG_RBX_,
 					REG_RSP_, REG_RBP_, REG_RSI_, REG_RDI_ };
 
-	return regs[number < 8 ? low[number] : number - 8 + REG_R8_];
+	return number < 8 ? low[number] : number - 8 + REG_R8_;
+}
+
+static uint64_t reg_value(const uint64_t *regs, unsigned number)
+{
+	return regs[reg_index(number)];
 }
 
 /* Leaves the address without what a RIP-relative operand adds once the length is known. */
@@ -268,6 +274,12 @@ static enum instruction_flow flow(const struct state *s)
 	}
 }
 
+/* mov m64, r64 */
+static bool is_load(const struct state *s)
+{
+	return s->map == MAP_ONE && s->opcode == 0x8b && s->rex_w;
+}
+
 bool decode(const uint8_t *code, uint64_t ip, const uint64_t *regs, uint64_t fs_base,
 	    struct instruction *ret)
 {
@@ -295,5 +307,7 @@ bool decode(const uint8_t *code, uint64_t ip, const uint64_t *regs, uint64_t fs_
 	ret->target = ip + s.at + (uint64_t)value;
 	if (ret->rip_relative)
 		ret->operand += ip + s.at;
+	if (ret->has_operand && is_load(&s))
+		ret->loads = (uint8_t)(reg_index(s.reg | (unsigned)s.rex_r << 3) + 1);
 	return true;
 }

@@ -23,6 +23,7 @@ struct instruction {
 	uint8_t flow;		/* enum instruction_flow */
 	bool has_operand;	/* reads or writes memory through a ModRM byte */
 	bool rip_relative;
+	uint8_t loads;		/* moves all of the operand, 64 bits, to that register: REG_... + 1; 0: no */
 	uint64_t operand;	/* its address */
 	uint64_t target;
 };

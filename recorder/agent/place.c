@@ -30,7 +30,6 @@ struct gathered {
 	uint8_t bytes[GATHERED] __attribute__((aligned(8)));
 	uint32_t n_blocks;
 	uint64_t blocks[BLOCKS];	/* where they are */
-	uint64_t sp;
 };
 
 /* As much as can be read, as the program has it: without the traps that a replay has set. */
@@ -74,37 +73,8 @@ static void gather_stack(struct gathered *g, const uint64_t *regs)
 		gather(g, bp - FRAME_BELOW, FRAME_BELOW + FRAME_ABOVE);
 }
 
-/* A block where @pointer leads to, once. Not what a stack once was: that may have anything. */
-static void follow(struct gathered *g, uint64_t pointer)
-{
-	uint64_t at = ALIGN_DOWN(pointer, (uint64_t)BLOCK);
-
-	if (pointer < PAGE || pointer >> 47 || g->n_blocks == BLOCKS ||
-	    g->sp - STACK_BELOW - at < FRAME_NEAR)
-		return;
-	for (uint32_t i = 0; i < g->n_blocks; i++)
-		if (g->blocks[i] == at)
-			return;
-	g->blocks[g->n_blocks++] = at;
-	gather(g, at, BLOCK);
-}
-
-/* The pointers in the registers and on the stack; in what they lead to; and so on. */
-static void gather_pointees(struct gathered *g, const uint64_t *regs)
-{
-	for (int i = 0; i < REG_RIP_; i++)
-		if (i != REG_RSP_)
-			follow(g, regs[i]);
-	for (size_t at = STACK_BELOW; at + sizeof(uint64_t) <= g->len; at += sizeof(uint64_t)) {
-		uint64_t word;
-
-		memcpy(&word, g->bytes + at, sizeof(word));
-		follow(g, word);
-	}
-}
-
-/* The first few are kept with their values: replay can compare those without a trap. */
-static void keep_operand(struct event_async *place, uint64_t address)
+/* The first few words are kept with their values: replay can compare those without a trap. */
+static void keep_word(struct event_async *place, uint64_t address)
 {
 	uint8_t bytes[sizeof(uint64_t)];
 	uint64_t value;
@@ -120,12 +90,15 @@ static void keep_operand(struct event_async *place, uint64_t address)
 	place->operands[place->n_operands++].value = value;
 }
 
-/* The memory operands of the instructions ahead, with the registers as they are now. */
+/*
+ * The memory operands of the instructions ahead, with the registers as they are now, or as
+ * they will be where a pointer is loaded.
+ */
 static void gather_operands(struct gathered *g, struct event_async *place)
 {
-	const uint64_t *regs = place->regs;
-	uint64_t ip = regs[REG_RIP_], fs = this_thread()->fs_base;
+	uint64_t regs[N_REGS], ip = place->regs[REG_RIP_], fs = this_thread()->fs_base;
 
+	memcpy(regs, place->regs, sizeof(regs));
 	for (int i = 0; i < INSTRUCTIONS; i++) {
 		uint8_t code[16] = { 0 };
 		struct instruction in;
@@ -134,8 +107,10 @@ static void gather_operands(struct gathered *g, struct event_async *place)
 			return;
 		if (in.has_operand) {
 			gather(g, in.operand, OPERAND);
-			keep_operand(place, in.operand);
+			keep_word(place, in.operand);
 		}
+		if (in.loads && is_readable(in.operand, sizeof(uint64_t)))
+			(void) read_program((uint8_t *)&regs[in.loads - 1], in.operand, sizeof(uint64_t));
 		switch (in.flow) {
 		case FLOW_NEXT:
 			ip += in.len;
@@ -152,9 +127,59 @@ static void gather_operands(struct gathered *g, struct event_async *place)
 	}
 }
 
+/*
+ * A block where @pointer leads to, once, and the word there. Not what a stack once was: that
+ * may have anything.
+ */
+static void follow(struct gathered *g, struct event_async *place, uint64_t pointer)
+{
+	uint64_t at = ALIGN_DOWN(pointer, (uint64_t)BLOCK);
+
+	if (pointer < PAGE || pointer >> 47 || g->n_blocks == BLOCKS ||
+	    place->regs[REG_RSP_] - STACK_BELOW - at < FRAME_NEAR)
+		return;
+	for (uint32_t i = 0; i < g->n_blocks; i++)
+		if (g->blocks[i] == at)
+			return;
+	g->blocks[g->n_blocks++] = at;
+	gather(g, at, BLOCK);
+	keep_word(place, ALIGN_DOWN(pointer, (uint64_t)sizeof(uint64_t)));
+}
+
+/* The pointers in what was gathered from @begin on, up to @end. */
+static void follow_words(struct gathered *g, struct event_async *place, size_t begin, size_t end)
+{
+	for (size_t at = begin; at + sizeof(uint64_t) <= end; at += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, g->bytes + at, sizeof(word));
+		follow(g, place, word);
+	}
+}
+
+/*
+ * The pointers in the registers, in the operands ahead and on the stack; in what they lead to;
+ * and so on. There isn't room for all: what the code is about to use comes first.
+ */
+static void gather_pointees(struct gathered *g, struct event_async *place, size_t operands)
+{
+	size_t pointees = g->len, end;
+
+	for (int i = 0; i < REG_RIP_; i++)
+		if (i != REG_RSP_)
+			follow(g, place, place->regs[i]);
+	follow_words(g, place, operands, pointees);
+	follow_words(g, place, STACK_BELOW, operands);
+	for (size_t done = pointees; done < g->len; done = end) {
+		end = g->len;
+		follow_words(g, place, done, end);
+	}
+}
+
 void place_compute(const struct ucontext *context, struct event_async *place)
 {
 	struct gathered gathered;
+	size_t operands;
 
 	memset(place, 0, sizeof(*place));
 	memcpy(place->regs, context->regs, sizeof(place->regs));
@@ -163,9 +188,9 @@ void place_compute(const struct ucontext *context, struct event_async *place)
 	xstate_low_words(context->fpstate, place->vectors);
 	gathered.len = 0;
 	gathered.n_blocks = 0;
-	gathered.sp = context->regs[REG_RSP_];
 	gather_stack(&gathered, context->regs);
-	gather_pointees(&gathered, context->regs);
+	operands = gathered.len;
 	gather_operands(&gathered, place);
+	gather_pointees(&gathered, place, operands);
 	place->memory_hash = hash_bytes(gathered.bytes, gathered.len);
 }

@@ -79,6 +79,33 @@ static void shapes(void **state)
 	}
 }
 
+/* Where the code ahead loads a pointer. */
+static void loads(void **state)
+{
+	static const struct {
+		uint8_t code[16];
+		uint8_t loads;
+	} codes[] = {
+		{ { 0x48, 0x8b, 0x03 }, REG_RAX_ + 1 },
+		{ { 0x48, 0x8b, 0x05, 0x10, 0, 0, 0 }, REG_RAX_ + 1 },
+		{ { 0x4c, 0x8b, 0x63, 0x08 }, REG_R12_ + 1 },
+		{ { 0x49, 0x8b, 0x3c, 0x24 }, REG_RDI_ + 1 },
+		{ { 0x8b, 0x03 }, 0 },			/* 32 bits */
+		{ { 0x48, 0x8b, 0xc3 }, 0 },		/* of a register */
+		{ { 0x48, 0x89, 0x03 }, 0 },		/* a store */
+		{ { 0x48, 0x03, 0x03 }, 0 },
+		{ { 0x48, 0x0f, 0x8b, 0, 0, 0, 0 }, 0 },
+		{ { 0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0 }, 0 },	/* of the agent's segment */
+	};
+	struct instruction in;
+
+	(void) state;
+	for (size_t i = 0; i < N(codes); i++) {
+		assert_true(decode(codes[i].code, IP, regs, FS, &in));
+		assert_int_equal(in.loads, codes[i].loads);
+	}
+}
+
 static void invalid(void **state)
 {
 	static const uint8_t codes[][16] = {
@@ -95,7 +122,7 @@ static void invalid(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(shapes), cmocka_unit_test(invalid) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(shapes), cmocka_unit_test(loads), cmocka_unit_test(invalid) };
 
 	regs[REG_RAX_] = RAX;
 	regs[REG_RBX_] = RBX;
