@@ -231,6 +231,22 @@ static int lay(struct session *s, struct search *f)
 	return r;
 }
 
+/*
+ * Raised by a fault, a signal frame says to go on past a debug register. The thread may stand at
+ * the place already.
+ */
+static int heed_debug_register(struct session *s)
+{
+	enum { FLAG_RESUME = 1 << 16 };
+	struct thread_view view;
+	int r;
+
+	if (s->shared->stop_in_vdso || !s->shared->search.hardware)
+		return 0;
+	r = read_thread(s, s->shared->stop_thread, &view);
+	return r < 0 ? r : write_register(s, &view, REG_EFL_, view.regs[REG_EFL_] & ~(uint64_t)FLAG_RESUME);
+}
+
 int locate_begin(struct session *s, struct replay_error *ret_error)
 {
 	const struct event *event = session_next_event(s);
@@ -253,6 +269,8 @@ int locate_begin(struct session *s, struct replay_error *ret_error)
 	}
 	if (r == 0)
 		r = lay(s, f);
+	if (r == 0)
+		r = heed_debug_register(s);
 	if (r < 0)
 		return fail(s, ret_error, r);
 	search->place = f->place;
