@@ -253,6 +253,12 @@ struct replay_command {
 /* What ends a repeated string instruction beside its count. */
 enum repeats_while { REPEATS_ALWAYS = 0, REPEATS_WHILE_EQUAL, REPEATS_WHILE_UNEQUAL };
 
+/* An instruction that was displaced, which a debug register guards: who comes there goes on in its copy. */
+struct replay_twin {
+	uint64_t address, copy;
+};
+#define MAX_REPLAY_TWINS 4
+
 /* What replay looks for between two events; agent/place.c compares. */
 struct replay_search {
 	uint64_t address;	/* where the trap stands; 0: no search */
@@ -269,15 +275,22 @@ struct replay_search {
 	uint64_t partial_end;	/* behind that trap */
 	uint64_t behind;	/* where to go on if the instruction ends there */
 	uint32_t repeats_while;	/* enum repeats_while */
-	uint32_t reserved;
+	uint32_t n_twins;
+	struct replay_twin twins[MAX_REPLAY_TWINS];
 	struct event_async place;
+	/* Arrivals that had all of its general registers, and what the newest was. */
+	uint64_t n_near;
+	struct event_async nearest;
 };
 
-/* What the program has where the replayer has put traps: places are computed from it. */
+/*
+ * What the program has where the replayer has put traps, and where debug registers watch over
+ * them: places are computed from it, without a look there.
+ */
 struct replay_patch {
 	uint64_t address;
 	uint8_t len;
-	uint8_t bytes[7];
+	uint8_t bytes[23];
 };
 #define MAX_REPLAY_PATCHES 256
 
@@ -373,6 +386,7 @@ struct agent_shared {
 	uint32_t stop __attribute__((aligned(64)));	/* futex, enum replay_stop */
 	uint32_t go;		/* futex: counts */
 	uint32_t stop_thread;
+	uint32_t stop_tid;	/* its number in the replaying process */
 	uint32_t stop_nr;	/* the system call of a STOP_EVENT or STOP_WRITE */
 	uint32_t stop_signal;	/* of a STOP_TRAP: what the kernel said */
 	uint32_t trap_is_programs; /* the replayer: this STOP_TRAP isn't mine */

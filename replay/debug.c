@@ -3,22 +3,15 @@
  * debug - breakpoints, watchpoints, steps
  *
  * They need no tracer: a trap of the processor becomes a SIGTRAP that the agent in the
- * process handles by stopping. ptrace is used only to set debug registers, for the
- * moment that this takes; they stay when it lets go.
+ * process handles by stopping.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/user.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/autoclean.h"
 #include "replay/internal.h"
 #include "replay/locate.h"
 #include "replay/session-internal.h"
@@ -131,95 +124,6 @@ int session_clear_breakpoint(struct session *s, uint64_t address)
 
 /* -- watchpoints ------------------------------------------------------------------------------------ */
 
-/* The search's debug register: the first that no watchpoint has, or the last. */
-static unsigned search_register(const struct session *s)
-{
-	unsigned i = 0;
-
-	while (i < MAX_WATCHES - 1 && s->watches[i].len)
-		i++;
-	return i;
-}
-
-/* Debug register 7: enable bit, kind and length of each of the four. */
-static unsigned long control_bits(const struct session *s)
-{
-	unsigned long bits = 0;
-
-	for (unsigned i = 0; i < MAX_WATCHES; i++) {
-		const struct watch *w = &s->watches[i];
-		unsigned long len = w->len == 8 ? 2 : w->len - 1;
-
-		if (w->len && !(s->search_breakpoint && i == search_register(s)))
-			bits |= 1ul << (2 * i) | ((unsigned long)w->kind | len << 2) << (16 + 4 * i);
-	}
-	/* Stopping at an instruction is kind 0, length 1. */
-	if (s->search_breakpoint)
-		bits |= 1ul << (2 * search_register(s));
-	return bits;
-}
-
-/* What is done to a thread while it is stopped by ptrace. */
-typedef void thread_action(struct session *s, pid_t tid);
-
-static void arm_thread(struct session *s, pid_t tid)
-{
-	size_t base = offsetof(struct user, u_debugreg);
-
-	(void) ptrace(PTRACE_POKEUSER, tid, base + 7 * sizeof(long), 0);
-	for (unsigned i = 0; i < MAX_WATCHES; i++)
-		if (s->watches[i].len)
-			(void) ptrace(PTRACE_POKEUSER, tid, base + i * sizeof(long), s->watches[i].address);
-	if (s->search_breakpoint)
-		(void) ptrace(PTRACE_POKEUSER, tid, base + search_register(s) * sizeof(long),
-			      s->search_breakpoint);
-	(void) ptrace(PTRACE_POKEUSER, tid, base + 7 * sizeof(long), control_bits(s));
-}
-
-/* Debug register 6: which of the four the newest trap was for. Cleared for the next. */
-static void take_hits(struct session *s, pid_t tid)
-{
-	size_t at = offsetof(struct user, u_debugreg) + 6 * sizeof(long);
-	long hits;
-
-	errno = 0;
-	hits = ptrace(PTRACE_PEEKUSER, tid, at, 0);
-	if (errno)
-		return;
-	s->hits |= (unsigned)hits & ((1 << MAX_WATCHES) - 1);
-	(void) ptrace(PTRACE_POKEUSER, tid, at, 0);
-}
-
-static void with_thread(struct session *s, pid_t tid, thread_action *action)
-{
-	int status;
-
-	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
-		return;
-	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0 && waitpid(tid, &status, __WALL) == tid)
-		action(s, tid);
-	(void) ptrace(PTRACE_DETACH, tid, 0, 0);
-}
-
-static void with_threads(struct session *s, thread_action *action)
-{
-	char path[64];
-	autoclean(closedirp) DIR *dir = NULL;
-	struct dirent *entry;
-
-	(void) snprintf(path, sizeof(path), "/proc/%d/task", s->pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			with_thread(s, (pid_t)strtol(entry->d_name, NULL, 10), action);
-}
-
-void arm_watches(struct session *s)
-{
-	with_threads(s, arm_thread);
-	s->watches_changed = false;
-}
-
 int session_set_watch(struct session *s, uint64_t address, unsigned len, enum watch_kind kind)
 {
 	if ((len != 1 && len != 2 && len != 4 && len != 8) || address % len)
@@ -269,30 +173,18 @@ static uint64_t watched_value(const struct session *s, const struct watch *w)
 	return value;
 }
 
-static bool any_watch(const struct session *s)
-{
-	for (unsigned i = 0; i < MAX_WATCHES; i++)
-		if (s->watches[i].len)
-			return true;
-	return false;
-}
-
 /*
  * Which one it was: the processor says so; where it was overtaken (the agent has touched
  * several), the one that changed.
  */
-static bool find_hit(struct session *s)
+static bool find_hit(struct session *s, unsigned hits)
 {
 	const struct watch *hit = NULL;
 
-	if (!any_watch(s))
-		return false;
-	s->hits = 0;
-	with_threads(s, take_hits);
 	for (unsigned i = 0; i < MAX_WATCHES; i++) {
 		const struct watch *w = &s->watches[i];
 
-		if (w->len && ((s->hits >> i & 1) || watched_value(s, w) != w->value))
+		if (w->len && ((hits >> i & 1) || watched_value(s, w) != w->value))
 			hit = w;
 	}
 	if (hit)
@@ -370,6 +262,7 @@ static int judge_trap(struct session *s, struct thread_view *view)
 	uint64_t ip = view->regs[REG_RIP_];
 	bool stepped = s->shared->stop_signal == TRAP_TRACE ||
 		       ((view->regs[REG_EFL_] & FLAG_TRAP) && s->shared->stop_signal != TRAP_HWBKPT);
+	unsigned hits;
 
 	if (!stepped && s->shared->stop_signal != TRAP_HWBKPT && find_breakpoint(s, ip - 1)) {
 		s->trap = TRAP_OF_BREAKPOINT;
@@ -380,8 +273,11 @@ static int judge_trap(struct session *s, struct thread_view *view)
 		s->shared->trap_is_programs = 1;
 		return -EAGAIN;
 	}
+	hits = take_hits(s);
+	if (locate_is_seen(s, hits, ip))
+		return -ESTALE;
 	/* What the search's compares read isn't the program's access. */
-	if (find_hit(s) && !locate_is_check(s, ip))
+	if (find_hit(s, hits) && !locate_is_check(s, ip))
 		s->owes_watch = true;
 	else if (!stepped)
 		return -EAGAIN;
@@ -401,7 +297,7 @@ int trap_stop(struct session *s, enum session_stop *ret_stop, struct replay_erro
 
 	if (r == 0)
 		r = judge_trap(s, &view);
-	if (r == -EAGAIN)
+	if (r == -EAGAIN || r == -ESTALE)
 		return r;
 	if (r < 0)
 		return replay_fail(ret_error, r, "can't read the thread that stopped: %s", strerror(-r));

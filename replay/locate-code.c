@@ -195,7 +195,7 @@ static void mark_far_targets(struct session *s, struct search *f, uint64_t x)
 /* x86 code read from a wrong byte on comes right soon: the farthest start that leads to @x is taken. */
 int read_code(struct session *s, struct search *f, uint64_t x)
 {
-	uint8_t bytes[WINDOW_BEFORE + WINDOW_AFTER];
+	uint8_t bytes[WINDOW_BEFORE + WINDOW_AFTER], as_it_is[sizeof(bytes)];
 	uint64_t base = x - WINDOW_BEFORE, start = base;
 	ssize_t n = session_read(s, base, bytes, sizeof(bytes));
 	bool hit = false;
@@ -206,10 +206,17 @@ int read_code(struct session *s, struct search *f, uint64_t x)
 		if (n <= 0 || base + (uint64_t)n <= x)
 			return -EFAULT;
 	}
+	memcpy(as_it_is, bytes, sizeof(bytes));
+	session_hide_sites(s, base, bytes, (size_t)n);
 	for (; start <= x && !hit; start++)
 		f->n_code = sweep(bytes, base, start, base + (uint64_t)n, x, f->code, &hit);
 	if (!hit)
 		return -EILSEQ;
+	for (size_t i = 0; i < f->n_code; i++) {
+		struct instruction *in = &f->code[i];
+
+		in->is_site = memcmp(in->bytes, as_it_is + (in->address - base), in->decoded.length) != 0;
+	}
 	mark_targets(f);
 	mark_far_targets(s, f, x);
 	f->target = (size_t)(at_address(f, x) - f->code);
@@ -241,6 +248,8 @@ bool is_displaceable(const struct instruction *in)
 	case ZYDIS_MNEMONIC_XBEGIN:
 		return false;
 	default:
+		if (in->is_site)
+			return false;
 		/* A far call would leave the copy's address on the stack. */
 		return !is_call(in) || branch_target(in) || is_near_indirect_call(in);
 	}

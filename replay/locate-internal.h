@@ -10,6 +10,7 @@
 
 enum {
 	JUMP_LEN = 5,
+	GUARD_LEN = 8,	/* what a debug register watches */
 	WINDOW_BEFORE = 1024, WINDOW_AFTER = 512,	/* code that is looked at for branch targets */
 	MAX_INSTRUCTIONS = WINDOW_BEFORE + WINDOW_AFTER,
 	MAX_DISPLACED = 16,
@@ -39,6 +40,7 @@ struct instruction {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	uint8_t bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];	/* the program's, before we changed any */
 	bool is_target;		/* a branch leads here, or may */
+	bool is_site;		/* the agent answers it (agent/sites.c) */
 	uint64_t twin;		/* where its displaced copy is */
 };
 
@@ -49,6 +51,7 @@ struct search {
 	uint64_t patched;	/* where the program's code was changed */
 	uint8_t saved[JUMP_LEN];
 	size_t saved_len;
+	struct replay_patch around;	/* the program's, as far as guards watch */
 	bool jumps;		/* a jump to the pad; else a trap in place */
 
 	struct instruction code[MAX_INSTRUCTIONS];

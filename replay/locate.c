@@ -76,14 +76,22 @@ void tell_patches(struct session *s)
 	const struct search *f = s->search;
 	uint32_t n = 0;
 
-	if (f && f->patched) {
-		patches[n] = (struct replay_patch){ f->patched, (uint8_t)f->saved_len, { 0 } };
-		memcpy(patches[n++].bytes, f->saved, f->saved_len);
-	}
+	if (f && f->patched)
+		patches[n++] = f->around;
 	for (size_t i = 0; i < s->n_breakpoints && n < MAX_REPLAY_PATCHES; i++)
 		patches[n++] = (struct replay_patch){ s->breakpoints[i].address, 1,
 						      { s->breakpoints[i].byte } };
 	s->shared->n_patches = n;
+}
+
+/* Those come first. */
+static unsigned n_guards(const struct session *s)
+{
+	unsigned n = 0;
+
+	while (n < s->n_traps && s->traps[n].kind == TRAP_ON_ACCESS)
+		n++;
+	return n;
 }
 
 /* -- patching ------------------------------------------------------------------------------------------------ */
@@ -94,8 +102,9 @@ static int patch(struct session *s, struct search *f)
 	int32_t distance;
 
 	if (s->shared->search.hardware) {
-		s->search_breakpoint = f->place.regs[REG_RIP_];
-		arm_watches(s);
+		s->traps[0] = (struct search_trap){ f->place.regs[REG_RIP_], 1, TRAP_ON_EXECUTION };
+		s->n_traps = 1;
+		arm_search(s);
 		return 0;
 	}
 	f->patched = f->code[f->jumps ? f->first : f->target].address;
@@ -108,7 +117,16 @@ static int patch(struct session *s, struct search *f)
 	}
 	if (session_read(s, f->patched, f->saved, f->saved_len) != (ssize_t)f->saved_len)
 		return -EFAULT;
+	f->around = (struct replay_patch){ f->patched, (uint8_t)f->saved_len, { 0 } };
+	if (n_guards(s)) {
+		f->around.address = s->traps[0].address;
+		f->around.len = (uint8_t)(n_guards(s) * GUARD_LEN);
+	}
+	if (session_read(s, f->around.address, f->around.bytes, f->around.len) != (ssize_t)f->around.len)
+		return -EFAULT;
 	tell_patches(s);
+	if (s->n_traps)
+		arm_search(s);
 	return write_bytes(s, f->patched, bytes, f->saved_len);
 }
 
@@ -137,11 +155,13 @@ static void unpatch(struct session *s, struct search *f)
 {
 	static const uint8_t trap = 0xcc;
 
-	if (s->search_breakpoint) {
-		s->search_breakpoint = 0;
-		arm_watches(s);
+	bool armed = s->n_traps;
+
+	s->n_traps = s->shared->search.n_twins = 0;
+	if (armed)
+		arm_search(s);
+	if (!f->patched)
 		return;
-	}
 	(void) write_bytes(s, f->patched, f->saved, f->saved_len);
 	for (size_t i = 0; i < s->n_breakpoints; i++)
 		if (s->breakpoints[i].address - f->patched < f->saved_len)
@@ -164,32 +184,108 @@ static bool prepare_trap_in_place(struct search *f)
 	return is_displaceable(&f->code[f->target]);
 }
 
-/* Each arrival would be a stop at the watchpoint. */
+/* -- guards ----------------------------------------------------------------------------------------- */
+
+/* An event whose place is looked for without a change to the program's code: it reads that. */
+static bool is_untouched(const struct session *s)
+{
+	for (unsigned i = 0; i < s->n_untouched; i++)
+		if (s->untouched[i] == session_position(s))
+			return true;
+	return s->n_untouched == MAX_UNTOUCHED;
+}
+
+static bool is_guarded(const struct session *s, uint64_t address, unsigned len)
+{
+	for (unsigned i = 0; i < n_guards(s); i++)
+		if (s->traps[i].address < address + len &&
+		    address < s->traps[i].address + s->traps[i].len)
+			return true;
+	return false;
+}
+
+/*
+ * Debug registers watch the bytes that will be changed, in case the program reads or writes
+ * them, and the displaced instructions behind the first, in case something jumps there. False:
+ * there are too few for what must be, in code that is made (@made), whose jumps aren't known.
+ */
+static bool guard(struct session *s, const struct search *f, bool made)
+{
+	const struct instruction *first = &f->code[f->jumps ? f->first : f->target];
+	uint64_t end = first->address + (f->jumps ? JUMP_LEN : 1);
+	size_t n_inner = 0, n_words;
+
+	s->n_traps = 0;
+	while (f->jumps && n_inner + 1 < f->n_displaced && first[n_inner + 1].address < end)
+		n_inner++;
+	n_words = (end - 1) / GUARD_LEN - first->address / GUARD_LEN + 1;
+	if (made && n_words + n_inner > free_registers(s))
+		return false;
+	if (n_words <= free_registers(s))
+		for (size_t i = 0; i < n_words; i++)
+			s->traps[s->n_traps++] = (struct search_trap){ (first->address / GUARD_LEN + i) * GUARD_LEN,
+								       GUARD_LEN, TRAP_ON_ACCESS };
+	for (size_t i = 1; i <= n_inner && s->n_traps < free_registers(s); i++)
+		s->traps[s->n_traps++] = (struct search_trap){ first[i].address, 1, TRAP_ON_EXECUTION };
+	return true;
+}
+
+/* The pad is written: where those go on who jump into what is displaced. */
+static void tell_twins(struct session *s, const struct search *f)
+{
+	struct replay_search *search = &s->shared->search;
+
+	search->n_twins = 0;
+	for (size_t i = f->first; f->jumps && i < f->first + f->n_displaced; i++)
+		for (unsigned j = 0; j < s->n_traps; j++)
+			if (s->traps[j].kind == TRAP_ON_EXECUTION && s->traps[j].address == f->code[i].address)
+				search->twins[search->n_twins++] =
+					(struct replay_twin){ f->code[i].address, f->code[i].twin };
+}
+
+bool locate_is_seen(const struct session *s, unsigned hits, uint64_t ip)
+{
+	if (!s->search || !s->search->patched || locate_is_check(s, ip))
+		return false;
+	for (unsigned i = 0; i < n_guards(s); i++)
+		if (is_trap_hit(s, hits, i))
+			return true;
+	return false;
+}
+
+/* Each arrival would be a stop at the watchpoint, or at a guard. */
 static void drop_watched_conditions(const struct session *s, struct search *f)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->n_conditions; i++)
 		if (f->conditions[i].reg != CONDITION_MEMORY ||
-		    !is_access_watched(s, f->conditions[i].address, sizeof(uint64_t)))
+		    (!is_access_watched(s, f->conditions[i].address, sizeof(uint64_t)) &&
+		     !is_guarded(s, f->conditions[i].address, sizeof(uint64_t))))
 			f->conditions[n++] = f->conditions[i];
 	f->n_conditions = n;
 }
 
-/* Code that the program may write while the search is on must not have a trap in it. */
-static bool is_written(const struct session *s, uint64_t address)
+/* Where code comes from. */
+enum origin {
+	OF_FILE,	/* linked: its jumps are known, nearly */
+	MADE,		/* as the program runs, and perhaps while the search is on */
+	MADE_ANYWHERE,	/* the same, by way of another mapping */
+};
+
+static enum origin origin_of(const struct session *s, uint64_t address)
 {
 	char path[64], line[512], mode[5];
 	autoclean(fclosep) FILE *file = NULL;
-	uint64_t start, end;
+	uint64_t start, end, inode;
 
 	(void) snprintf(path, sizeof(path), "/proc/%d/maps", s->pid);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &start, &end, mode) == 3 &&
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*x %*s %" SCNu64, &start, &end, mode, &inode) == 4 &&
 		    address >= start && address < end)
-			return mode[1] == 'w' || mode[3] == 's';
-	return false;
+			return mode[3] == 's' ? MADE_ANYWHERE : mode[1] == 'w' || !inode ? MADE : OF_FILE;
+	return OF_FILE;
 }
 
 /*
@@ -202,26 +298,43 @@ static void prepare_without_code(struct replay_search *search)
 	search->partial = search->partial_end = search->behind = 0;
 }
 
+/*
+ * A jump to the pad, or a trap in place; or else the debug register, which costs the most at
+ * each arrival. @made: nobody knows where its jumps are.
+ */
+static int choose_trap(struct session *s, struct search *f, bool made)
+{
+	struct replay_search *search = &s->shared->search;
+
+	if (!search->hardware && !s->stepping && choose_place_for_jump(s, f) && guard(s, f, made))
+		return 0;
+	if (!prepare_trap_in_place(f) && !search->hardware)
+		return -EOPNOTSUPP;
+	search->hardware |= !guard(s, f, made);
+	return 0;
+}
+
 /* Chooses where the trap stands, with the breakpoints as they are, and puts it there. */
 static int lay(struct session *s, struct search *f)
 {
 	struct replay_search *search = &s->shared->search;
+	enum origin origin = origin_of(s, f->place.regs[REG_RIP_]);
 	int r;
 
-	drop_watched_conditions(s, f);
-	search->hardware = is_written(s, f->place.regs[REG_RIP_]);
+	search->hardware = !f->n_code || origin == MADE_ANYWHERE || is_untouched(s);
 	if (!f->n_code) {
 		prepare_without_code(search);
 		search->report_every = 0;
 		return patch(s, f);
 	}
-	if (search->hardware)
-		(void) prepare_trap_in_place(f);
-	else if ((s->stepping || !choose_place_for_jump(s, f)) && !prepare_trap_in_place(f))
-		return -EOPNOTSUPP;
-	r = f->pad ? 0 : map_pad(s, f, f->place.regs[REG_RIP_]);
+	r = choose_trap(s, f, origin == MADE);
+	drop_watched_conditions(s, f);
+	if (r == 0 && !f->pad)
+		r = map_pad(s, f, f->place.regs[REG_RIP_]);
 	if (r == 0)
 		r = write_pad(s, f);
+	if (r == 0)
+		tell_twins(s, f);
 	if (r == 0)
 		r = patch(s, f);
 	if (r == 0)
@@ -263,7 +376,7 @@ int locate_begin(struct session *s, struct replay_error *ret_error)
 		return -ENOMEM;
 	memcpy(&f->place, event + 1, sizeof(f->place));
 	r = read_code(s, f, f->place.regs[REG_RIP_]);
-	if (r == -EILSEQ && is_written(s, f->place.regs[REG_RIP_])) {
+	if (r == -EILSEQ && origin_of(s, f->place.regs[REG_RIP_]) != OF_FILE) {
 		f->n_code = 0;
 		r = 0;
 	}
@@ -274,7 +387,8 @@ int locate_begin(struct session *s, struct replay_error *ret_error)
 	if (r < 0)
 		return fail(s, ret_error, r);
 	search->place = f->place;
-	search->arrivals = 0;
+	search->arrivals = search->n_near = 0;
+	s->search_is_shown = false;
 	search->active = 1;
 	return -EAGAIN;
 }
@@ -284,12 +398,10 @@ void locate_lift(struct session *s)
 	struct search *f = s->search;
 	struct thread_view view;
 
-	if (f && s->search_breakpoint)
-		unpatch(s, f);
-	if (!f || !f->patched)
+	if (!f || (!f->patched && !s->n_traps))
 		return;
 	/* It doesn't stand between: nobody looks at it then. */
-	if (!s->shared->stop_in_vdso && read_thread(s, s->shared->stop_thread, &view) == 0)
+	if (f->patched && !s->shared->stop_in_vdso && read_thread(s, s->shared->stop_thread, &view) == 0)
 		(void) write_register(s, &view, REG_RIP_, locate_visible(s, view.regs[REG_RIP_]));
 	unpatch(s, f);
 	tell_patches(s);
@@ -298,6 +410,36 @@ void locate_lift(struct session *s)
 int locate_lay(struct session *s)
 {
 	return s->search ? lay(s, s->search) : 0;
+}
+
+/* -- when it isn't found --------------------------------------------------------------------------------- */
+
+void locate_tell_missed(const struct session *s, char *text, size_t size)
+{
+	const struct replay_search *search = &s->shared->search;
+	const struct event_async *wanted = &search->place, *nearest = &search->nearest;
+	int len;
+
+	*text = '\0';
+	if (!s->search || !search->active)
+		return;
+	len = snprintf(text, size, "; looked for at %" PRIx64 ", where it came by %" PRIu64 " times as a stranger",
+		       wanted->regs[REG_RIP_], search->arrivals - search->n_near);
+	if (!search->n_near || len < 0 || (size_t)len >= size)
+		return;
+	len += snprintf(text + len, size - (size_t)len, " and %" PRIu64 " times with the same registers, but with other%s%s%s",
+			search->n_near, wanted->regs[REG_EFL_] != nearest->regs[REG_EFL_] ? " flags" : "",
+			wanted->vector_hash != nearest->vector_hash ? " vector registers" : "",
+			wanted->memory_hash != nearest->memory_hash ? " memory" : "");
+	for (uint32_t i = 0; i < ASYNC_OPERANDS && (size_t)len < size; i++) {
+		if (wanted->operands[i].value == nearest->operands[i].value &&
+		    wanted->operands[i].address == nearest->operands[i].address)
+			continue;
+		(void) snprintf(text + len, size - (size_t)len, ": %" PRIx64 " at %" PRIx64 " instead of %" PRIx64 " at %" PRIx64,
+				nearest->operands[i].value, nearest->operands[i].address,
+				wanted->operands[i].value, wanted->operands[i].address);
+		return;
+	}
 }
 
 /* -- the program's view ---------------------------------------------------------------------------------------- */

@@ -38,10 +38,19 @@ bool locate_is_between(const struct session *session, uint64_t ip);
 bool locate_is_check(const struct session *session, uint64_t ip);
 bool locate_is_entry(const struct session *session, uint64_t ip);
 
+/*
+ * At a debug register's trap, for those that @hits says: the program itself, at @ip, has read or
+ * written what the search has changed. The replay isn't right any more.
+ */
+bool locate_is_seen(const struct session *session, unsigned hits, uint64_t ip);
+
 /* Puts the program's bytes over ours in what was read. */
 void locate_hide(const struct session *session, uint64_t address, uint8_t *bytes, size_t len);
 
 /* At STOP_FOUND: takes everything away again. */
 void locate_end(struct session *session);
+
+/* What is to be said of a search when the replay has diverged; "" if none was on. */
+void locate_tell_missed(const struct session *session, char *text, size_t size);
 
 void locate_free(struct session *session);

@@ -26,6 +26,16 @@ struct watch {
 
 struct search;
 
+/* What a search has a debug register for. */
+struct search_trap {
+	uint64_t address;
+	unsigned len;
+	enum { TRAP_ON_EXECUTION = 0, TRAP_ON_ACCESS = 3 } kind;	/* as the processor says it */
+};
+
+/* Places that are looked for without a change to the program's code. */
+enum { MAX_UNTOUCHED = 4 };
+
 /* Shared memory for forked children, a generation each, under the numbers that they have in the process. */
 enum { MAX_FORK_DEPTH = 16 };
 #define REPLAY_RING_LEN (UINT64_C(8) << 20)
@@ -78,16 +88,19 @@ struct session {
 
 	/* Async events: locate.c. */
 	struct search *search;
+	struct search_trap traps[MAX_WATCHES];
+	unsigned n_traps;
+	bool search_is_shown;	/* the caller has seen a stop while it was on */
+	uint64_t untouched[MAX_UNTOUCHED];	/* events */
+	unsigned n_untouched;
 	uint64_t arrivals;
 
 	/* Debugging: debug.c. */
 	struct breakpoint *breakpoints;
 	size_t n_breakpoints;
 	struct watch watches[MAX_WATCHES];
-	uint64_t search_breakpoint;	/* a debug register's, for a search; 0: none */
 	enum session_trap trap;
 	uint64_t watch_address;
-	unsigned hits;		/* of debug register 6 */
 	bool watches_changed;	/* the threads' debug registers don't say so yet */
 	/* Stops that wait until the thread has left what locate.c put in the program's way. */
 	bool owes_watch, owes_request;
@@ -131,5 +144,13 @@ int trap_stop(struct session *session, enum session_stop *ret_stop, struct repla
 int arrival_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
 int request_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
 void before_go(struct session *session);
-/* A new thread has no watchpoints yet. */
+
+/* debug-registers.c: of all threads; a new one has none yet. */
 void arm_watches(struct session *session);
+/* Of the thread that has stopped: what the search wants. */
+void arm_search(struct session *session);
+/* Those that no watchpoint has. */
+unsigned free_registers(const struct session *session);
+/* Bits: which of the registers the newest trap was for; was it the search's Nth? */
+unsigned take_hits(struct session *session);
+bool is_trap_hit(const struct session *session, unsigned hits, unsigned n);

@@ -211,7 +211,7 @@ static int diverged(struct session *s, struct replay_error *ret_error)
 {
 	const struct divergence *d = &s->shared->divergence;
 	const struct event_mapping *file = &s->shared->missing_file;
-	char recorded[128], replayed[128], arguments[160];
+	char recorded[128], replayed[128], arguments[160], missed[320];
 	const char *name = syscall_name((long)d->nr);
 
 	if (file->ino)
@@ -219,15 +219,16 @@ static int diverged(struct session *s, struct replay_error *ret_error)
 				   "event %" PRIu64 " maps a file (device %" PRIx64 ", inode %" PRIu64 ", %" PRIu64
 				   " bytes) that isn't in the incident",
 				   session_position(s), file->dev, file->ino, file->size);
+	locate_tell_missed(s, missed, sizeof(missed));
 	describe(d->kind, d->nr, d->check, recorded, sizeof(recorded));
 	describe(d->replayed_kind, d->replayed_nr, d->replayed_check, replayed, sizeof(replayed));
 	(void) snprintf(arguments, sizeof(arguments), "%" PRIx64 ", %" PRIx64 ", %" PRIx64 ", %" PRIx64,
 			d->args[0], d->args[1], d->args[2], d->args[3]);
 	return replay_fail(ret_error, -EILSEQ,
 			   "diverged at event %" PRIu64 " (thread %u, call %s): recorded %s, replayed %s at "
-			   "%" PRIx64 " with %s",
+			   "%" PRIx64 " with %s%s",
 			   session_position(s), d->thread, d->kind == EVENT_SYSCALL && name ? name : "-",
-			   recorded, replayed, d->ip, arguments);
+			   recorded, replayed, d->ip, arguments, missed);
 }
 
 /* -- running ------------------------------------------------------------------------------------------- */
@@ -280,6 +281,86 @@ static int handle_stop(struct session *s, enum session_stop *ret_stop, struct re
 	}
 }
 
+/* On to the next stop that somebody may want to know of; one that is on the way is passed by. */
+static int run(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)
+{
+	int r;
+
+	do {
+		before_go(s);
+		session_go(s);
+		r = session_wait(s, ret_error);
+		if (r < 0)
+			return r;
+		r = handle_stop(s, ret_stop, ret_error);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+/* Runs to the preemption that comes at @position. */
+static int run_to_async(struct session *s, uint64_t position, struct replay_error *ret_error)
+{
+	enum session_stop stop;
+	int r = 0;
+
+	while (r == 0 && !(s->shared->stop == STOP_ASYNC && session_position(s) == position)) {
+		session_go(s);
+		r = session_wait(s, ret_error);
+		if (r == 0 && !(s->shared->stop == STOP_ASYNC && session_position(s) == position))
+			r = handle_stop(s, &stop, ret_error);
+		if (r == -EAGAIN)
+			r = 0;
+	}
+	return r;
+}
+
+/* What the debugger had set. */
+static int take_over_stops(struct session *s, const struct session *from)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < from->n_breakpoints; i++)
+		r = session_set_breakpoint(s, from->breakpoints[i].address);
+	memcpy(s->watches, from->watches, sizeof(s->watches));
+	s->shared->stop_at_threads = from->shared->stop_at_threads;
+	s->watches_changed = true;
+	s->stepping = from->stepping;
+	return r;
+}
+
+/*
+ * The program has seen what the search for the next preemption put into its code: everything once
+ * more, up to there, and then it is looked for without.
+ */
+static int run_again(struct session *s, struct replay_error *ret_error)
+{
+	uint64_t position = session_position(s);
+	autoclean(freep) struct session *old = malloc(sizeof(*old));
+	struct session *again;
+	int r;
+
+	if (!old)
+		return replay_fail(ret_error, -ENOMEM, "out of memory");
+	if (s->search_is_shown)
+		return replay_fail(ret_error, -EILSEQ,
+				   "at event %" PRIu64 " the program reads its own code, and the debugger stands in it",
+				   position);
+	r = session_open(s->window, &s->options, &again, ret_error);
+	if (r < 0)
+		return r;
+	memcpy(again->untouched, s->untouched, sizeof(s->untouched));
+	again->n_untouched = s->n_untouched;
+	again->untouched[again->n_untouched++] = position;
+	r = run_to_async(again, position, ret_error);
+	if (r == 0)
+		r = take_over_stops(again, s);
+	*old = *s;
+	*s = *again;
+	*again = *old;
+	(void) session_close(again);
+	return r < 0 ? r : locate_begin(s, ret_error);
+}
+
 int session_run(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)
 {
 	int r;
@@ -290,13 +371,11 @@ int session_run(struct session *s, enum session_stop *ret_stop, struct replay_er
 		return 0;
 	}
 	do {
-		before_go(s);
-		session_go(s);
-		r = session_wait(s, ret_error);
-		if (r < 0)
-			return r;
-		r = handle_stop(s, ret_stop, ret_error);
+		r = run(s, ret_stop, ret_error);
+		if (r == -ESTALE)
+			r = run_again(s, ret_error);
 	} while (r == -EAGAIN);
+	s->search_is_shown = s->search != NULL;
 	(void) __atomic_fetch_and(&s->shared->attention, ~(uint32_t)ATTENTION_STOP, __ATOMIC_SEQ_CST);
 	return r;
 }

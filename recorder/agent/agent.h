@@ -301,6 +301,8 @@ int memcmp(const void *a, const void *b, size_t len);
 size_t copy_user(void *to, const void *from, size_t len);
 bool copy_from_user(void *to, uint64_t from, size_t len);
 bool copy_to_user(uint64_t to, const void *from, size_t len);
+/* Of an instruction that is being executed: in a replay, no access that a debug register watches. */
+size_t copy_code(void *to, uint64_t from, size_t len);
 /* Can each page of it be written? Changes nothing. */
 bool user_writable(uint64_t address, size_t len);
 /* For the handler of faults: is @ip in a copy, and where does it go on then? */

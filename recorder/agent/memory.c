@@ -42,6 +42,16 @@ bool copy_to_user(uint64_t to, const void *from, size_t len)
 	return copy_user((void *)to, from, len) == len;
 }
 
+size_t copy_code(void *to, uint64_t from, size_t len)
+{
+	struct thread *thread = this_thread();
+	uint32_t watch_hit = thread->watch_hit;
+	size_t n = copy_user(to, (const void *)from, len);
+
+	thread->watch_hit = watch_hit;
+	return n;
+}
+
 bool user_writable(uint64_t address, size_t len)
 {
 	uint64_t end = address + len;

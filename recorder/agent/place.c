@@ -32,19 +32,38 @@ struct gathered {
 	uint64_t blocks[BLOCKS];	/* where they are */
 };
 
+/* The first patch of the replayer's that begins before @end and ends behind @address, or NULL. */
+static const struct replay_patch *next_patch(uint64_t address, uint64_t end)
+{
+	const struct agent_shared *s = shared();
+	const struct replay_patch *first = NULL;
+
+	for (uint32_t i = 0; i < s->n_patches && i < MAX_REPLAY_PATCHES; i++) {
+		const struct replay_patch *patch = &s->patches[i];
+
+		if (patch->address < end && patch->address + patch->len > address &&
+		    (!first || patch->address < first->address))
+			first = patch;
+	}
+	return first;
+}
+
 /* As much as can be read, as the program has it: without the traps that a replay has set. */
 static size_t read_program(uint8_t *to, uint64_t address, size_t len)
 {
-	size_t n = copy_user(to, (const void *)address, len);
-	const struct agent_shared *s = shared();
+	uint64_t at = address, end = address + len;
+	const struct replay_patch *patch;
 
-	if (!agent_replays())
-		return n;
-	for (uint32_t i = 0; i < s->n_patches && i < MAX_REPLAY_PATCHES; i++)
-		for (uint8_t j = 0; j < s->patches[i].len; j++)
-			if (s->patches[i].address + j - address < n)
-				to[s->patches[i].address + j - address] = s->patches[i].bytes[j];
-	return n;
+	while (at < end && agent_replays() && (patch = next_patch(at, end)) != NULL) {
+		size_t before = patch->address > at ? patch->address - at : 0, n;
+
+		n = copy_user(to + (at - address), (const void *)at, before);
+		if (n < before)
+			return at + n - address;
+		for (at += n; at < end && at < patch->address + patch->len; at++)
+			to[at - address] = patch->bytes[at - patch->address];
+	}
+	return at - address + copy_user(to + (at - address), (const void *)at, end - at);
 }
 
 /*

@@ -53,6 +53,7 @@ void replay_stop(struct thread *thread, enum replay_stop why)
 		uint32_t go = load_acquire(&s->go);
 
 		s->stop_thread = thread->slot;
+		s->stop_tid = (uint32_t)agent_syscall(NR_gettid);
 		store_release(&s->stop, (uint32_t)why);
 		ring_doorbell();
 		wait_while(&s->go, go);
@@ -302,16 +303,18 @@ bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns)
 
 static bool is_place(const struct ucontext *context)
 {
-	const struct event_async *wanted = &shared()->search.place;
-	struct event_async place;
+	struct replay_search *search = &shared()->search;
+	const struct event_async *wanted = &search->place;
+	struct event_async *place = &search->nearest;
 	uint32_t watch_hit = this_thread()->watch_hit;
 
 	/* Before the rest is looked at, which takes longer. */
 	if (memcmp(context->regs, wanted->regs, REG_RIP_ * sizeof(wanted->regs[0])) != 0)
 		return false;
-	place_compute(context, &place);
+	place_compute(context, place);
+	search->n_near++;
 	this_thread()->watch_hit = watch_hit;	/* what it reads isn't the program's access */
-	return memcmp(&place, wanted, sizeof(place)) == 0;
+	return memcmp(place, wanted, sizeof(*place)) == 0;
 }
 
 /*
@@ -382,6 +385,20 @@ static bool found_place(struct thread *thread, struct ucontext *context)
 	return false;
 }
 
+/* Somebody jumps behind the beginning of what is displaced. */
+static bool goes_to_twin(struct ucontext *context)
+{
+	const struct replay_search *search = &shared()->search;
+
+	for (uint32_t i = 0; i < MIN(search->n_twins, (uint32_t)MAX_REPLAY_TWINS); i++) {
+		if (context->regs[REG_RIP_] != search->twins[i].address)
+			continue;
+		context->regs[REG_RIP_] = search->twins[i].copy;
+		return true;
+	}
+	return false;
+}
+
 enum trap replay_trap(struct thread *thread, struct ucontext *context, const struct siginfo *info)
 {
 	struct agent_shared *s = shared();
@@ -389,6 +406,8 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 	uint64_t ip = context->regs[REG_RIP_];
 	bool at_trap = search->address && ip - 1 == search->address;
 
+	if (info->code == TRAP_HWBKPT_ && goes_to_twin(context))
+		return TRAP_DONE;
 	thread->frame = context;
 	thread->fs_base = read_fs_base();
 	if (search->hardware && ip == search->place.regs[REG_RIP_] && info->code == TRAP_HWBKPT_)

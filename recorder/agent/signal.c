@@ -25,7 +25,7 @@ enum {
 	SI_KERNEL = 0x80,	/* of SIGSEGV: no address, an instruction isn't allowed */
 	TRAP_HWBKPT = 4,
 	ARCH_X86_64 = (int)0xc000003e,
-	FLAG_TRAP = 1 << 8,
+	FLAG_TRAP = 1 << 8, FLAG_RESUME = 1 << 16,
 	PR_SET_TSC = 26, PR_TSC_ENABLE = 1,
 	TIMER_NS = 2000000,	/* how long a computing thread may leave a signal waiting */
 };
@@ -601,9 +601,10 @@ static bool trapped_tsc(struct thread *thread, struct ucontext *context)
 
 	if (!process()->tsc_trapped)
 		return false;
-	(void) copy_user(code, (const void *)site.address, sizeof(code));
+	(void) copy_code(code, site.address, sizeof(code));
 	if (code[0] != 0x0f || (code[1] != 0x31 && (code[1] != 0x01 || code[2] != 0xf9)))
 		return false;
+	context->regs[REG_EFL_] &= ~(uint64_t)FLAG_RESUME;
 	site.kind = code[1] == 0x31 ? SITE_RDTSC : SITE_RDTSCP;
 	site.len = code[1] == 0x31 ? 2 : 3;
 	agent_enter(thread);
@@ -618,7 +619,7 @@ static bool is_no_place(const struct ucontext *context)
 {
 	uint8_t code[6] = { 0 };
 
-	(void) copy_user(code, (const void *)context->regs[REG_RIP_], 5);
+	(void) copy_code(code, context->regs[REG_RIP_], 5);
 	if (code[0] == 0xcc)	/* int3 */
 		return true;
 	for (unsigned i = 0; i < 5; i++) {

@@ -21,7 +21,7 @@ enum {
 	O_RDWR_CLOEXEC = 02000002,
 	AT_FDCWD_ = -100,
 	PR_SET_TSC_ = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
-	FLAG_CARRY = 1 << 0, FLAG_TRAP_ = 1 << 8, FLAGS_ARITHMETIC = 0x8d5,
+	FLAG_CARRY = 1 << 0, FLAG_TRAP_ = 1 << 8, FLAG_RESUME_ = 1 << 16, FLAGS_ARITHMETIC = 0x8d5,
 	RUN = 2048,		/* code that is written at once */
 	AUX_END = 0, AUX_PHDR = 3, AUX_BASE = 7,
 	VSYSCALL_ENTRIES = 3, VSYSCALL_STEP = 1024,
@@ -592,8 +592,8 @@ static void save_on_stack(struct ucontext *context, struct agent_site *site)
 	uint64_t displacement = site->address + 4;
 	int32_t wide = 0;
 	int8_t narrow = 0;
-	bool read = site->len == 5 ? copy_from_user(&narrow, displacement, sizeof(narrow)) :
-				     copy_from_user(&wide, displacement, sizeof(wide));
+	bool read = site->len == 5 ? copy_code(&narrow, displacement, sizeof(narrow)) == sizeof(narrow) :
+				     copy_code(&wide, displacement, sizeof(wide)) == sizeof(wide);
 
 	if (read && xsavec_store(context, context->regs[REG_RSP_] + (uint64_t)(int64_t)(narrow + wide)))
 		context->regs[REG_RIP_] += site->len;
@@ -649,6 +649,8 @@ bool site_trap(struct thread *thread, struct ucontext *context)
 
 	if (!site || !context->regs[REG_RIP_])
 		return false;
+	/* Behind it, as behind each instruction that was made, a debug register is heeded. */
+	context->regs[REG_EFL_] &= ~(uint64_t)FLAG_RESUME_;
 	if (on_its_own()) {
 		if (!needs_no_event(context, site))
 			answer(thread, context, site);
