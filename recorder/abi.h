@@ -45,7 +45,9 @@
 #define AGENT_SHARED (UINT64_C(16) << 20)
 #define AGENT_RING (UINT64_C(1) << 32)		/* mapped twice, so that no event wraps */
 #define AGENT_RING_MAX (UINT64_C(1) << 30)
-#define AGENT_SPARE (UINT64_C(4) << 32)		/* shared memory for the next forked child */
+#define AGENT_SPARE (UINT64_C(4) << 32)		/* shared memory for the next forked children */
+#define AGENT_SPARE_STEP (UINT64_C(2) << 30)
+#define MAX_SPARES 8
 #define AGENT_PROCESS (UINT64_C(8) << 32)	/* struct agent_process */
 #define AGENT_SLOTS (AGENT_PROCESS + (UINT64_C(1) << 20))
 #define AGENT_HELD (UINT64_C(12) << 32)		/* which pages of shared objects it may touch: bits */
@@ -185,9 +187,9 @@ enum exec_state {
 
 enum spare_state {
 	SPARE_NONE = 0,
-	SPARE_ASKED,		/* agent: spare_fd is a memfd for the next child */
-	SPARE_READY,		/* recorder: has opened it, and made it as long as it must be */
-	SPARE_REFUSED,		/* recorder: the child isn't recorded */
+	SPARE_ASKED,		/* agent: spare_fds are memfds for the next children */
+	SPARE_READY,		/* recorder: has opened them, and made them as long as they must be */
+	SPARE_REFUSED,		/* recorder: the children aren't recorded */
 };
 
 enum obituary_state {
@@ -368,8 +370,8 @@ struct agent_shared {
 
 	/* Fork. */
 	uint32_t spare_state;	/* futex, enum spare_state */
-	int32_t spare_fd;
-	int32_t directory_fd;	/* agent: a memfd for a struct directory, with spare_fd; -1: none */
+	int32_t spare_fds[MAX_SPARES];	/* -1: none of that number */
+	int32_t directory_fd;	/* agent: a memfd for a struct directory, with spare_fds; -1: none */
 	uint32_t member;	/* its place in the directory + 1; 0: none */
 	uint32_t shares_memory;	/* the child shares writable memory, which isn't handed over */
 
@@ -595,6 +597,8 @@ struct agent_process {
 	uint32_t detached;		/* a fork child: runs natively */
 	uint32_t has_shared;		/* writable shared mappings exist */
 	uint32_t has_children;		/* it has forked, and they are recorded */
+	uint32_t spares;		/* recording; bits: which are there */
+	uint32_t n_spares;		/* were asked for the last time */
 	uint64_t stall_window_ns, stall_used_ns; /* the token bucket */
 	uint32_t snapshot_child;	/* to be reaped */
 	uint32_t snapshot_child_last, snapshot_child_before; /* the two newest, reaped or not */

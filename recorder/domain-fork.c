@@ -18,7 +18,7 @@
 #include "recorder/image.h"
 #include "ringstore/format.h"
 
-/* -- the spare ------------------------------------------------------------------------------------ */
+/* -- spares -------------------------------------------------------------------------------------- */
 
 /* The descriptor that the agent names. The service could name any of its own: only a memfd will do. */
 static int open_memfd(const struct domain *d, int number)
@@ -55,24 +55,36 @@ static int set_up_spare(const struct domain *d, int fd)
 	return 0;
 }
 
-void domain_make_spare(struct domain *d, bool wanted)
+static int open_spare(const struct domain *d, int number)
 {
-	autoclean(closep) int fd = -1;
+	autoclean(closep) int fd = number >= 0 ? open_memfd(d, number) : -1;
 
-	/* The fork that the one before was for has been logged. */
-	domain_drain(d);
-	closep(&d->spare);
-	d->spare = -1;
-	/* Children of other pid namespaces can't be told from strangers. */
-	if (wanted && d->same_pids) {
-		fd = open_memfd(d, d->shared->spare_fd);
-		if (fd >= 0 && set_up_spare(d, fd) == 0)
-			d->spare = MOVE_FD(fd);
+	return fd >= 0 && set_up_spare(d, fd) == 0 ? MOVE_FD(fd) : -1;
+}
+
+static void drop_spares(struct domain *d)
+{
+	for (unsigned i = 0; i < MAX_SPARES; i++) {
+		closep(&d->spares[i]);
+		d->spares[i] = -1;
 	}
+}
+
+void domain_make_spares(struct domain *d, bool wanted)
+{
+	unsigned n = 0;
+
+	/* The forks that those before were for have been logged. */
+	domain_drain(d);
+	drop_spares(d);
+	/* Children of other pid namespaces can't be told from strangers. */
+	while (wanted && d->same_pids && n < MAX_SPARES && (d->spares[n] = open_spare(d, d->shared->spare_fds[n])) >= 0)
+		n++;
+	for (unsigned i = n; i < MAX_SPARES; i++)
+		d->shared->spare_fds[i] = -1;
 	if (d->shared->directory_fd >= 0)
-		domain_take_directory(d, d->spare >= 0 ? open_memfd(d, d->shared->directory_fd) : -1);
-	__atomic_store_n(&d->shared->spare_state, d->spare >= 0 ? SPARE_READY : SPARE_REFUSED,
-			 __ATOMIC_SEQ_CST);
+		domain_take_directory(d, n ? open_memfd(d, d->shared->directory_fd) : -1);
+	__atomic_store_n(&d->shared->spare_state, n ? SPARE_READY : SPARE_REFUSED, __ATOMIC_SEQ_CST);
 	wake_word(&d->shared->spare_state);
 }
 
@@ -92,10 +104,10 @@ static void queue_birth(struct domain *d, pid_t pid)
 							  d->last_event_ns };
 }
 
-void fork_begins(struct domain *d, uint64_t event)
+void fork_begins(struct domain *d, uint64_t event, unsigned spare)
 {
 	closep(&d->fork_memfd);
-	d->fork_memfd = MOVE_FD(d->spare);
+	d->fork_memfd = spare < MAX_SPARES ? MOVE_FD(d->spares[spare]) : -1;
 	d->fork_event = event;
 }
 
@@ -142,7 +154,7 @@ void births_free(struct domain *d)
 		(void) close(d->births[i].memfd);
 	free(d->births);
 	closep(&d->fork_memfd);
-	closep(&d->spare);
+	drop_spares(d);
 }
 
 /* -- the child's domain ---------------------------------------------------------------------------------- */

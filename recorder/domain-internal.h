@@ -61,8 +61,8 @@ struct domain {
 	bool freeze_is_ready;
 	struct domain_freeze freeze;
 
-	/* Forks: memory for the next child, for the one whose event was drained last; births. */
-	int spare, fork_memfd;
+	/* Forks: memory for the next children, for the one whose event was drained last; births. */
+	int spares[MAX_SPARES], fork_memfd;
 	uint64_t fork_event;
 	struct domain_birth *births;
 	size_t n_births;
@@ -127,7 +127,7 @@ pid_t parent_of(pid_t pid);
 uint64_t innermost_pid(pid_t pid);
 
 /* domain-fork.c: an EVENT_FORK has been drained; the next call is done; the log has ended. */
-void fork_begins(struct domain *d, uint64_t event);
+void fork_begins(struct domain *d, uint64_t event, unsigned spare);
 void fork_ends(struct domain *d, int64_t result);
 void fork_is_left(struct domain *d);
 void births_free(struct domain *d);

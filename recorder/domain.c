@@ -169,7 +169,9 @@ struct domain *domain_alloc(struct domain_env *env, uint32_t id, pid_t pid,
 	d->pid = pid;
 	d->config = *config;
 	d->memfd = memfd;
-	d->wake_fd = d->pidfd = d->spare = d->fork_memfd = d->directory_fd = -1;
+	d->wake_fd = d->pidfd = d->fork_memfd = d->directory_fd = -1;
+	for (unsigned i = 0; i < MAX_SPARES; i++)
+		d->spares[i] = -1;
 	return d;
 }
 
@@ -374,7 +376,7 @@ static void look_at_event(struct domain *d, const struct event *event, uint64_t 
 		d->async_events++;
 		break;
 	case EVENT_FORK:
-		fork_begins(d, number);
+		fork_begins(d, number, event->nr);
 		break;
 	case EVENT_SYSCALL:
 		fork_ends(d, event->result);

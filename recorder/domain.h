@@ -42,7 +42,7 @@ enum domain_news {		/* what domain_work() wants its owner to know: bits */
 	DOMAIN_EXEC_FAILED = 1 << 3,	/* it is still itself: domain_exec_over() */
 	DOMAIN_PASSES = 1 << 4,	/* it goes on natively; told once */
 	DOMAIN_BROKEN = 1 << 5,	/* it writes nonsense: recording of it is over */
-	DOMAIN_FORKS = 1 << 6,	/* it is about to fork: domain_make_spare() */
+	DOMAIN_FORKS = 1 << 6,	/* it is about to fork: domain_make_spares() */
 	DOMAIN_BORE = 1 << 7,	/* it has children: domain_take_birth() */
 	DOMAIN_WANTS_PAGES = 1 << 8,	/* of shared memory: domain_kick_for_pages() of all others */
 };
@@ -65,10 +65,10 @@ int domain_new(struct domain_env *env, uint32_t id, pid_t pid, const struct agen
 struct domain *domain_free(struct domain *domain);
 
 /*
- * Gives the agent shared memory for the child that it is about to fork; @wanted false: the
- * child isn't to be recorded.
+ * Gives the agent shared memory for the children that it is about to fork; @wanted false: they
+ * aren't to be recorded.
  */
-void domain_make_spare(struct domain *domain, bool wanted);
+void domain_make_spares(struct domain *domain, bool wanted);
 
 /* The last child that it forked shares writable memory with it, which isn't handed over. */
 bool domain_shares_memory(const struct domain *domain);

@@ -35,8 +35,8 @@ enum event_kind {
 	EVENT_EXIT,		/* exit_group; result the status */
 	EVENT_EXEC,		/* an exec is tried: nothing follows unless it failed */
 	EVENT_PI_WAIT,		/* before a call that waits for a PI futex; result its word */
-	EVENT_FORK,		/* a child is about to be made that has a log of its own; result 1: it
-				 * has no page of shared memory */
+	EVENT_FORK,		/* a child is about to be made that has a log of its own, in the spare
+				 * number nr; result 1: it has no page of shared memory */
 	EVENT_SITES,		/* instructions of a new mapping were changed; struct agent_site each */
 	EVENT_INSTRUCTION,	/* one of those was executed; nr is enum site_kind */
 	EVENT_PAGE_OUT,		/* pages of shared memory were given up; struct event_page_run each */

@@ -38,6 +38,7 @@ enum { CODE_SEGMENT_64 = 0x33, VDSO_MAX = 4 * 4096 };
 
 /* An injection takes a fraction of that. */
 #define LEAST_DEADLINE_NS UINT64_C(50000000)
+#define MOST_DEADLINE_NS UINT64_C(1000000000)
 
 #define HWCAP2_FSGSBASE (1 << 1)
 
@@ -507,9 +508,11 @@ static void exec_stop(struct injector *in, pid_t pid)
 {
 	autoclean(target_deinit) struct target t = { .pid = pid, .mem = -1, .memfd = -1 };
 	struct inject_message message = { .kind = INJECT_DONE, .pid = pid };
+	uint64_t deadline = in->policy.stall_ns;
 	int r;
 
-	set_deadline(in, in->policy.stall_ns > LEAST_DEADLINE_NS ? in->policy.stall_ns : LEAST_DEADLINE_NS);
+	deadline = deadline < LEAST_DEADLINE_NS ? LEAST_DEADLINE_NS : deadline;
+	set_deadline(in, deadline < MOST_DEADLINE_NS ? deadline : MOST_DEADLINE_NS);
 	in->why = NULL;
 	r = run_to_syscall_stop(&t);
 	if (r == 0)

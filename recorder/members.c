@@ -236,7 +236,7 @@ void member_work(struct member *m)
 				"recording stopped: it has installed a seccomp filter under which the agent can't be" :
 				"recording stopped: it was stalled for longer than the policy's bound");
 	if (news & DOMAIN_FORKS)
-		domain_make_spare(d, true);
+		domain_make_spares(d, true);
 	if (news & DOMAIN_BORE)
 		member_take_births(m);
 	for (struct member *other = r->members; (news & DOMAIN_WANTS_PAGES) && other; other = other->next)

@@ -337,10 +337,12 @@ static inline bool passing(void)
 void wake_recorder(void);
 
 /*
- * Waits for the recorder on *@word to become other than @value; @bound_ns counts
- * against the service's stall budget. Returns whether it did. Any context.
+ * Waits for the recorder on *@word to become other than @value. What it takes beyond @free_ns,
+ * which the call itself may cost, counts against the service's stall budget. Returns whether it
+ * did. Any context.
  */
-bool wait_for_recorder(uint32_t *word, uint32_t value, uint64_t bound_ns);
+bool wait_for_recorder(uint32_t *word, uint32_t value, uint64_t free_ns);
+#define FORK_OR_EXEC_NS 500000	/* to be ready for a new process or a new image */
 
 /* -- chaos.c: what the kernel could do, more often than it does ------------------------------ */
 

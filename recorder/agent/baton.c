@@ -17,7 +17,9 @@
 enum {
 	SPINS = 100,		/* a few us: less than a futex sleep and wake-up */
 	KICK_SPINS = 20000,	/* about 0.5 ms: longer than a signal takes to arrive */
+	LOOK_NS = 100000000,	/* between looks whether the recorder is there */
 };
+#define SILENT_NS UINT64_C(1000000000)
 
 bool alone(void)
 {
@@ -77,7 +79,7 @@ static void ask_for_baton(uint32_t me, uint32_t value, uint64_t waited)
 	uint32_t holder = value & BATON_HOLDER;
 
 	if (holder_is_dead(holder) ||
-	    (holder == BATON_RECORDER && waited >= agent_config.stall_ns)) {
+	    (holder == BATON_RECORDER && waited >= MIN(agent_config.stall_ns, SILENT_NS))) {
 		(void) compare_exchange(&s->baton, value, me | BATON_SLEEPERS);
 		return;
 	}
@@ -206,22 +208,30 @@ void wake_recorder(void)
 	futex_wake(&s->consumer_wake, 1);
 }
 
-bool wait_for_recorder(uint32_t *word, uint32_t value, uint64_t bound_ns)
+/* Woken at @since, and hasn't looked yet, nor lately: it is dead, or stands still. */
+static bool recorder_is_silent(uint64_t since, uint64_t now)
+{
+	uint64_t beat = load_relaxed(&shared()->beat_ns);
+
+	return now - MAX(since, MIN(beat, now)) > SILENT_NS;
+}
+
+bool wait_for_recorder(uint32_t *word, uint32_t value, uint64_t free_ns)
 {
 	struct agent_process *p = process();
-	uint64_t begin = monotonic_ns(), waited = 0, allowed;
+	uint64_t begin = monotonic_ns(), now = begin, waited = 0, allowed;
 
 	if (begin - p->stall_window_ns >= agent_config.stall_period_ns) {
 		p->stall_window_ns = begin;
 		p->stall_used_ns = 0;
 	}
 	allowed = agent_config.stall_ns - MIN(agent_config.stall_ns, p->stall_used_ns);
-	allowed = MIN(allowed, bound_ns);
-	while (load_acquire(word) == value && waited < allowed && !passing()) {
-		futex_wait(word, value, allowed - waited);
-		waited = monotonic_ns() - begin;
+	while (load_acquire(word) == value && waited < allowed && !passing() && !recorder_is_silent(begin, now)) {
+		futex_wait(word, value, MIN(allowed - waited, (uint64_t)LOOK_NS));
+		now = monotonic_ns();
+		waited = now - begin;
 	}
-	p->stall_used_ns += waited;
+	p->stall_used_ns += waited - MIN(waited, free_ns);
 	shared()->n_stalls++;
 	shared()->stalled_ns += waited;
 	return load_acquire(word) != value;

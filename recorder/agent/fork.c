@@ -3,7 +3,7 @@
  * fork - a child with memory of its own is a domain of its own
  *
  * Its shared memory is made beforehand, by the parent: a memfd that the recorder opens,
- * mapped as a spare. The child moves the spare to where its own shared memory belongs, and
+ * mapped as a spare, of which there may be several. The child moves the spare to where its own shared memory belongs, and
  * writes a log that begins at the fork. The parent's has an EVENT_FORK there: a replay of
  * the child begins as one of the parent, and forks at that event.
  *
@@ -17,27 +17,41 @@ enum {
 	PROT_RW = 3,
 	MAP_SHARED_ = 1, MAP_FIXED_ = 0x10, MAP_FIXED_NOREPLACE_ = 0x100000,
 	MREMAP_MAYMOVE_FIXED = 3,
-	MADV_DONTFORK_ = 10, MADV_DONTDUMP_ = 16,
+	MADV_DONTFORK_ = 10, MADV_DOFORK_ = 11, MADV_DONTDUMP_ = 16,
 	MFD_CLOEXEC_ = 1, MFD_ALLOW_SEALING_ = 2,
 	PR_SET_PDEATHSIG_ = 1,
 };
 
-/* -- the spare ----------------------------------------------------------------------------------- */
+/* -- spares ------------------------------------------------------------------------------------ */
 
 static uint64_t spare_len(void)
 {
 	return SHARED_CONTROL_LEN + agent_config.ring_len;
 }
 
-static bool map_spare(long fd)
+static uint64_t spare_address(uint32_t spare)
 {
-	uint64_t at = agent_config.base + AGENT_SPARE;
+	return agent_config.base + AGENT_SPARE + spare * AGENT_SPARE_STEP;
+}
+
+/* A child gets one of them only: the others are left out when the process is copied. */
+static bool map_spare(uint32_t spare, long fd)
+{
+	uint64_t at = spare_address(spare);
 
 	if (agent_syscall(NR_mmap, at, spare_len(), PROT_RW, MAP_SHARED_ | MAP_FIXED_NOREPLACE_, fd, 0) !=
 	    (long)at)
 		return false;
 	(void) agent_syscall(NR_madvise, at, spare_len(), MADV_DONTDUMP_);
+	(void) agent_syscall(NR_madvise, at, spare_len(), MADV_DONTFORK_);
+	process()->spares |= 1u << spare;
 	return true;
+}
+
+static void drop_spare(uint32_t spare)
+{
+	(void) agent_syscall(NR_munmap, spare_address(spare), spare_len());
+	process()->spares &= ~(1u << spare);
 }
 
 static void map_directory(long fd)
@@ -51,49 +65,74 @@ static void map_directory(long fd)
 	(void) directory_join();
 }
 
-static void drop_spare(void)
+static long new_memfd(void)
 {
-	(void) agent_syscall(NR_munmap, agent_config.base + AGENT_SPARE, spare_len());
+	return agent_syscall(NR_memfd_create, "blackbox", MFD_CLOEXEC_ | MFD_ALLOW_SEALING_);
 }
 
-/* Baton. False: the child can't be recorded. */
-static bool make_spare(struct thread *thread)
+/* The recorder has opened what it wants to have. */
+static void take_answer(const int32_t fds[MAX_SPARES], int32_t directory_fd)
 {
-	static const char name[] = "blackbox";
 	struct agent_shared *s = shared();
-	bool ready = false;
-	long fd, directory_fd = -1;
+	uint32_t answer = load_acquire(&s->spare_state);
+
+	for (uint32_t i = 0; i < MAX_SPARES && fds[i] >= 0; i++) {
+		if (answer == SPARE_READY && load_acquire(&s->spare_fds[i]) == fds[i])
+			(void) map_spare(i, fds[i]);
+		(void) agent_syscall(NR_close, fds[i]);
+	}
+	store_release(&s->spare_state, SPARE_NONE);
+	if (directory_fd < 0)
+		return;
+	if (answer == SPARE_READY && load_acquire((uint32_t *)&s->directory_fd) == (uint32_t)directory_fd)
+		map_directory(directory_fd);
+	(void) agent_syscall(NR_close, directory_fd);
+}
+
+/*
+ * A process that forks again and again waits for the recorder but now and then: each time it
+ * asks for twice as many. Nothing of them stays open.
+ */
+static void ask_for_spares(bool directory)
+{
+	struct agent_process *p = process();
+	struct agent_shared *s = shared();
+	int32_t fds[MAX_SPARES], directory_fd;
+
+	p->n_spares = MIN(MAX(2 * p->n_spares, 1u), (uint32_t)MAX_SPARES);
+	for (uint32_t i = 0; i < MAX_SPARES; i++)
+		s->spare_fds[i] = fds[i] = i < p->n_spares && (i == 0 || fds[i - 1] >= 0) ? (int32_t)new_memfd() : -1;
+	s->directory_fd = directory_fd = directory && fds[0] >= 0 ? (int32_t)new_memfd() : -1;
+	if (fds[0] >= 0) {
+		store_release(&s->spare_state, SPARE_ASKED);
+		wake_recorder();
+		(void) wait_for_recorder(&s->spare_state, SPARE_ASKED, FORK_OR_EXEC_NS);
+	}
+	take_answer(fds, directory_fd);
+}
+
+/* Which spare the next child gets. Baton. Negative: it can't be recorded. */
+static int take_spare(const struct thread *thread)
+{
+	struct agent_process *p = process();
+	bool directory;
+	uint32_t spare;
 
 	if (passing() || thread->is_vfork_child)
-		return false;
-	fd = agent_syscall(NR_memfd_create, name, MFD_CLOEXEC_ | MFD_ALLOW_SEALING_);
-	if (fd < 0)
-		return false;
-	/* Its parent's is mapped. */
-	if (pages_want_directory() && !(process()->owner && directory_join()))
-		directory_fd = agent_syscall(NR_memfd_create, name, MFD_CLOEXEC_ | MFD_ALLOW_SEALING_);
-	s->spare_fd = (int32_t)fd;
-	s->directory_fd = (int32_t)directory_fd;
-	store_release(&s->spare_state, SPARE_ASKED);
-	wake_recorder();
-	if (wait_for_recorder(&s->spare_state, SPARE_ASKED, UINT64_MAX))
-		ready = load_acquire(&s->spare_state) == SPARE_READY && map_spare(fd);
-	if (!ready)
-		store_release(&s->spare_state, SPARE_NONE);
-	/* The recorder says if it hasn't taken it. */
-	if (ready && directory_fd >= 0 && load_acquire((uint32_t *)&s->directory_fd) == (uint32_t)directory_fd)
-		map_directory(directory_fd);
-	(void) agent_syscall(NR_close, fd);
-	if (directory_fd >= 0)
-		(void) agent_syscall(NR_close, directory_fd);
-	return ready;
-}
-
-/* Behind the fork, or without one. */
-static void give_up_spare(void)
-{
-	drop_spare();
-	store_release(&shared()->spare_state, SPARE_NONE);
+		return -1;
+	/* A parent's is mapped. */
+	directory = pages_want_directory() && !(p->owner && directory_join());
+	for (spare = 0; directory && spare < MAX_SPARES; spare++)
+		if (p->spares >> spare & 1)
+			drop_spare(spare);
+	if (!p->spares)
+		ask_for_spares(directory);
+	if (!p->spares)
+		return -1;
+	spare = (uint32_t)__builtin_ctz(p->spares);
+	if (agent_syscall(NR_madvise, spare_address(spare), spare_len(), MADV_DOFORK_) < 0)
+		return -1;
+	return (int)spare;
 }
 
 /* -- the child ------------------------------------------------------------------------------------- */
@@ -104,9 +143,9 @@ static bool move(uint64_t from, uint64_t old_len, uint64_t len, uint64_t to)
 }
 
 /* The ring first: until the control part is replaced there is a way back. */
-static bool adopt_spare(void)
+static bool adopt_spare(uint32_t number)
 {
-	uint64_t base = agent_config.base, len = agent_config.ring_len, spare = base + AGENT_SPARE;
+	uint64_t base = agent_config.base, len = agent_config.ring_len, spare = spare_address(number);
 
 	if (!move(spare + SHARED_CONTROL_LEN, len, len, base + AGENT_RING) ||
 	    !move(base + AGENT_RING, 0, len, base + AGENT_RING + len) ||
@@ -152,6 +191,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	p->pages_open = 0;
 	p->snapshot_child = p->snapshot_child_last = p->snapshot_child_before = 0;
 	p->has_children = 0;
+	p->spares = p->n_spares = 0;
 	p->handler_tables_used = 1 | 1u << thread->handlers;
 	thread->pending = 0;
 	thread->held_mask = 0;
@@ -191,13 +231,13 @@ static void begin_log(struct thread *thread)
 }
 
 /* Without the spare after all: what the kernel wasn't told is done here. */
-__attribute__((noreturn)) static void run_natively(struct thread *thread)
+__attribute__((noreturn)) static void run_natively(struct thread *thread, uint32_t spare)
 {
 	int32_t tid = (int32_t)agent_syscall(NR_set_tid_address, thread->clear_tid);
 
 	/* Its place in the directory, to be given up as it goes on. */
 	process()->member = process()->child_member;
-	drop_spare();
+	drop_spare(spare);
 	if (thread->set_tid)
 		(void) copy_to_user(thread->set_tid, &tid, sizeof(tid));
 	process_detach(thread);
@@ -208,17 +248,17 @@ __attribute__((noreturn)) static void run_natively(struct thread *thread)
  * handlers and its mask: all but faults are blocked until the way out.
  */
 __attribute__((noreturn)) static void child_begins(struct thread *thread,
-						   const struct clone_request *request)
+						   const struct clone_request *request, uint32_t spare)
 {
 	uint32_t first_cpu = shared()->first_cpu, code_made = shared()->code_made;
 	uint32_t sites_left[SITE_N];
 	bool adopted;
 
 	memcpy(sites_left, shared()->sites_left, sizeof(sites_left));
-	adopted = adopt_spare();
+	adopted = adopt_spare(spare);
 	forget_parent(thread, request);
 	if (!adopted)
-		run_natively(thread);
+		run_natively(thread, spare);
 	shared()->first_cpu = first_cpu;
 	/* It has its parent's code, and what is to be said of it. */
 	shared()->code_made = code_made;
@@ -253,24 +293,24 @@ __attribute__((noreturn)) static void replayed_child_begins(struct thread *threa
 /* -- the parent -------------------------------------------------------------------------------------- */
 
 /*
- * Says in the log that a child begins here. False: it runs natively. The log may have ended at
- * that very event. And a child that its parent waits for can't be recorded: the recorder
- * would hear of it when the parent does, after its end.
+ * Says in the log that a child begins here, with which spare. Negative: it runs natively. The log
+ * may have ended at that very event. And a child that its parent waits for can't be recorded:
+ * the recorder would hear of it when the parent does, after its end.
  */
-static bool announce_child(struct thread *thread, const struct clone_request *request)
+static int announce_child(struct thread *thread, const struct clone_request *request)
 {
-	bool shares, recorded = !(request->flags & CLONE_VFORK_) && make_spare(thread);
+	int spare = request->flags & CLONE_VFORK_ ? -1 : take_spare(thread);
+	bool shares = spare >= 0 && pages_before_fork(thread);
 
-	shares = recorded && pages_before_fork(thread);
 	shared()->shares_memory = !shares && pages_are_shared();
-	if (!recorded)
-		return false;
-	log_event(thread, EVENT_FORK, 0, 0, 0, shares);
+	if (spare < 0)
+		return spare;
+	log_event(thread, EVENT_FORK, 0, (unsigned)spare, 0, shares);
 	if (!passing())
-		return true;
+		return spare;
 	directory_no_child();
-	give_up_spare();
-	return false;
+	drop_spare((uint32_t)spare);
+	return -1;
 }
 
 /*
@@ -283,7 +323,8 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 	enum { SIG_SETMASK_ = 2 };
 	/* But for faults: what the agent reads may be gone. */
 	uint64_t all = ~SYNC_SIGNALS;
-	bool recorded = announce_child(thread, request), waits = request->flags & CLONE_VFORK_;
+	int spare = announce_child(thread, request);
+	bool recorded = spare >= 0, waits = request->flags & CLONE_VFORK_;
 	struct clone_request ours = *request;
 	long pid;
 
@@ -298,7 +339,7 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 	if (pid == 0 && waits)
 		baton_release(thread);
 	if (pid == 0 && recorded)
-		child_begins(thread, request);
+		child_begins(thread, request, (uint32_t)spare);
 	if (pid == 0) {
 		process()->member = 0;
 		forget_parent(thread, request);
@@ -313,7 +354,7 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 	process()->child_member = 0;
 	if (recorded) {
 		process()->has_children = 1;
-		give_up_spare();
+		drop_spare((uint32_t)spare);
 	} else if (pid > 0 && !passing()) {
 		shared()->forks_left++;
 	}

@@ -37,7 +37,7 @@ static bool make_room(uint64_t end)
 			break;
 		if (load_relaxed(&s->consumer_sleeps))
 			wake_recorder();
-		if (!wait_for_recorder(&s->producer_waits, turn, UINT64_MAX) && !room(end)) {
+		if (!wait_for_recorder(&s->producer_waits, turn, 0) && !room(end)) {
 			go_pass();
 			return false;
 		}

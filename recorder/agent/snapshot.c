@@ -171,7 +171,7 @@ void snapshot_end(void)
 		bool waiting = state == SNAPSHOT_BORN || state == SNAPSHOT_COPIED ||
 			       state == SNAPSHOT_LET_GO;
 
-		if (!waiting || !wait_for_recorder(&s->snapshot_state, state, UINT64_MAX))
+		if (!waiting || !wait_for_recorder(&s->snapshot_state, state, 0))
 			reap(true);
 	}
 }
@@ -209,7 +209,7 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	}
 	wake_recorder();
 	if (p->has_shared || p->has_changing) {
-		if (!wait_for_recorder(&s->snapshot_state, SNAPSHOT_BORN, UINT64_MAX))
+		if (!wait_for_recorder(&s->snapshot_state, SNAPSHOT_BORN, 0))
 			give_up();
 		wait_for_let_go(begin);
 	}

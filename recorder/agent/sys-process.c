@@ -447,7 +447,7 @@ static void dismiss_injector(struct thread *thread)
 	store_release(&s->exec_state, EXEC_FAILED);
 	wake_recorder();
 	/* Its interruption comes while we wait: a call of the program's would see EINTR. */
-	(void) wait_for_recorder(&s->exec_state, EXEC_FAILED, UINT64_MAX);
+	(void) wait_for_recorder(&s->exec_state, EXEC_FAILED, FORK_OR_EXEC_NS);
 }
 
 /*
@@ -463,7 +463,7 @@ static bool await_injector(struct thread *thread)
 	s->exec_tid = thread->tid;
 	store_release(&s->exec_state, EXEC_ASKED);
 	wake_recorder();
-	if (!wait_for_recorder(&s->exec_state, EXEC_ASKED, UINT64_MAX))
+	if (!wait_for_recorder(&s->exec_state, EXEC_ASKED, FORK_OR_EXEC_NS))
 		(void) compare_exchange(&s->exec_state, EXEC_ASKED, EXEC_NATIVE);
 	return exchange(&s->exec_state, EXEC_NONE) == EXEC_READY;
 }
