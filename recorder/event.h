@@ -178,6 +178,8 @@ enum {
 #define ASYNC_OPERANDS 24
 /* The low 64 bits of the eight x87 and of the sixteen XMM registers. */
 #define ASYNC_VECTORS 24
+/* Bytes of code before the instruction, and from there on. */
+#define ASYNC_CODE 16
 
 /*
  * The place of a preemption: what is equal there in replay, and with all likelihood
@@ -193,5 +195,6 @@ struct event_async {
 		uint64_t address, value;
 	} operands[ASYNC_OPERANDS];	/* of the code ahead, and what pointers lead to */
 	uint64_t vectors[ASYNC_VECTORS];
+	uint8_t code[2 * ASYNC_CODE];
 };
-static_assert(sizeof(struct event_async) == 744, "log layout");
+static_assert(sizeof(struct event_async) == 776, "log layout");

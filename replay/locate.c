@@ -314,6 +314,17 @@ static int choose_trap(struct session *s, struct search *f, bool made)
 	return 0;
 }
 
+/* What will be there when the thread comes is there already, so the place is at an instruction now. */
+static bool is_there(const struct session *s, const struct search *f)
+{
+	uint8_t now[sizeof(f->place.code)] = { 0 };
+	uint64_t x = f->place.regs[REG_RIP_];
+
+	(void) session_read(s, x - ASYNC_CODE, now, ASYNC_CODE);
+	(void) session_read(s, x, now + ASYNC_CODE, ASYNC_CODE);
+	return memcmp(now, f->place.code, sizeof(now)) == 0;
+}
+
 /* Chooses where the trap stands, with the breakpoints as they are, and puts it there. */
 static int lay(struct session *s, struct search *f)
 {
@@ -321,7 +332,7 @@ static int lay(struct session *s, struct search *f)
 	enum origin origin = origin_of(s, f->place.regs[REG_RIP_]);
 	int r;
 
-	search->hardware = !f->n_code || origin == MADE_ANYWHERE || is_untouched(s);
+	search->hardware = !f->n_code || origin == MADE_ANYWHERE || (origin == MADE && !is_there(s, f)) || is_untouched(s);
 	if (!f->n_code) {
 		prepare_without_code(search);
 		search->report_every = 0;

@@ -203,6 +203,8 @@ void place_compute(const struct ucontext *context, struct event_async *place)
 	memset(place, 0, sizeof(*place));
 	memcpy(place->regs, context->regs, sizeof(place->regs));
 	place->regs[REG_EFL_] &= ~(uint64_t)(FLAG_TRAP | FLAG_RESUME);
+	(void) read_program(place->code, place->regs[REG_RIP_] - ASYNC_CODE, ASYNC_CODE);
+	(void) read_program(place->code + ASYNC_CODE, place->regs[REG_RIP_], ASYNC_CODE);
 	place->vector_hash = xstate_hash(context->fpstate);
 	xstate_low_words(context->fpstate, place->vectors);
 	gathered.len = 0;
