@@ -224,6 +224,7 @@ enum replay_stop {
 	STOP_TRAP,		/* breakpoint, step, watchpoint: program code was stopped */
 	STOP_SIGNAL,		/* a handler is about to be called (stop_at_signals) */
 	STOP_THREAD,		/* a new thread is about to begin (stop_at_threads) */
+	STOP_FAULT,		/* a SIGBUS comes, which may not by itself: struct replay_fault */
 	STOP_FORK,		/* a recorded child comes: fork_fd (stop_at_forks) */
 	STOP_FORKED,		/* and is there: forked_pid */
 	STOP_END,		/* the log has ended */
@@ -242,6 +243,18 @@ struct divergence {
 	uint32_t reserved;
 	uint64_t ip;
 	uint64_t args[6];
+};
+
+/*
+ * A fault that needn't repeat: the disk was full, or failed to read. The page can't be accessed
+ * until the instruction comes that the fault struck (agent/replay.c).
+ */
+struct replay_fault {
+	uint64_t page;		/* its address; 0: none is awaited */
+	uint32_t check;		/* of the event: the instruction's address */
+	uint32_t prot;		/* replayer: the program's protection of the page */
+	uint32_t passing_by;	/* another instruction is let go there */
+	uint32_t reserved;
 };
 
 /* A system call that a stopped thread makes for the replayer; it stops again behind it. */
@@ -405,6 +418,7 @@ struct agent_shared {
 	uint64_t replayed;	/* events done: the position */
 	struct divergence divergence;
 	struct replay_search search;
+	struct replay_fault fault;
 	uint32_t n_patches, reserved3;
 	struct replay_patch patches[MAX_REPLAY_PATCHES];
 	struct event_mapping missing_file;	/* why an mmap diverged */

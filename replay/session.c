@@ -231,6 +231,31 @@ static int diverged(struct session *s, struct replay_error *ret_error)
 			   recorded, replayed, d->ip, arguments, missed);
 }
 
+/* The page that is to raise a SIGBUS can't be accessed until then. */
+static int close_page(struct session *s, struct replay_error *ret_error)
+{
+	struct replay_fault *fault = &s->shared->fault;
+	char path[64], line[512], perms[5];
+	autoclean(fclosep) FILE *file = NULL;
+	uint64_t start, end;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/maps", s->pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &start, &end, perms) != 3 ||
+		    fault->page < start || fault->page >= end)
+			continue;
+		fault->prot = (perms[0] == 'r' ? PROT_READ : 0) | (perms[1] == 'w' ? PROT_WRITE : 0) |
+			      (perms[2] == 'x' ? PROT_EXEC : 0);
+		if (session_call(s, SYS_mprotect, fault->page, IMAGE_PAGE, PROT_NONE, 0, 0, 0) == 0)
+			return -EAGAIN;
+		return replay_fail(ret_error, -EIO, "event %" PRIu64 " is a SIGBUS that can't be raised again",
+				   session_position(s));
+	}
+	fault->page = 0;	/* nothing is mapped there: that faults by itself */
+	return -EAGAIN;
+}
+
 /* -- running ------------------------------------------------------------------------------------------- */
 
 /* What the agent said, to what the caller wants to know; -EAGAIN: it needn't know. */
@@ -259,6 +284,8 @@ static int handle_stop(struct session *s, enum session_stop *ret_stop, struct re
 	case STOP_THREAD:
 		arm_watches(s);
 		return -EAGAIN;
+	case STOP_FAULT:
+		return close_page(s, ret_error);
 	case STOP_FOUND:
 		locate_end(s);
 		return -EAGAIN;

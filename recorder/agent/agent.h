@@ -413,6 +413,12 @@ bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns);
 enum trap { TRAP_DONE, TRAP_PLACE_FOUND, TRAP_PROGRAMS };
 enum trap replay_trap(struct thread *thread, struct ucontext *context,
 		      const struct siginfo *info);
+/*
+ * A SIGSEGV of the program's at @address: is it for the SIGBUS that comes next in the log? One
+ * that only passes by is made again.
+ */
+enum replay_awaited { FAULT_OTHER, FAULT_AWAITED, FAULT_PASSED_BY };
+enum replay_awaited replay_awaited_fault(struct ucontext *context, uint64_t address);
 /* A KICK_SIGNAL in replay: the replayer wants the thread to stop here. */
 void replay_kicked(struct thread *thread, struct ucontext *context);
 /* A thread has ended: gives the turn to the next event's thread and doesn't come back. */

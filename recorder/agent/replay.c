@@ -255,6 +255,55 @@ static const struct event *peek_in_user(struct thread *thread)
 	return peek(thread);
 }
 
+/* -- faults that needn't repeat --------------------------------------------------------------- */
+
+/* The program goes on, and @event is what comes for it. */
+static void await_fault(struct thread *thread, const struct event *event)
+{
+	struct replay_fault *fault = &shared()->fault;
+	struct event_signal what;
+	struct siginfo info;
+
+	if ((event->kind != EVENT_SIGNAL && event->kind != EVENT_FATAL) || !(event->flags & EVENT_AT_FAULT) ||
+	    event->nr != SIGBUS_ || event->len < sizeof(*event) + sizeof(what))
+		return;
+	memcpy(&what, event + 1, sizeof(what));
+	memcpy(&info, what.info, sizeof(info));
+	fault->page = ALIGN_DOWN(info.addr, (uint64_t)PAGE);
+	fault->check = event->check;
+	fault->passing_by = 0;
+	replay_stop(thread, STOP_FAULT);
+}
+
+enum replay_awaited replay_awaited_fault(struct ucontext *context, uint64_t address)
+{
+	struct replay_fault *fault = &shared()->fault;
+
+	if (!fault->page || fault->passing_by || address - fault->page >= PAGE)
+		return FAULT_OTHER;
+	(void) agent_syscall(NR_mprotect, fault->page, PAGE, fault->prot);
+	if ((uint32_t)context->regs[REG_RIP_] == fault->check) {
+		fault->page = 0;
+		return FAULT_AWAITED;
+	}
+	fault->passing_by = 1;
+	context->regs[REG_EFL_] |= REPLAY_FLAG_TRAP;
+	return FAULT_PASSED_BY;
+}
+
+/* It has gone by. */
+static bool passed_by_fault(struct ucontext *context)
+{
+	struct replay_fault *fault = &shared()->fault;
+
+	if (!fault->passing_by)
+		return false;
+	fault->passing_by = 0;
+	context->regs[REG_EFL_] &= ~(uint64_t)REPLAY_FLAG_TRAP;
+	(void) agent_syscall(NR_mprotect, fault->page, PAGE, 0);
+	return true;
+}
+
 void replay_before_user(struct thread *thread)
 {
 	const struct event *event;
@@ -264,6 +313,7 @@ void replay_before_user(struct thread *thread)
 	while ((event = peek_in_user(thread)) != NULL && event->thread == thread->slot) {
 		if (event->kind == EVENT_ASYNC)
 			replay_stop(thread, STOP_ASYNC);
+		await_fault(thread, event);
 		if (!(event->flags & EVENT_AT_EXIT))
 			break;
 		if (event->kind == EVENT_SNAPSHOT) {
@@ -293,11 +343,13 @@ bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns)
 	*ret_ns = event->result;
 	replay_done(thread);
 	event = peek(thread);
-	if (event->thread == thread->slot && event->kind == EVENT_ASYNC) {
-		shared()->stop_in_vdso = 1;
+	if (event->thread != thread->slot)
+		return true;
+	shared()->stop_in_vdso = 1;
+	if (event->kind == EVENT_ASYNC)
 		replay_stop(thread, STOP_ASYNC);
-		shared()->stop_in_vdso = 0;
-	}
+	await_fault(thread, event);
+	shared()->stop_in_vdso = 0;
 	return true;
 }
 
@@ -406,7 +458,7 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 	uint64_t ip = context->regs[REG_RIP_];
 	bool at_trap = search->address && ip - 1 == search->address;
 
-	if (info->code == TRAP_HWBKPT_ && goes_to_twin(context))
+	if ((info->code == TRAP_HWBKPT_ && goes_to_twin(context)) || passed_by_fault(context))
 		return TRAP_DONE;
 	thread->frame = context;
 	thread->fs_base = read_fs_base();

@@ -593,6 +593,20 @@ static void fault(struct thread *thread, int signal, const struct siginfo *info,
 	resume_program(thread);
 }
 
+/* The same, but for what is ours: memory that isn't to be touched yet. */
+static void program_fault(struct thread *thread, int signal, const struct siginfo *info,
+			  struct ucontext *context)
+{
+	enum replay_awaited awaited = FAULT_OTHER;
+
+	if (signal == SIGSEGV_ && agent_replays())
+		awaited = replay_awaited_fault(context, info->addr);
+	if (awaited == FAULT_AWAITED)
+		signal = SIGBUS_;
+	if (awaited != FAULT_PASSED_BY && (signal != SIGSEGV_ || !pages_fault(thread, info, context)))
+		fault(thread, signal, info, context);
+}
+
 /* rdtsc(p) while the TSC is trapped. */
 static bool trapped_tsc(struct thread *thread, struct ucontext *context)
 {
@@ -867,8 +881,7 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 			}
 		} else if (signal != SIGSEGV_ || info->code != SI_KERNEL ||
 			   (!site_trap(thread, context) && !trapped_tsc(thread, context))) {
-			if (signal != SIGSEGV_ || !pages_fault(thread, info, context))
-				fault(thread, signal, info, context);
+			program_fault(thread, signal, info, context);
 		}
 	} else {
 		program_signal(thread, signal, info, context);
