@@ -180,6 +180,8 @@ enum {
 #define ASYNC_VECTORS 24
 /* Bytes of code before the instruction, and from there on. */
 #define ASYNC_CODE 16
+/* Pages of shared memory that couldn't be read, and may be readable in a replay: a full disk's. */
+#define ASYNC_UNREADABLE 4
 
 /*
  * The place of a preemption: what is equal there in replay, and with all likelihood
@@ -196,5 +198,6 @@ struct event_async {
 	} operands[ASYNC_OPERANDS];	/* of the code ahead, and what pointers lead to */
 	uint64_t vectors[ASYNC_VECTORS];
 	uint8_t code[2 * ASYNC_CODE];
+	uint64_t unreadable[ASYNC_UNREADABLE];
 };
-static_assert(sizeof(struct event_async) == 776, "log layout");
+static_assert(sizeof(struct event_async) == 808, "log layout");

@@ -26,6 +26,7 @@ enum {
 };
 
 struct gathered {
+	struct event_async *place;
 	size_t len;
 	uint8_t bytes[GATHERED] __attribute__((aligned(8)));
 	uint32_t n_blocks;
@@ -49,8 +50,9 @@ static const struct replay_patch *next_patch(uint64_t address, uint64_t end)
 }
 
 /* As much as can be read, as the program has it: without the traps that a replay has set. */
-static size_t read_program(uint8_t *to, uint64_t address, size_t len)
+static size_t read_program(void *where, uint64_t address, size_t len)
 {
+	uint8_t *to = where;
 	uint64_t at = address, end = address + len;
 	const struct replay_patch *patch;
 
@@ -70,16 +72,42 @@ static size_t read_program(uint8_t *to, uint64_t address, size_t len)
  * The agent's own memory isn't the program's. And devices aren't read: that may do things, and
  * a replay has none.
  */
-static bool is_readable(uint64_t address, size_t len)
+static bool is_readable(const struct event_async *place, uint64_t address, size_t len)
 {
+	for (unsigned i = 0; i < ASYNC_UNREADABLE && place->unreadable[i]; i++)
+		if (place->unreadable[i] < address + len && address < place->unreadable[i] + PAGE)
+			return false;
 	return address + len >= address && !range_is_ours(address, len) && !mapped_is_device(address, len);
+}
+
+/* Memory of files isn't read again where that has failed, here or in a replay. */
+static void note_unreadable(struct event_async *place, uint64_t address)
+{
+	if (agent_replays() || !mapped_at(address))
+		return;
+	for (unsigned i = 0; i < ASYNC_UNREADABLE; i++) {
+		if (place->unreadable[i])
+			continue;
+		place->unreadable[i] = ALIGN_DOWN(address, (uint64_t)PAGE);
+		return;
+	}
+}
+
+/* Returns how many bytes were read. */
+static size_t read_operand(struct event_async *place, void *to, uint64_t address, size_t len)
+{
+	size_t n = is_readable(place, address, len) ? read_program(to, address, len) : 0;
+
+	if (n < len)
+		note_unreadable(place, address + n);
+	/* All of it then, as in the replay that knows of it beforehand. */
+	return is_readable(place, address, len) ? n : 0;
 }
 
 static void gather(struct gathered *g, uint64_t address, size_t len)
 {
-	if (g->len + len > sizeof(g->bytes) || !is_readable(address, len))
-		return;
-	g->len += read_program(g->bytes + g->len, address, len);
+	if (g->len + len <= sizeof(g->bytes))
+		g->len += read_operand(g->place, g->bytes + g->len, address, len);
 }
 
 static void gather_stack(struct gathered *g, const uint64_t *regs)
@@ -98,8 +126,8 @@ static void keep_word(struct event_async *place, uint64_t address)
 	uint8_t bytes[sizeof(uint64_t)];
 	uint64_t value;
 
-	if (place->n_operands == ASYNC_OPERANDS || !is_readable(address, sizeof(value)) ||
-	    read_program(bytes, address, sizeof(bytes)) != sizeof(bytes))
+	if (place->n_operands == ASYNC_OPERANDS ||
+	    read_operand(place, bytes, address, sizeof(bytes)) != sizeof(bytes))
 		return;
 	memcpy(&value, bytes, sizeof(value));
 	for (uint32_t i = 0; i < place->n_operands; i++)
@@ -128,8 +156,8 @@ static void gather_operands(struct gathered *g, struct event_async *place)
 			gather(g, in.operand, OPERAND);
 			keep_word(place, in.operand);
 		}
-		if (in.loads && is_readable(in.operand, sizeof(uint64_t)))
-			(void) read_program((uint8_t *)&regs[in.loads - 1], in.operand, sizeof(uint64_t));
+		if (in.loads)
+			(void) read_operand(place, &regs[in.loads - 1], in.operand, sizeof(uint64_t));
 		switch (in.flow) {
 		case FLOW_NEXT:
 			ip += in.len;
@@ -200,7 +228,10 @@ void place_compute(const struct ucontext *context, struct event_async *place)
 	struct gathered gathered;
 	size_t operands;
 
+	gathered.place = place;
 	memset(place, 0, sizeof(*place));
+	if (agent_replays())
+		memcpy(place->unreadable, shared()->search.place.unreadable, sizeof(place->unreadable));
 	memcpy(place->regs, context->regs, sizeof(place->regs));
 	place->regs[REG_EFL_] &= ~(uint64_t)(FLAG_TRAP | FLAG_RESUME);
 	(void) read_program(place->code, place->regs[REG_RIP_] - ASYNC_CODE, ASYNC_CODE);
