@@ -38,6 +38,8 @@ const struct policy_key policy_keys[] = {
 	  .initial = "250ms", .word = "none", .word_value = UINT64_MAX },
 	{ "instructions", PLACE_EVERY, &policy_type_instructions, FIELD(instructions),
 	  .initial = "tsc, cpuid, random, vsyscall", .word = "none" },
+	{ "stubs", PLACE_EVERY, &policy_type_count, FIELD(stub_after),
+	  .initial = "16", .min = "1", .max = "1000000", .word = "none" },
 	{ "keep-incidents", PLACE_EVERY, &policy_type_count, FIELD(keep_incidents),
 	  .initial = "5", .min = "1", .max = "1000" },
 	{ "incidents-share", PLACE_EVERY, &policy_type_percent, FIELD(incidents_percent),

@@ -43,6 +43,7 @@ struct policy {
 	uint64_t stall_ns;	/* stall that the recorder may cause in each 10 s, all causes */
 	uint64_t crash_hold_ns;	/* how long a dying process may be held; UINT64_MAX: no bound */
 	unsigned instructions;	/* enum policy_instructions */
+	unsigned stub_after;	/* so many system calls from a place it gets a stub; 0: never */
 	unsigned keep_incidents; /* retention: how many */
 	unsigned incidents_percent; /* retention: their share of the ring, in per cent */
 	uint64_t log_buffer_bytes; /* memory between the service and the recorder, power of two */

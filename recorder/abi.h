@@ -59,10 +59,11 @@
 /* Pages at the head of the image: our vDSO. The kernel's, which it replaces, has two. */
 #define AGENT_VDSO_LEN 8192
 
-/* A thread's slot: a hole as guard, stack, record, scratch. */
+/* A thread's slot: a hole as guard, stack, the context of a call by a stub, record, scratch. */
 #define SLOT_LEN (UINT64_C(128) << 10)
 #define SLOT_STACK 0x1000
-#define SLOT_STACK_TOP 0x10000
+#define SLOT_STACK_TOP 0xd000
+#define SLOT_FRAME 0xd000	/* struct call_frame, and behind it the FP state */
 #define SLOT_THREAD 0x10000
 #define SLOT_SCRATCH 0x11000
 #define SLOT_SCRATCH_LEN (SLOT_LEN - SLOT_SCRATCH)
@@ -110,7 +111,7 @@ struct agent_config {
 	uint32_t hold_exit;	/* hold an exiting process too */
 	uint32_t pin_cpu;	/* until the interpreter has run */
 	uint32_t change_code;	/* bits of enum site_kind: which are answered by agent/sites.c */
-	uint32_t reserved;
+	uint32_t stub_after;	/* so many calls from a place it gets a stub; 0: never */
 	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
 	uint64_t freeze_signals; /* bit N-1: freeze when the program gets signal N */
 	uint64_t chaos_seed;	/* agent/chaos.c; 0: no chaos */
@@ -152,6 +153,7 @@ enum {
 	ATTENTION_PASS = 1 << 3,	/* the mode is MODE_PASS */
 	ATTENTION_PAGES = 1 << 5,	/* others have waited for shared memory for a while */
 	ATTENTION_STOP = 1 << 4,	/* replay: the replayer wants the thread to stop */
+	ATTENTION_STUBS = 1 << 6,	/* the recorder has planned some, or refused */
 };
 
 /* agent_slot.status */
@@ -175,6 +177,21 @@ enum snapshot_state {
 	SNAPSHOT_LET_GO,	/* agent: the child has, the baton may move */
 	SNAPSHOT_FAILED,	/* agent: no child; snapshot_error says why */
 	SNAPSHOT_DONE,		/* recorder: the child isn't needed any more */
+};
+
+enum stub_state {
+	STUB_NONE = 0,
+	STUB_ASKED,		/* agent: plan.stub.site and code are set */
+	STUB_PLANNED,		/* recorder: the rest, too */
+	STUB_REFUSED,		/* recorder: it can't be */
+};
+
+#define MAX_STUB_REQUESTS 8
+
+struct stub_request {
+	uint32_t state;		/* enum stub_state */
+	uint32_t nr;		/* the system call that was made there */
+	struct event_stub plan;
 };
 
 enum exec_state {
@@ -388,6 +405,9 @@ struct agent_shared {
 	uint32_t member;	/* its place in the directory + 1; 0: none */
 	uint32_t shares_memory;	/* the child shares writable memory, which isn't handed over */
 
+	/* Stubs. */
+	struct stub_request stub_requests[MAX_STUB_REQUESTS] __attribute__((aligned(64)));
+
 	/* Death. */
 	struct obituary obituary __attribute__((aligned(64)));
 
@@ -444,6 +464,13 @@ enum thread_state {
 	THREAD_ENDED,		/* dead, or an exec's or a vfork's vanished child */
 };
 
+/* Where a thread's FP and SIMD state is while it is in the agent, which doesn't touch it. */
+enum fp_place {
+	FP_IN_FRAME = 0,	/* a signal frame's */
+	FP_LIVE,		/* in the registers */
+	FP_SAVED,		/* there, and in the frame */
+};
+
 /*
  * Signals that can't be blocked for the program: those of faults, dispatch's and the kick's.
  * None of them queues, so a place for each is enough.
@@ -461,11 +488,15 @@ struct thread {
 	uint64_t vdso_result[2];
 	uint32_t native;	/* vDSO functions go straight to the kernel's */
 	uint32_t slot;
+	uint64_t stub_entry;	/* where stubs go (agent/stubs.c); 0: to the system call itself */
 	/* From here on only C. */
 	uint32_t tid, tgid;
 	uint32_t state;		/* enum thread_state */
 	uint32_t at_event;	/* EVENT_AT_...: what its saved context stands for */
-	void *frame;		/* struct ucontext of the program, in the kernel's signal frame */
+	void *frame;		/* struct ucontext of the program, in a signal frame or a call_frame */
+	uint32_t fp;		/* enum fp_place: of the program's FP state */
+	uint32_t reserved3;
+	uint64_t kernel_mask;	/* the mask that the kernel has */
 	uint64_t fs_base;
 	uint64_t clear_tid;	/* set_tid_address(2), CLONE_CHILD_CLEARTID */
 	uint64_t set_tid;	/* CLONE_CHILD_SETTID, until the thread begins */
@@ -518,10 +549,12 @@ struct thread {
 #define THREAD_STACK_TOP 24
 #define THREAD_VDSO_RESULT 32
 #define THREAD_NATIVE 48
+#define THREAD_STUB_ENTRY 56
 static_assert(offsetof(struct thread, user_sp) == THREAD_USER_SP, "asm");
 static_assert(offsetof(struct thread, stack_top) == THREAD_STACK_TOP, "asm");
 static_assert(offsetof(struct thread, vdso_result) == THREAD_VDSO_RESULT, "asm");
 static_assert(offsetof(struct thread, native) == THREAD_NATIVE, "asm");
+static_assert(offsetof(struct thread, stub_entry) == THREAD_STUB_ENTRY, "asm");
 static_assert(sizeof(struct thread) <= 4096, "a slot's record");
 
 struct agent_disposition {
@@ -529,6 +562,22 @@ struct agent_disposition {
 	uint64_t flags;
 	uint64_t restorer;
 	uint64_t mask;
+};
+
+/*
+ * System calls that are made often: a jump stands at an instruction before the call, to a stub
+ * that does what the jump has displaced and goes to the agent (agent/stubs.c). The recorder plans
+ * them, the agent carries out. The call itself stays as it is.
+ */
+#define MAX_STUBS 512
+#define STUB_AREA_LEN (UINT64_C(64) << 10)
+#define MAX_STUB_AREAS 16
+#define MAX_HOT_CALLS 512
+
+struct hot_call {
+	uint64_t site;
+	uint32_t count;
+	uint32_t done;		/* it has a stub, or can't have one */
 };
 
 #define MAX_SITES 1024
@@ -607,6 +656,8 @@ struct agent_process {
 	uint64_t last_tsc;		/* of the newest event */
 	/* Replay: position in the ring and in the present event, whose turn it is. */
 	uint64_t read_at, read_used;
+	uint8_t fp_sw[48];		/* struct fpx_sw_bytes of signal frames, if knows_fp */
+	uint32_t knows_fp;
 	uint32_t tsc_trapped;
 	uint32_t detached;		/* a fork child: runs natively */
 	uint32_t has_shared;		/* writable shared mappings exist */
@@ -629,6 +680,15 @@ struct agent_process {
 	uint32_t n_new_objects;
 	uint32_t n_sites;		/* only grows */
 	struct agent_site sites[MAX_SITES];
+	uint32_t n_stubs, n_stub_areas;	/* only grow */
+	uint32_t stubs_asked;		/* of the recorder, and not answered */
+	uint32_t stubs_overlap;		/* some jump overwrites more than one instruction */
+	struct agent_stub stubs[MAX_STUBS];
+	struct stub_area {
+		uint64_t start;
+		uint64_t used;
+	} stub_areas[MAX_STUB_AREAS];
+	struct hot_call hot[MAX_HOT_CALLS];	/* recording; a hash table */
 	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
 	/* What is mapped; ranges ascend. */
 	uint32_t n_objects, n_ranges;	/* places used */

@@ -223,6 +223,8 @@ int domain_new_child(const struct domain *parent, const struct domain_birth *bir
 	}
 	r = domain_inherit_directory(d, parent);
 	if (r == 0)
+		r = inherit_stubs(d, parent);
+	if (r == 0)
 		r = domain_begin(d);
 	if (r == 0)
 		r = store_fork(d, parent, birth);

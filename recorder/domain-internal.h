@@ -75,6 +75,16 @@ struct domain {
 	} shares[MAX_SHARES];		/* what it may write, when it was looked at last */
 	size_t n_shares;
 
+	/* Stubs: those that were planned, and places that can't have one. */
+	struct agent_stub *stubs;
+	size_t n_stubs;
+	struct refused_stub {
+		uint64_t site;
+		unsigned nr;
+		const char *why;
+	} *refused_stubs;
+	size_t n_refused_stubs;
+
 	/* Death, exec. */
 	struct obituary obituary;
 	bool obituary_told, released, exec_taken;
@@ -131,6 +141,10 @@ void fork_begins(struct domain *d, uint64_t event, unsigned spare);
 void fork_ends(struct domain *d, int64_t result);
 void fork_is_left(struct domain *d);
 void births_free(struct domain *d);
+
+/* domain-stubs.c: answers what the agent asks. A forked child has what its parent has. */
+void plan_stubs(struct domain *d);
+int inherit_stubs(struct domain *d, const struct domain *parent);
 
 /* A thread that runs enters the agent. */
 void kick_holder(struct domain *d);

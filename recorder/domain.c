@@ -118,6 +118,8 @@ struct domain *domain_free(struct domain *d)
 	closep(&d->wake_fd);
 	closep(&d->pidfd);
 	births_free(d);
+	free(d->stubs);
+	free(d->refused_stubs);
 	free(d->log);
 	free(d->exe);
 	free(d);
@@ -596,6 +598,7 @@ int domain_work(struct domain *d, bool *ret_more)
 		write_log(d);
 	more |= snapshot_work(d, STEP_BYTES);
 	schedule_snapshots(d, now);
+	plan_stubs(d);
 	/* Not by the clock: while a crash is looked at, what led to it doesn't grow old. */
 	store_trim(d->env->store, d->last_event_ns);
 	r = news(d) | (passes ? DOMAIN_PASSES : 0);

@@ -39,6 +39,7 @@ enum event_kind {
 				 * number nr; result 1: it has no page of shared memory */
 	EVENT_SITES,		/* instructions of a new mapping were changed; struct agent_site each */
 	EVENT_INSTRUCTION,	/* one of those was executed; nr is enum site_kind */
+	EVENT_STUB,		/* a call's place has got a stub; struct event_stub */
 	EVENT_PAGE_OUT,		/* pages of shared memory were given up; struct event_page_run each */
 	EVENT_PAGE_IN,		/* one was got; nr is its object, result its number; its bytes, if not 0 */
 	EVENT_N
@@ -103,6 +104,33 @@ struct agent_site {
 	uint8_t reserved[2];
 };
 static_assert(sizeof(struct agent_site) == 16, "log layout");
+
+#define STUB_LEN 128
+#define STUB_MOVED 12
+
+struct agent_stub {
+	uint64_t site;		/* the call's address; 0: none */
+	uint64_t at, code;	/* of the jump, of the stub */
+	uint8_t len;		/* of the whole instructions that the jump overwrites */
+	uint8_t code_len;
+	uint8_t n_moved;	/* instructions that the stub does first: */
+	uint8_t reserved;
+	uint8_t from[STUB_MOVED], to[STUB_MOVED];	/* their offsets from at, and in the stub */
+	uint8_t old[16];	/* what was overwritten */
+	uint8_t reserved2[4];
+};
+static_assert(sizeof(struct agent_stub) == 72, "log layout");
+
+/*
+ * A system call that is made often: a jump stands at an instruction before the call, to a stub
+ * that does what the jump has displaced and goes to the agent (agent/stubs.c).
+ */
+struct event_stub {
+	uint64_t area;		/* not 0: only memory for stubs has been made, there */
+	struct agent_stub stub;
+	uint8_t code[STUB_LEN];
+};
+static_assert(sizeof(struct event_stub) == 208, "log layout");
 
 /* No event is longer; outputs that don't fit go on in EVENT_MORE. */
 #define EVENT_MAX_LEN (32u << 10)

@@ -406,7 +406,7 @@ static int check_recordable(struct injector *in, struct target *t)
 	t->config.trap_tsc = extras.trap_tsc && t->aux[AT_BASE];
 	t->config.pin_cpu = extras.pin_cpu;
 	if (!extras.change_code)
-		t->config.change_code = 0;
+		t->config.change_code = t->config.stub_after = 0;
 	return 0;
 }
 

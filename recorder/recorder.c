@@ -427,6 +427,7 @@ static int start_injector(struct recorder *r)
 		.slice_ns = UINT64_C(10000000),
 		.freeze_signals = r->policy.freeze_signals,
 		.change_code = sites_of(r->policy.instructions),
+		.stub_after = r->policy.stub_after,
 		.chaos_seed = r->policy.chaos_seed,
 	};
 	ret = send(r->injector, &setup, sizeof(setup), MSG_NOSIGNAL) < 0 ? -errno : 0;

@@ -191,6 +191,12 @@ static inline struct ucontext *context_of(const struct thread *thread)
 	return thread->frame;
 }
 
+static inline void set_context(struct thread *thread, struct ucontext *context, enum fp_place fp)
+{
+	thread->frame = context;
+	thread->fp = fp;
+}
+
 /* Is @address in the region that is ours alone? Program calls that name it are refused. */
 static inline bool in_region(uint64_t address)
 {
@@ -428,6 +434,17 @@ void replay_first_turn(struct thread *thread);
 /* A new thread's own begin. */
 void replay_thread_begins(struct thread *thread);
 
+/* -- context.c: where a thread's registers are ------------------------------------------- */
+
+/* What the kernel's signal frames are like, from the first; and a new thread may come by stubs. */
+void context_learn(const struct ucontext *context);
+void context_prepare(struct thread *thread);
+/* For a call by a stub. */
+struct ucontext *call_context(const struct thread *thread);
+/* The FP state is in the frame, too, from here on; or only there, since it will be changed. */
+void context_save(struct thread *thread);
+void context_to_memory(struct thread *thread);
+
 /* -- call.c: a system call's arguments, outputs, log entry ------------------------------ */
 
 enum span_rule {
@@ -588,6 +605,8 @@ bool change_replay(struct thread *thread, const struct call *call);
 
 /* The thread stands at a system call; context_of(thread) is saved. Baton. */
 void syscall_dispatch(struct thread *thread);
+/* The same, of a stub's; returns if the thread can go back by it. */
+void syscall_dispatch_stub(struct thread *thread);
 /* Its event is written, or done: signals that have arrived strike now. */
 __attribute__((noreturn)) void leave_call(struct thread *thread);
 
@@ -704,6 +723,30 @@ bool frame_build(struct thread *thread, int signal, const struct event_signal *e
 void altstack_get(const struct thread *thread, uint64_t sp, struct stack *ret_stack);
 long altstack_set(struct thread *thread, uint64_t sp, const struct stack *stack);
 
+/* -- text.c: the program's code is changed. Baton, or detached. ------------------------------ */
+
+/* A descriptor for those below, which works without; closed with the other. */
+int text_open(void);
+void text_close(int fd);
+bool text_is(int fd, uint64_t at, const uint8_t *bytes, size_t len);
+bool text_write(int fd, uint64_t at, const uint8_t *bytes, size_t len);
+
+/* -- stubs.c: system calls that needn't be signals -------------------------------------------- */
+
+/*
+ * At a system call: hot ones are counted, what the recorder has planned is done; or the log's
+ * next event, in a replay. @nr: the call. Baton.
+ */
+void stubs_attend(struct thread *thread, long nr);
+/* What is unmapped isn't ours any more. Before it is made writable, what was there comes back. Baton. */
+void stubs_forget(uint64_t start, uint64_t len);
+void stubs_restore(uint64_t start, uint64_t len);
+/* Is it in a stub? Where in the program is that? Any context. */
+bool in_stub(uint64_t ip);
+uint64_t stub_origin(uint64_t ip);
+/* An instruction that the jump to a stub overwrites, behind its first: its copy. Any other is itself. */
+uint64_t stub_twin(uint64_t ip);
+
 /* -- scan.c, sites.c: instructions whose results differ from run to run --------------------- */
 
 /* The images that exec has mapped. Before the first snapshot. */
@@ -778,13 +821,21 @@ void pin_maker_of_code(const struct thread *thread);
 /* A call of its, or of another's: is it over? */
 void pinned_calls(const struct thread *thread, uint64_t nr);
 
-/* Leaves the agent: restores thread->frame. Baton. */
+/* From a stub, with the context in call_context(): returns if that is all there is to restore. */
+void stub_call(struct thread *thread);
+
+/*
+ * Leaves the agent: restores thread->frame. Baton. The second returns, to who came by a stub and
+ * has nothing but general registers to restore.
+ */
+void resume_by_stub(struct thread *thread);
 __attribute__((noreturn)) void resume_program(struct thread *thread);
 
 /* asm */
 __attribute__((noreturn)) void enter_frame(void *frame, uint64_t sigreturn);
 void child_entry(void);
 void child_resumes(void);
+void stub_entry(void);
 __attribute__((noreturn)) void begin_program(uint64_t address);
 __attribute__((noreturn)) void call_on_stack(uint64_t sp, void (*f)(void *), void *argument);
 

@@ -12,6 +12,7 @@
 #define THREAD_STACK_TOP 24
 #define THREAD_VDSO_RESULT 32
 #define THREAD_NATIVE 48
+#define THREAD_STUB_ENTRY 56
 
 #define VDSO_AGENT_CLOCK_GETTIME 0
 #define VDSO_AGENT_GETTIMEOFDAY 1
@@ -27,6 +28,9 @@
 #define UC_RBP 120
 #define UC_RSP_SLEB_LO 0xa0	/* UC_REGS + 8 * REG_RSP_ = 160, as SLEB128 */
 #define UC_RSP_SLEB_HI 0x01
+
+/* From a thread's record to its call_frame's struct ucontext. */
+#define CALL_CONTEXT -0x2ff8
 
 /* What gate() returns for a call that a signal kept from being made. */
 #define GATE_ABORTED -1000

@@ -156,6 +156,8 @@ void baton_release(struct thread *thread)
 
 	if (passing())
 		return;
+	/* Others may take a snapshot. */
+	context_save(thread);
 	if (chaos_strikes(thread, 8) && (waiter = chaos_waiter(thread)) >= 0) {
 		give((uint32_t)waiter + 1);
 		return;
@@ -181,6 +183,7 @@ void baton_yield(struct thread *thread)
 
 void baton_hand_over(struct thread *thread, uint32_t slot)
 {
+	context_save(thread);
 	give(slot + 1);
 	baton_acquire(thread);
 }

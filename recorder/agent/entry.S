@@ -76,6 +76,73 @@ child_resumes:
 	call	thread_resumes_in_child
 	ud2
 
+/*
+ * A stub comes here instead of a system call: as behind that, %rcx is the program's next
+ * instruction and %r11 is free. All else is the program's, the stack too.
+ */
+	.macro	each_general_register do
+	\do	R8, %r8
+	\do	R9, %r9
+	\do	R10, %r10
+	\do	R12, %r12
+	\do	R13, %r13
+	\do	R14, %r14
+	\do	R15, %r15
+	\do	RDI, %rdi
+	\do	RSI, %rsi
+	\do	RBP, %rbp
+	\do	RBX, %rbx
+	\do	RDX, %rdx
+	\do	RAX, %rax
+	\do	RCX, %rcx
+	\do	RSP, %rsp
+	.endm
+	.set	AT_R8, CALL_CONTEXT + UC_REGS
+	.set	AT_R9, AT_R8 + 8
+	.set	AT_R10, AT_R8 + 16
+	.set	AT_R11, AT_R8 + 24
+	.set	AT_R12, AT_R8 + 32
+	.set	AT_R13, AT_R8 + 40
+	.set	AT_R14, AT_R8 + 48
+	.set	AT_R15, AT_R8 + 56
+	.set	AT_RDI, AT_R8 + 64
+	.set	AT_RSI, AT_R8 + 72
+	.set	AT_RBP, AT_R8 + 80
+	.set	AT_RBX, AT_R8 + 88
+	.set	AT_RDX, AT_R8 + 96
+	.set	AT_RAX, AT_R8 + 104
+	.set	AT_RCX, AT_R8 + 112
+	.set	AT_RSP, AT_R8 + 120
+	.set	AT_RIP, AT_R8 + 128
+	.set	AT_FLAGS, AT_R8 + 136
+	.macro	save_register name, register
+	mov	\register, %gs:AT_\name
+	.endm
+	.macro	load_register name, register
+	mov	%gs:AT_\name, \register
+	.endm
+
+	.globl	stub_entry
+	.hidden	stub_entry
+stub_entry:
+	each_general_register save_register
+	mov	%rcx, %gs:AT_RIP
+	mov	%gs:THREAD_STACK_TOP, %rsp
+	pushfq
+	pop	%r11
+	mov	%r11, %gs:AT_R11
+	mov	%r11, %gs:AT_FLAGS
+	cld
+	xor	%ebp, %ebp
+	mov	%gs:0, %rdi
+	call	stub_call
+	mov	%gs:AT_FLAGS, %r11
+	push	%r11
+	popfq
+	mov	%gs:AT_R11, %r11
+	each_general_register load_register
+	jmp	*%gs:AT_RIP
+
 /* void begin_program(uint64_t address) */
 	.globl	begin_program
 	.hidden	begin_program

@@ -122,6 +122,7 @@ bool frame_build(struct thread *thread, int signal, const struct event_signal *e
 	if (!place_frame(thread, action.flags, &fpstate, &frame) ||
 	    !(action.flags & SA_RESTORER_))
 		return false;
+	context_to_memory(thread);
 	xstate_write_out(context->fpstate);
 	/* The stack may be shared memory. */
 	thread->wants_pages = 1;
@@ -211,6 +212,7 @@ bool frame_restore(struct thread *thread)
 	struct ucontext *context = context_of(thread), users;
 	uint64_t frame = context->regs[REG_RSP_] - 8, flags = context->regs[REG_EFL_];
 
+	context_to_memory(thread);
 	if (!copy_from_user(&users, frame + offsetof(struct rt_sigframe, context),
 			    sizeof(users)) ||
 	    !restore_fpstate(context->fpstate, (uint64_t)users.fpstate))

@@ -118,6 +118,7 @@ void on_fork_in_child(void)
 		delete(i);
 		(void) agent_syscall(NR_munmap, range.start, range.end - range.start);
 		sites_forget(range.start, range.end - range.start);
+		stubs_forget(range.start, range.end - range.start);
 		mapped_remove(range.start, range.end - range.start);
 		i = 0;		/* others may have moved */
 	}

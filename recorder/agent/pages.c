@@ -297,7 +297,7 @@ bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucont
 	if (!object)
 		return false;
 	agent_enter(thread);
-	thread->frame = context;
+	set_context(thread, context, FP_IN_FRAME);
 	thread->state = THREAD_LEAVING;
 	thread->has_call_mask = 0;
 	if (!fetch(thread, object, page, EVENT_AT_FAULT))

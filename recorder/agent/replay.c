@@ -49,6 +49,8 @@ void replay_stop(struct thread *thread, enum replay_stop why)
 	struct agent_shared *s = shared();
 	struct replay_command *c = &s->command;
 
+	/* It may be looked at, and changed. */
+	context_to_memory(thread);
 	for (;;) {
 		uint32_t go = load_acquire(&s->go);
 
@@ -102,6 +104,7 @@ static void give_turn(struct thread *thread, const struct event *event)
 
 static void wait_turn(struct thread *thread)
 {
+	context_save(thread);
 	wait_while(&thread->turn, 0);
 	store_relaxed(&thread->turn, 0);
 }
@@ -460,7 +463,7 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 
 	if ((info->code == TRAP_HWBKPT_ && goes_to_twin(context)) || passed_by_fault(context))
 		return TRAP_DONE;
-	thread->frame = context;
+	set_context(thread, context, FP_IN_FRAME);
 	thread->fs_base = read_fs_base();
 	if (search->hardware && ip == search->place.regs[REG_RIP_] && info->code == TRAP_HWBKPT_)
 		at_trap = true;
@@ -490,7 +493,7 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 
 void replay_kicked(struct thread *thread, struct ucontext *context)
 {
-	thread->frame = context;
+	set_context(thread, context, FP_IN_FRAME);
 	thread->fs_base = read_fs_base();
 	replay_stop(thread, STOP_REQUESTED);
 }

@@ -64,6 +64,7 @@ static void set_kernel_mask(uint64_t mask)
 {
 	enum { SIG_SETMASK = 2 };
 
+	this_thread()->kernel_mask = mask;
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
 }
 
@@ -236,6 +237,7 @@ __attribute__((noreturn)) static void die(struct thread *thread, int signal,
 
 	(void) kernel_sigaction(signal, &action, NULL);
 	context->mask = kernel_mask(thread) & ~signal_bit(signal);
+	context_to_memory(thread);
 	if (at == EVENT_AT_ENTRY)
 		context->regs[REG_RAX_] = (uint64_t)-512;	/* as the kernel leaves it: ERESTARTSYS */
 	if (at != EVENT_AT_FAULT) {
@@ -519,7 +521,7 @@ static void keep_others_out(struct thread *thread, struct ucontext *context)
 {
 	struct ucontext *frame = context_of(thread);
 
-	context->mask = ~UNBLOCKABLE;
+	context->mask = thread->kernel_mask = ~UNBLOCKABLE;
 	if (thread->state == THREAD_RUNNING && slot_of(thread)->status != SLOT_AGENT &&
 	    in_region(context->regs[REG_RSP_]) && context->regs[REG_RSP_] <= (uint64_t)frame)
 		frame->mask = ~UNBLOCKABLE;
@@ -564,7 +566,7 @@ static void fault(struct thread *thread, int signal, const struct siginfo *info,
 	struct event_signal event;
 
 	agent_enter(thread);
-	thread->frame = context;
+	set_context(thread, context, FP_IN_FRAME);
 	thread->has_call_mask = 0;
 	if (agent_replays()) {
 		const struct event *next = replay_next(thread);
@@ -599,6 +601,8 @@ static void program_fault(struct thread *thread, int signal, const struct siginf
 {
 	enum replay_awaited awaited = FAULT_OTHER;
 
+	/* Of what was displaced. */
+	context->regs[REG_RIP_] = stub_origin(context->regs[REG_RIP_]);
 	if (signal == SIGSEGV_ && agent_replays())
 		awaited = replay_awaited_fault(context, info->addr);
 	if (awaited == FAULT_AWAITED)
@@ -622,7 +626,7 @@ static bool trapped_tsc(struct thread *thread, struct ucontext *context)
 	site.kind = code[1] == 0x31 ? SITE_RDTSC : SITE_RDTSCP;
 	site.len = code[1] == 0x31 ? 2 : 3;
 	agent_enter(thread);
-	thread->frame = context;
+	set_context(thread, context, FP_IN_FRAME);
 	thread->has_call_mask = 0;
 	instruction_trap(thread, context, &site);
 	return true;
@@ -670,7 +674,7 @@ static void preempt(struct thread *thread, struct ucontext *context, bool by_tim
 	struct event_async place;
 
 	if ((!attention && !thread->pending && !chaos_reigns()) || is_no_place(context) ||
-	    in_vdso_function(context)) {
+	    in_vdso_function(context) || in_stub(context->regs[REG_RIP_])) {
 		if (!by_timer)
 			(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
 		if (thread->pending || chaos_reigns())
@@ -680,7 +684,7 @@ static void preempt(struct thread *thread, struct ucontext *context, bool by_tim
 	if (!by_timer)
 		(void) exchange(&slot_of(thread)->status, SLOT_AGENT);
 	agent_enter(thread);
-	thread->frame = context;
+	set_context(thread, context, FP_IN_FRAME);
 	thread->state = THREAD_PREEMPTED;
 	thread->has_call_mask = 0;
 	disarm_timer(thread);
@@ -785,18 +789,11 @@ static void end_of_interpreter(const struct thread *thread, uint64_t nr, uint64_
 	p->tsc_trapped = 0;
 }
 
-static void system_call(struct thread *thread, struct ucontext *context)
+/* The program makes a system call, in whatever way it came. */
+static void call_enters(struct thread *thread, struct ucontext *context, enum fp_place fp)
 {
 	uint64_t *regs = context->regs;
 
-	/* The kernel's own vDSO, called by us, fell back to a system call. */
-	if (in_region(regs[REG_RIP_])) {
-		regs[REG_RAX_] = (uint64_t)agent_call(
-			(long)regs[REG_RAX_], (long)regs[REG_RDI_], (long)regs[REG_RSI_],
-			(long)regs[REG_RDX_], (long)regs[REG_R10_], (long)regs[REG_R8_],
-			(long)regs[REG_R9_]);
-		return;
-	}
 	agent_enter(thread);
 	if (agent_replays() && (regs[REG_EFL_] & FLAG_TRAP)) {
 		thread->stepping = 1;
@@ -810,11 +807,32 @@ static void system_call(struct thread *thread, struct ucontext *context)
 	}
 	if ((process()->tsc_trapped || process()->affinity_len) && process()->begun)
 		end_of_interpreter(thread, regs[REG_RAX_], regs[REG_RIP_]);
-	thread->frame = context;
+	set_context(thread, context, fp);
 	thread->state = THREAD_ENTERED;
 	thread->has_call_mask = 0;
 	disarm_timer(thread);
+}
+
+static void system_call(struct thread *thread, struct ucontext *context)
+{
+	uint64_t *regs = context->regs;
+
+	/* The kernel's own vDSO, called by us, fell back to a system call. */
+	if (in_region(regs[REG_RIP_])) {
+		regs[REG_RAX_] = (uint64_t)agent_call(
+			(long)regs[REG_RAX_], (long)regs[REG_RDI_], (long)regs[REG_RSI_],
+			(long)regs[REG_RDX_], (long)regs[REG_R10_], (long)regs[REG_R8_],
+			(long)regs[REG_R9_]);
+		return;
+	}
+	call_enters(thread, context, FP_IN_FRAME);
 	syscall_dispatch(thread);
+}
+
+void stub_call(struct thread *thread)
+{
+	call_enters(thread, call_context(thread), FP_LIVE);
+	syscall_dispatch_stub(thread);
 }
 
 /* int 0x80 of a 64-bit program. Numbers and pointers of another world: there is none here. */

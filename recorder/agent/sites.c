@@ -17,9 +17,6 @@
 #include "recorder/agent/agent.h"
 
 enum {
-	PROT_RX = 5, PROT_RWX = 7,
-	O_RDWR_CLOEXEC = 02000002,
-	AT_FDCWD_ = -100,
 	PR_SET_TSC_ = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
 	FLAG_CARRY = 1 << 0, FLAG_TRAP_ = 1 << 8, FLAG_RESUME_ = 1 << 16, FLAGS_ARITHMETIC = 0x8d5,
 	RUN = 2048,		/* code that is written at once */
@@ -74,71 +71,19 @@ void sites_forget(uint64_t start, uint64_t len)
 
 /* -- changing text -------------------------------------------------------------------------- */
 
-/* What the program itself can't read at the moment it may be able to later. */
-static bool byte_is(int fd, uint64_t at, uint8_t byte)
-{
-	uint8_t now;
-
-	return (copy_from_user(&now, at, 1) ||
-		(fd >= 0 && agent_syscall(NR_pread64, fd, &now, 1, at) == 1)) && now == byte;
-}
-
-/* A filter that the program has installed since would kill us for trying. */
-static bool code_is_closed(void)
-{
-	return process()->code_closed && !agent_replays();
-}
-
-/*
- * Where it is allowed at all the kernel lets it be writable and executable at once; so
- * nothing is lost if it refuses.
- */
-static bool write_by_mprotect(uint64_t at, uint8_t byte)
-{
-	uint64_t page = ALIGN_DOWN(at, (uint64_t)PAGE);
-
-	/* As it is: what the program writes, too, must stay writable. */
-	if (user_writable(at, 1))
-		return copy_to_user(at, &byte, 1) && byte_is(-1, at, byte);
-	if (code_is_closed() || agent_syscall(NR_mprotect, page, PAGE, PROT_RWX) < 0)
-		return false;
-	(void) copy_to_user(at, &byte, 1);
-	(void) agent_syscall(NR_mprotect, page, PAGE, PROT_RX);
-	return byte_is(-1, at, byte);
-}
-
-/* Of the process itself; a thread's, because the first thread may have ended. */
-static int open_memory(void)
-{
-	if (agent_replays() || code_is_closed())	/* there are no files in a replay */
-		return -1;
-	return (int)agent_syscall(NR_openat, AT_FDCWD_, "/proc/thread-self/mem", O_RDWR_CLOEXEC, 0);
-}
-
-static void close_memory(int fd)
-{
-	if (fd >= 0)
-		(void) agent_syscall(NR_close, fd);
-}
-
-static bool write_text(int fd, uint64_t at, uint8_t byte)
-{
-	if (fd >= 0 && agent_syscall(NR_pwrite64, fd, &byte, 1, at) == 1 && byte_is(fd, at, byte))
-		return true;
-	return write_by_mprotect(at, byte);
-}
+static const uint8_t ours = AGENT_SITE_BYTE;
 
 /* The site is ours from here on. False: the program's own instruction stays. */
 static bool change(int fd, const struct agent_site *site)
 {
 	struct agent_site *entered;
 
-	if (!byte_is(-1, site->address + site->at, site->byte))
+	if (!text_is(-1, site->address + site->at, &site->byte, 1))
 		return false;
 	entered = enter_site(site);
 	if (!entered)
 		return false;
-	if (write_text(fd, site->address + site->at, AGENT_SITE_BYTE))
+	if (text_write(fd, site->address + site->at, &ours, 1))
 		return true;
 	store_release(&entered->address, 0);
 	return false;
@@ -149,7 +94,7 @@ static bool restore(int fd, struct agent_site *site)
 	uint64_t at = site->address + site->at;
 
 	/* Unmapped since, or overwritten: not ours. */
-	return !byte_is(fd, at, AGENT_SITE_BYTE) || write_text(fd, at, site->byte);
+	return !text_is(fd, at, &ours, 1) || text_write(fd, at, &site->byte, 1);
 }
 
 /*
@@ -195,20 +140,20 @@ bool sites_restore(void)
 
 	if (p->n_sites == 0)
 		return true;
-	fd = open_memory();
+	fd = text_open();
 	for (uint32_t i = 0; i < p->n_sites && i < MAX_SITES;)
 		i = p->sites[i].address ? restore_run(fd, i, &all) : i + 1;
-	close_memory(fd);
+	text_close(fd);
 	return all;
 }
 
 /* What can't be answered is the program's own affair: it will be executed again, as it was. */
 static void give_back(struct agent_site *site)
 {
-	int fd = open_memory();
+	int fd = text_open();
 
 	(void) restore(fd, site);
-	close_memory(fd);
+	text_close(fd);
 	store_release(&site->address, 0);
 }
 
@@ -263,13 +208,13 @@ static void scan_and_change(uint64_t base, struct finds *finds)
 	scan_image(base, found, finds, shared()->sites_left);
 	if (finds->n == 0)
 		return;
-	fd = open_memory();
+	fd = text_open();
 	for (uint32_t i = 0; i < finds->n; i++)
 		if (change(fd, &finds->sites[i]))
 			finds->sites[n_changed++] = finds->sites[i];
 		else
 			shared()->sites_left[finds->sites[i].kind]++;
-	close_memory(fd);
+	text_close(fd);
 	finds->n = n_changed;
 }
 
@@ -657,7 +602,7 @@ bool site_trap(struct thread *thread, struct ucontext *context)
 		return true;
 	}
 	agent_enter(thread);
-	thread->frame = context;
+	set_context(thread, context, FP_IN_FRAME);
 	thread->has_call_mask = 0;
 	if (needs_no_event(context, site))
 		resume_program(thread);

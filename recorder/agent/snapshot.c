@@ -186,6 +186,7 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_SNAPSHOT);
 	if (passing() || thread->is_vfork_child)
 		return;
+	context_save(thread);
 	snapshot_end();	/* one at a time */
 	/* The recorder may look as soon as it sees the event: all else is said before. */
 	s->snapshot_flags = flags;
@@ -309,6 +310,7 @@ void obituary_write(struct thread *thread, int signal, int status, unsigned at, 
 
 	if (passing() || !compare_exchange(&obituary->state, OBITUARY_NONE, OBITUARY_WRITING))
 		return;
+	context_save(thread);
 	obituary->thread = thread->slot;
 	obituary->signal = (uint32_t)signal;
 	obituary->exit_status = (uint32_t)status;

@@ -249,6 +249,8 @@ void program_begins(struct thread *thread)
 {
 	struct ucontext *context = context_of(thread);
 
+	context_learn(context);
+	context_prepare(thread);
 	memset(context->regs, 0, sizeof(context->regs));
 	context->regs[REG_RIP_] = agent_config.entry;
 	context->regs[REG_RSP_] = agent_config.stack;
@@ -341,6 +343,7 @@ void thread_attach(struct thread *thread)
 
 	write_gs_base(thread);
 	write_fs_base(thread->fs_base);
+	context_prepare(thread);
 	(void) agent_syscall(NR_sigaltstack, &stack, NULL);
 	(void) agent_syscall(NR_prctl, PR_SET_SYSCALL_USER_DISPATCH_, PR_SYS_DISPATCH_ON,
 			     VDSO_ADDRESS(VDSO_gate_start), VDSO_gate_end - VDSO_gate_start + 1, 0);
@@ -355,6 +358,8 @@ void process_detach(struct thread *thread)
 
 	p->detached = 1;
 	thread->native = 1;
+	thread->stub_entry = 0;
+	context_to_memory(thread);
 	pages_open();
 	if (p->tsc_trapped)
 		(void) agent_syscall(NR_prctl, PR_SET_TSC_, PR_TSC_ENABLE);
@@ -383,21 +388,41 @@ static void debugger_stop(struct thread *thread)
 	replay_stop(thread, STOP_TRAP);
 }
 
+/* What comes between the agent and the program, by whatever way it gets there. */
+static void leave_agent(struct thread *thread)
+{
+	agent_leave(thread);
+	/* Since the last look. The handler of one that comes from here on does the same. */
+	if (agent_replays())
+		return;
+	if (thread->pending || chaos_reigns())
+		signal_arm_timer(thread);
+}
+
 void resume_program(struct thread *thread)
 {
 	struct ucontext *context = context_of(thread);
 
+	context_to_memory(thread);
+	context->regs[REG_RIP_] = stub_twin(context->regs[REG_RIP_]);
 	if (agent_replays()) {
 		context->mask = 0;
 		debugger_stop(thread);
 	} else {
-		context->mask = kernel_mask(thread);
+		context->mask = thread->kernel_mask = kernel_mask(thread);
 	}
-	agent_leave(thread);
-	/* Since the last look. The handler of one that comes from here on does the same. */
+	leave_agent(thread);
 	if (thread->pending && !agent_replays())
-		context->mask = kernel_mask(thread);
-	if ((thread->pending && !agent_replays()) || chaos_reigns())
-		signal_arm_timer(thread);
+		context->mask = thread->kernel_mask = kernel_mask(thread);
 	enter_frame(context, VDSO_ADDRESS(VDSO_gate_sigreturn));
+}
+
+void resume_by_stub(struct thread *thread)
+{
+	/* A debugger has looked, or a handler's frame was built: only a signal frame has it all. */
+	if (thread->fp == FP_IN_FRAME || thread->stepping || thread->watch_hit)
+		resume_program(thread);
+	if (!agent_replays() && thread->kernel_mask != kernel_mask(thread))
+		signals_let_in(thread);
+	leave_agent(thread);
 }

@@ -264,6 +264,8 @@ void code_is_made(const struct thread *thread)
 /* A library, perhaps; or a place for code that the program makes. */
 static void note_code(const struct thread *thread, const struct call *call)
 {
+	if (call->result >= 0 || call->result < -4095)
+		stubs_forget((uint64_t)call->result, (uint64_t)call->args[1]);
 	if ((call->args[2] & PROT_EXEC_) && (!is_file_mapping(call) || is_shared(call)))
 		code_is_made(thread);
 	if ((call->result < 0 && call->result >= -4095) || !is_file_mapping(call) || is_shared(call))

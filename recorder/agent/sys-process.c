@@ -45,7 +45,7 @@ static void free_handlers(const struct thread *thread)
  * The child's saved context, near the top of its agent stack: what the kernel would
  * have saved had it entered by itself. Returns where the child's own stack may begin.
  */
-static uint64_t copy_context(struct thread *child, const struct thread *parent,
+static uint64_t copy_context(struct thread *child, struct thread *parent,
 			     const struct clone_request *request)
 {
 	const struct ucontext *from = context_of(parent);
@@ -53,6 +53,7 @@ static uint64_t copy_context(struct thread *child, const struct thread *parent,
 	struct ucontext *to;
 	uint32_t extended_size;
 
+	context_save(parent);
 	memcpy(&extended_size, from->fpstate + 468, sizeof(extended_size));
 	fpstate_len = MAX(extended_size, 512u);
 	top = ALIGN_DOWN(top - fpstate_len, (uint64_t)64);
@@ -64,7 +65,7 @@ static uint64_t copy_context(struct thread *child, const struct thread *parent,
 	if (request->stack)
 		to->regs[REG_RSP_] = clone_stack(request);
 	to->regs[REG_RAX_] = 0;
-	child->frame = to;
+	set_context(child, to, FP_IN_FRAME);
 	return ALIGN_DOWN((uint64_t)to - 256, (uint64_t)16);
 }
 

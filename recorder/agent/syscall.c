@@ -34,7 +34,7 @@ static void sys_refused(struct thread *thread, struct call *call)
 /* mprotect, munmap and their like: done by the kernel in replay too. */
 static void sys_perform(struct thread *thread, struct call *call)
 {
-	enum { PROT_EXEC_ = 4 };
+	enum { PROT_WRITE_ = 2, PROT_EXEC_ = 4 };
 	long recorded;
 
 	if (range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1])) {
@@ -42,9 +42,14 @@ static void sys_perform(struct thread *thread, struct call *call)
 		call_finish(thread, call);
 		return;
 	}
+	/* What the program may change is its own. */
+	if (call->nr == NR_mprotect && (call->args[2] & PROT_WRITE_))
+		stubs_restore((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	call_perform(thread, call);
-	if (call->nr == NR_munmap && call->result == 0)
+	if (call->nr == NR_munmap && call->result == 0) {
 		sites_forget((uint64_t)call->args[0], (uint64_t)call->args[1]);
+		stubs_forget((uint64_t)call->args[0], (uint64_t)call->args[1]);
+	}
 	if (call->nr == NR_mprotect && (call->args[2] & PROT_EXEC_) && call->result == 0)
 		code_is_made(thread);
 	/* Sealed memory, or a filter: nothing was done, and here nothing would prevent it. */
@@ -117,13 +122,19 @@ static void sys_code(struct thread *thread, struct call *call)
 	}
 }
 
-/* Signals that arrived meanwhile strike now, behind the call. Then back to the program. */
-void leave_call(struct thread *thread)
+/* Signals that arrived meanwhile strike now, behind the call. */
+static void call_is_over(struct thread *thread)
 {
 	if (agent_replays())
 		replay_before_user(thread);
 	else
 		signals_strike(thread, EVENT_AT_EXIT);
+}
+
+/* Then back to the program. */
+void leave_call(struct thread *thread)
+{
+	call_is_over(thread);
 	resume_program(thread);
 }
 
@@ -164,7 +175,8 @@ static void attend_at_entry(struct thread *thread)
 		resume_program(thread);
 }
 
-void syscall_dispatch(struct thread *thread)
+/* Makes the call, or takes it from the log. May not return. */
+static void dispatch(struct thread *thread)
 {
 	struct call call;
 
@@ -174,6 +186,7 @@ void syscall_dispatch(struct thread *thread)
 	}
 	pages_at_entry(thread);
 	sites_attend(thread, (long)context_of(thread)->regs[REG_RAX_]);
+	stubs_attend(thread, (long)context_of(thread)->regs[REG_RAX_]);
 	thread->wants_pages = 1;
 	call_prepare(thread, &call);
 	if (agent_replays()) {
@@ -189,5 +202,17 @@ void syscall_dispatch(struct thread *thread)
 	}
 	if (!thread->filter || !filter_stops(thread, &call))
 		make(thread, &call);
+}
+
+void syscall_dispatch(struct thread *thread)
+{
+	dispatch(thread);
 	leave_call(thread);
+}
+
+void syscall_dispatch_stub(struct thread *thread)
+{
+	dispatch(thread);
+	call_is_over(thread);
+	resume_by_stub(thread);
 }

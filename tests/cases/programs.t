@@ -65,8 +65,13 @@ one_program()
 	case $name in
 	mem-file-many) record_and_check "$name" ", with little time for snapshots" --set snapshot-interval=10ms --set stall=5ms ;;
 	esac
+	# With stubs for the calls as usual; for each, as soon as it can be; for none.
 	for seed in ${CHAOS_SEEDS:-1 2 3}; do
-		record_and_check "$name" ", with chaos $seed" --chaos "$seed"
+		case $((seed % 3)) in
+		2) record_and_check "$name" ", with chaos $seed and all stubs" --chaos "$seed" --set stubs=1 ;;
+		0) record_and_check "$name" ", with chaos $seed and no stubs" --chaos "$seed" --set stubs=none ;;
+		*) record_and_check "$name" ", with chaos $seed" --chaos "$seed" ;;
+		esac
 	done
 }
 

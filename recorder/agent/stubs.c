@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stubs - system calls that needn't be signals
+ *
+ * A signal for each call costs microseconds. Where calls are made often, a jump takes the
+ * place of an instruction *before* the call, and leads to a stub: that does what the jump has
+ * displaced, and goes to the agent instead of the kernel. The call's own instruction, and all
+ * behind it, stays as it is. So the program's addresses mean what they always did: a handler
+ * that is called behind the call returns there, a call that is to be made again is made there
+ * (by a signal), and who jumps to it from elsewhere comes to the agent, too.
+ *
+ *	    cmpb $0, x(%rip)  ->  jmp stub		stub:	cmpb $0, x(%rip)
+ *	    jne other		  jne other			jne other
+ *	    xor %eax, %eax	  xor %eax, %eax		xor %eax, %eax
+ *	    syscall		  syscall			to the agent, or to the syscall
+ *	    ...			  ...		 <------	where the agent returns
+ *
+ * The recorder, which has a real decoder and reads unwind tables, plans the jump and the stub's
+ * code; the agent asks for it when a place has become hot, and carries it out at a later call.
+ * That is an event: a replay does the same there, and its calls go the same short way.
+ */
+#include "recorder/agent/agent.h"
+
+enum {
+	PROT_RX = 5,
+	MAP_PRIVATE_ANON = 0x22, MAP_FIXED_NOREPLACE_ = 0x100000,
+	PROBES = 8,
+	GAP = 16 << 20,		/* between two tries for an area: not next to what may want to grow */
+	TRIES = 100,
+};
+#define REACH UINT64_C(0x70000000)	/* of 32-bit distances, with room to spare */
+#define LOWEST UINT64_C(65536)		/* vm.mmap_min_addr */
+
+/* -- the table ------------------------------------------------------------------------------------ */
+
+static uint32_t n_stubs(void)
+{
+	return MIN(load_acquire(&process()->n_stubs), (uint32_t)MAX_STUBS);
+}
+
+bool in_stub(uint64_t ip)
+{
+	const struct agent_process *p = process();
+	uint32_t n = MIN(load_acquire(&p->n_stub_areas), (uint32_t)MAX_STUB_AREAS);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (ip - p->stub_areas[i].start < STUB_AREA_LEN)
+			return true;
+	return false;
+}
+
+uint64_t stub_origin(uint64_t ip)
+{
+	for (uint32_t i = 0; i < n_stubs(); i++) {
+		const struct agent_stub *stub = &process()->stubs[i];
+
+		if (!stub->site || ip - stub->code >= stub->code_len)
+			continue;
+		for (unsigned j = 0; j < stub->n_moved && j < STUB_MOVED; j++)
+			if (ip == stub->code + stub->to[j])
+				return stub->at + stub->from[j];
+		return stub->site;
+	}
+	return ip;
+}
+
+uint64_t stub_twin(uint64_t ip)
+{
+	if (!process()->stubs_overlap)
+		return ip;
+	for (uint32_t i = 0; i < n_stubs(); i++) {
+		const struct agent_stub *stub = &process()->stubs[i];
+
+		if (!stub->site || ip - stub->at >= stub->len || ip == stub->at)
+			continue;
+		for (unsigned j = 0; j < stub->n_moved && j < STUB_MOVED; j++)
+			if (ip == stub->at + stub->from[j])
+				return stub->code + stub->to[j];
+	}
+	return ip;
+}
+
+static struct agent_stub *free_stub(void)
+{
+	struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < n_stubs(); i++)
+		if (!p->stubs[i].site)
+			return &p->stubs[i];
+	return p->n_stubs < MAX_STUBS ? &p->stubs[p->n_stubs] : NULL;
+}
+
+static void enter(const struct agent_stub *stub)
+{
+	struct agent_process *p = process();
+	struct agent_stub *to = free_stub();
+
+	*to = *stub;
+	if (stub->n_moved > 1 && stub->len > stub->from[1])
+		p->stubs_overlap = 1;
+	if (to == &p->stubs[p->n_stubs])
+		store_release(&p->n_stubs, p->n_stubs + 1);
+}
+
+void stubs_forget(uint64_t start, uint64_t len)
+{
+	struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < n_stubs(); i++)
+		if (p->stubs[i].site && p->stubs[i].at - start < ALIGN_UP(len, (uint64_t)PAGE))
+			p->stubs[i].site = 0;
+	for (uint32_t i = 0; i < MAX_HOT_CALLS; i++)
+		if (p->hot[i].site - start < ALIGN_UP(len, (uint64_t)PAGE))
+			p->hot[i] = (struct hot_call){ 0 };
+}
+
+/* -- carrying out ---------------------------------------------------------------------------------- */
+
+static bool has_area(uint64_t start)
+{
+	const struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_stub_areas; i++)
+		if (p->stub_areas[i].start == start)
+			return true;
+	return false;
+}
+
+/* Memory that can be executed, and is only written from behind. */
+static bool make_area(uint64_t start)
+{
+	struct agent_process *p = process();
+
+	if (p->n_stub_areas == MAX_STUB_AREAS || range_is_ours(start, STUB_AREA_LEN) ||
+	    agent_syscall(NR_mmap, start, STUB_AREA_LEN, PROT_RX, MAP_PRIVATE_ANON | MAP_FIXED_NOREPLACE_, -1,
+			  0) != (long)start)
+		return false;
+	p->stub_areas[p->n_stub_areas] = (struct stub_area){ start, 0 };
+	store_release(&p->n_stub_areas, p->n_stub_areas + 1);
+	return true;
+}
+
+static void jump_to(const struct agent_stub *stub, uint8_t jump[5])
+{
+	int32_t distance = (int32_t)(stub->code - (stub->at + 5));
+
+	jump[0] = 0xe9;
+	memcpy(jump + 1, &distance, sizeof(distance));
+}
+
+/* Its numbers come from shared memory, or from a log. */
+static bool makes_sense(const struct event_stub *plan)
+{
+	const struct agent_stub *stub = &plan->stub;
+	static const uint8_t call[2] = { 0x0f, 0x05 };
+
+	return stub->site && stub->len >= 5 && stub->len <= sizeof(stub->old) && stub->code_len <= STUB_LEN &&
+	       stub->n_moved <= STUB_MOVED && stub->site - stub->at < PAGE && stub->at + stub->len <= stub->site &&
+	       stub->code - stub->at + REACH < 2 * REACH && in_stub(stub->code) &&
+	       in_stub(stub->code + stub->code_len - 1) && text_is(-1, stub->at, stub->old, stub->len) &&
+	       text_is(-1, stub->site, call, sizeof(call)) && free_stub();
+}
+
+static bool carry_out(const struct event_stub *plan)
+{
+	const struct agent_stub *stub = &plan->stub;
+	uint8_t jump[5];
+	bool done;
+	int fd;
+
+	if (!makes_sense(plan))
+		return false;
+	jump_to(stub, jump);
+	fd = text_open();
+	done = text_write(fd, stub->code, plan->code, stub->code_len) && text_write(fd, stub->at, jump, sizeof(jump));
+	text_close(fd);
+	if (done)
+		enter(stub);
+	return done;
+}
+
+void stubs_restore(uint64_t start, uint64_t len)
+{
+	struct agent_process *p = process();
+	uint8_t jump[5];
+	int fd = -1;
+
+	for (uint32_t i = 0; i < n_stubs(); i++) {
+		struct agent_stub *stub = &p->stubs[i];
+
+		if (!stub->site || stub->at + stub->len <= start || stub->at >= start + len)
+			continue;
+		if (fd < 0)
+			fd = text_open();
+		jump_to(stub, jump);
+		if (text_is(fd, stub->at, jump, sizeof(jump)))
+			(void) text_write(fd, stub->at, stub->old, stub->len);
+		stub->site = 0;
+	}
+	text_close(fd);
+}
+
+/* -- recording: asking ----------------------------------------------------------------------------- */
+
+/* Calls whose places others look at, or which are made once. */
+static bool gets_none(long nr)
+{
+	return nr == NR_rt_sigreturn || nr == NR_clone || nr == NR_clone3 || nr == NR_fork || nr == NR_vfork ||
+	       nr == NR_execve || nr == NR_execveat || nr == NR_exit || nr == NR_exit_group;
+}
+
+static struct hot_call *find_hot(uint64_t site)
+{
+	struct agent_process *p = process();
+	uint64_t at = site * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	for (unsigned i = 0; i < PROBES; i++) {
+		struct hot_call *hot = &p->hot[(at + i) % MAX_HOT_CALLS];
+
+		if (hot->site == site)
+			return hot;
+		if (hot->site)
+			continue;
+		*hot = (struct hot_call){ .site = site };
+		return hot;
+	}
+	return NULL;
+}
+
+static struct stub_area *area_near(uint64_t site)
+{
+	struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_stub_areas; i++) {
+		struct stub_area *area = &p->stub_areas[i];
+
+		if (area->start - site + REACH < 2 * REACH && area->used + STUB_LEN <= STUB_AREA_LEN)
+			return area;
+	}
+	return NULL;
+}
+
+/* Below the code, where heaps don't grow to; or above it. */
+static struct stub_area *new_area_near(struct thread *thread, uint64_t site)
+{
+	struct event_stub event = { 0 };
+	uint64_t start = 0;
+
+	for (unsigned i = 1; i <= TRIES && !start; i++) {
+		uint64_t below = ALIGN_DOWN(site, (uint64_t)PAGE) - i * GAP / 16, above = ALIGN_UP(site, (uint64_t)PAGE) + i * GAP;
+
+		if (below >= LOWEST && below < site && make_area(below))
+			start = below;
+		else if (make_area(above))
+			start = above;
+	}
+	if (!start)
+		return NULL;
+	event.area = start;
+	if (log_begin(thread, EVENT_STUB, 0, 0, 0, 0)) {
+		log_add(thread, &event, sizeof(event));
+		log_end(thread);
+	}
+	return area_near(site);
+}
+
+static void ask(struct thread *thread, uint64_t site, long nr)
+{
+	struct agent_process *p = process();
+	struct stub_request *request = shared()->stub_requests;
+	struct stub_area *area;
+	unsigned i = 0;
+
+	while (i < MAX_STUB_REQUESTS && load_acquire(&request[i].state) != STUB_NONE)
+		i++;
+	if (i == MAX_STUB_REQUESTS || !free_stub())
+		return;
+	area = area_near(site);
+	if (!area)
+		area = new_area_near(thread, site);
+	if (!area)
+		return;
+	memset(&request[i].plan, 0, sizeof(request[i].plan));
+	request[i].nr = (uint32_t)nr;
+	request[i].plan.stub.site = site;
+	request[i].plan.stub.code = area->start + area->used;
+	area->used += STUB_LEN;
+	p->stubs_asked++;
+	store_release(&request[i].state, STUB_ASKED);
+}
+
+/* One more by a signal. */
+static void count(struct thread *thread, long nr)
+{
+	uint64_t site = context_of(thread)->regs[REG_RIP_] - 2;
+	struct hot_call *hot;
+
+	if (!agent_config.stub_after || !thread->stub_entry || thread->is_vfork_child || gets_none(nr))
+		return;
+	hot = find_hot(site);
+	if (!hot || hot->done || ++hot->count < agent_config.stub_after)
+		return;
+	hot->done = 1;
+	ask(thread, site, nr);
+}
+
+/* Does a thread stand at what the jump will overwrite, behind its first instruction? */
+static bool is_occupied(const struct agent_stub *stub)
+{
+	for (uint32_t i = 0; i < process()->n_slots_mapped; i++) {
+		const struct thread *other = slot_thread(i);
+		uint64_t ip;
+
+		if (other->canary != THREAD_CANARY || other->state == THREAD_ENDED || !other->frame)
+			continue;
+		ip = context_of(other)->regs[REG_RIP_];
+		if (ip > stub->at && ip - stub->at < stub->len)
+			return true;
+	}
+	return false;
+}
+
+static void carry_out_and_log(struct thread *thread, struct stub_request *request)
+{
+	struct event_stub plan = request->plan;
+
+	if (is_occupied(&plan.stub) || !carry_out(&plan))
+		return;
+	if (!log_begin(thread, EVENT_STUB, 0, 0, 0, 0))
+		return;
+	log_add(thread, &plan, sizeof(plan));
+	log_end(thread);
+}
+
+static void take_answers(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+
+	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_STUBS);
+	for (unsigned i = 0; i < MAX_STUB_REQUESTS; i++) {
+		struct stub_request *request = &s->stub_requests[i];
+		uint32_t state = load_acquire(&request->state);
+
+		if (state != STUB_PLANNED && state != STUB_REFUSED)
+			continue;
+		if (state == STUB_PLANNED)
+			carry_out_and_log(thread, request);
+		process()->stubs_asked--;
+		store_release(&request->state, STUB_NONE);
+	}
+}
+
+/* -- replay ------------------------------------------------------------------------------------------ */
+
+static void replay_plans(struct thread *thread)
+{
+	const struct event *event;
+
+	while ((event = replay_peek(thread)) != NULL && event->kind == EVENT_STUB) {
+		struct event_stub plan;
+
+		if (!replay_read(thread, &plan, sizeof(plan)) ||
+		    !(plan.area ? has_area(plan.area) || make_area(plan.area) : carry_out(&plan)))
+			replay_diverged(thread, EVENT_STUB, 0, 0);
+		replay_done(thread);
+	}
+}
+
+void stubs_attend(struct thread *thread, long nr)
+{
+	if (agent_replays()) {
+		replay_plans(thread);
+		return;
+	}
+	if (passing())
+		return;
+	if (load_relaxed(&shared()->attention) & ATTENTION_STUBS)
+		take_answers(thread);
+	if (thread->fp == FP_IN_FRAME)
+		count(thread, nr);
+}

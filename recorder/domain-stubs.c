@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the agent asks for places that make many system calls (agent/stubs.c). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "recorder/domain-internal.h"
+#include "recorder/stub-plan.h"
+
+enum {
+	FUNCTION_MAX = 64 << 10,
+	LOOK_BACK = 1024, LOOK_AHEAD = 1024,	/* for the ends of a function that no table knows */
+	ALIGNED = 16, PADDING = 0xcc,
+};
+
+/* The mapping of @address: of a file, and not written to. @ret_base: where the same file begins. */
+static int find_image(const struct domain *d, uint64_t address, uint64_t *ret_base)
+{
+	char path[64], line[4352], perms[5];
+	autoclean(fclosep) FILE *file = NULL;
+	uint64_t start, end, offset, ino, base = 0, base_ino = 0;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/maps", living_task(d));
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx %4s %lx %*s %lu", &start, &end, perms, &offset, &ino) != 5)
+			continue;
+		if (offset == 0 && ino) {
+			base = start;
+			base_ino = ino;
+		}
+		if (address < start || address >= end)
+			continue;
+		if (perms[1] == 'w' || perms[3] == 's' || !ino || ino != base_ino)
+			return -ENOEXEC;
+		*ret_base = base;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/*
+ * Go's functions have no unwind table of this kind; they are aligned, and between them there is
+ * padding. @bytes are those around @address, from @base on.
+ */
+static int by_padding(const uint8_t *bytes, size_t len, uint64_t base, uint64_t address, uint64_t *ret_start,
+		      uint64_t *ret_end)
+{
+	uint64_t start = address & ~(uint64_t)(ALIGNED - 1), end = start + ALIGNED;
+
+	while (start > base && bytes[start - 1 - base] != PADDING)
+		start -= ALIGNED;
+	while (end < base + len && bytes[end - 1 - base] != PADDING)
+		end += ALIGNED;
+	if (start <= base || end >= base + len)
+		return -ENOENT;
+	while (bytes[end - 1 - base] == PADDING)
+		end--;
+	*ret_start = start;
+	*ret_end = end;
+	return 0;
+}
+
+static int function_of(int mem, uint64_t base, uint64_t address, uint64_t *ret_start, uint64_t *ret_end)
+{
+	uint8_t bytes[LOOK_BACK + LOOK_AHEAD];
+	uint64_t from = (address - LOOK_BACK) & ~(uint64_t)(ALIGNED - 1);
+	int r = stub_function(mem, base, address, ret_start, ret_end);
+	ssize_t n;
+
+	if (r != -ENOENT)
+		return r;
+	n = pread(mem, bytes, sizeof(bytes), (off_t)from);
+	return n <= LOOK_BACK ? -ENOENT : by_padding(bytes, (size_t)n, from, address, ret_start, ret_end);
+}
+
+/* The jumps that stand there hide what was there before. */
+static void undo_stubs(const struct domain *d, uint8_t *code, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < d->n_stubs; i++) {
+		const struct agent_stub *stub = &d->stubs[i];
+
+		if (stub->at >= start && stub->at + stub->len <= end)
+			memcpy(code + (stub->at - start), stub->old, stub->len);
+	}
+}
+
+static int plan(const struct domain *d, uint64_t site, uint64_t at, struct event_stub *ret_plan,
+		const char **ret_why)
+{
+	char path[64];
+	autoclean(closep) int mem = -1;
+	autoclean(freep) uint8_t *code = NULL;
+	uint64_t base, start, end;
+	int r = find_image(d, site, &base);
+
+	*ret_why = "it isn't in a program or library";
+	if (r < 0)
+		return r;
+	(void) snprintf(path, sizeof(path), "/proc/%d/mem", living_task(d));
+	mem = open(path, O_RDONLY | O_CLOEXEC);
+	*ret_why = "no function is known there";
+	if (mem < 0 || function_of(mem, base, site, &start, &end) < 0 || end - start > FUNCTION_MAX)
+		return -ENOENT;
+	code = malloc(end - start);
+	if (!code || pread(mem, code, end - start, (off_t)start) != (ssize_t)(end - start))
+		return -EFAULT;
+	undo_stubs(d, code, start, end);
+	return stub_plan(code, end - start, start, site, at, ret_plan, ret_why);
+}
+
+static void remember_refusal(struct domain *d, uint64_t site, unsigned nr, const char *why)
+{
+	struct refused_stub *more = realloc(d->refused_stubs, (d->n_refused_stubs + 1) * sizeof(*more));
+
+	if (!more)
+		return;
+	d->refused_stubs = more;
+	more[d->n_refused_stubs++] = (struct refused_stub){ site, nr, why };
+}
+
+static void remember(struct domain *d, const struct agent_stub *stub)
+{
+	struct agent_stub *more = realloc(d->stubs, (d->n_stubs + 1) * sizeof(*more));
+
+	if (!more)
+		return;
+	d->stubs = more;
+	more[d->n_stubs++] = *stub;
+}
+
+int inherit_stubs(struct domain *d, const struct domain *parent)
+{
+	if (!parent->n_stubs)
+		return 0;
+	d->stubs = malloc(parent->n_stubs * sizeof(*d->stubs));
+	if (!d->stubs)
+		return -ENOMEM;
+	memcpy(d->stubs, parent->stubs, parent->n_stubs * sizeof(*d->stubs));
+	d->n_stubs = parent->n_stubs;
+	return 0;
+}
+
+static void answer(struct domain *d, struct stub_request *request)
+{
+	uint64_t site = request->plan.stub.site, at = request->plan.stub.code;
+	struct event_stub answer;
+	const char *why;
+	bool planned = plan(d, site, at, &answer, &why) == 0;
+
+	if (planned) {
+		request->plan = answer;
+		remember(d, &answer.stub);
+	} else {
+		remember_refusal(d, site, request->nr, why);
+	}
+	__atomic_store_n(&request->state, planned ? STUB_PLANNED : STUB_REFUSED, __ATOMIC_RELEASE);
+	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_STUBS, __ATOMIC_SEQ_CST);
+}
+
+void plan_stubs(struct domain *d)
+{
+	for (unsigned i = 0; i < MAX_STUB_REQUESTS; i++)
+		if (load(&d->shared->stub_requests[i].state) == STUB_ASKED)
+			answer(d, &d->shared->stub_requests[i]);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stub-plan - where a system call's jump can stand, and what its stub does
+ *
+ * agent/stubs.c tells what a stub is. Here the code before the call is decoded, and an
+ * instruction is chosen that a jump can take the place of: one of at least five bytes, so that
+ * nothing can lead into the jump; or several short ones that no branch of the function leads
+ * to. From there to the call the code must run straight, and do the same from another place.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "recorder/event.h"
+
+/*
+ * Plans the stub for the call at @site, for an address @at that is within reach. @code are the
+ * @len bytes of the function that begins at @start and has @site in it, as they are in memory.
+ * 0: @ret_plan is whole. -ENOTSUP: it can't be, and @ret_why says why, in a few words.
+ */
+int stub_plan(const uint8_t *code, size_t len, uint64_t start, uint64_t site, uint64_t at,
+	      struct event_stub *ret_plan, const char **ret_why);
+
+/*
+ * Where the function that has @address in it begins and ends, by the unwind table of the image that
+ * process memory @mem (/proc/PID/mem) has from @base on. -ENOENT: the table has none, or there is
+ * no table; -EBADMSG: it makes no sense.
+ */
+int stub_function(int mem, uint64_t base, uint64_t address, uint64_t *ret_start, uint64_t *ret_end);
