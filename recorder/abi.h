@@ -242,6 +242,8 @@ enum replay_stop {
 	STOP_SIGNAL,		/* a handler is about to be called (stop_at_signals) */
 	STOP_THREAD,		/* a new thread is about to begin (stop_at_threads) */
 	STOP_FAULT,		/* a SIGBUS comes, which may not by itself: struct replay_fault */
+	STOP_TEXT_CHANGES,	/* breakpoints must be out of the way of what comes, */
+	STOP_TEXT_CHANGED,	/* and may come back */
 	STOP_FORK,		/* a recorded child comes: fork_fd (stop_at_forks) */
 	STOP_FORKED,		/* and is there: forked_pid */
 	STOP_END,		/* the log has ended */
@@ -439,7 +441,8 @@ struct agent_shared {
 	struct divergence divergence;
 	struct replay_search search;
 	struct replay_fault fault;
-	uint32_t n_patches, reserved3;
+	uint32_t n_patches;
+	uint32_t text_lifted;	/* replayer: after STOP_TEXT_CHANGES */
 	struct replay_patch patches[MAX_REPLAY_PATCHES];
 	struct event_mapping missing_file;	/* why an mmap diverged */
 	uint32_t n_files;

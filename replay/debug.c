@@ -23,15 +23,21 @@ enum {
 
 /* -- memory ------------------------------------------------------------------------------------- */
 
+static void hide(const struct breakpoint *breakpoints, size_t n, uint64_t address, uint8_t *to, size_t len)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!breakpoints[i].absent && breakpoints[i].address - address < len)
+			to[breakpoints[i].address - address] = breakpoints[i].byte;
+}
+
 ssize_t session_read(const struct session *s, uint64_t address, void *to, size_t len)
 {
 	ssize_t n = pread(s->mem, to, len, (off_t)address);
 
 	if (n < 0)
 		return -errno;
-	for (size_t i = 0; i < s->n_breakpoints; i++)
-		if (s->breakpoints[i].address - address < (uint64_t)n)
-			((uint8_t *)to)[s->breakpoints[i].address - address] = s->breakpoints[i].byte;
+	hide(s->breakpoints, s->n_breakpoints, address, to, (size_t)n);
+	hide(s->copies, s->n_copies, address, to, (size_t)n);
 	locate_hide(s, address, to, (size_t)n);
 	return n;
 }
@@ -73,21 +79,67 @@ bool has_breakpoint(const struct session *s, uint64_t address)
 	return find_breakpoint((struct session *)s, address);
 }
 
-static int plant(struct session *s, uint64_t address)
+static const uint8_t trap = INT3;
+
+static bool put(const struct session *s, const struct breakpoint *b, uint8_t byte)
 {
-	static const uint8_t trap = INT3;
+	return b->absent || pwrite(s->mem, &byte, 1, (off_t)b->address) == 1;
+}
+
+static int plant(struct session *s, uint64_t address, struct breakpoint **list, size_t *n)
+{
 	struct breakpoint *more, new = { .address = address };
 
 	if (session_read(s, address, &new.byte, 1) != 1)
 		return -EFAULT;
-	more = realloc(s->breakpoints, (s->n_breakpoints + 1) * sizeof(*more));
+	more = realloc(*list, (*n + 1) * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
-	s->breakpoints = more;
-	if (pwrite(s->mem, &trap, 1, (off_t)address) != 1)
+	*list = more;
+	new.absent = stub_overwrites(s, address);
+	if (!put(s, &new, trap))
 		return -EFAULT;
-	more[s->n_breakpoints++] = new;
+	more[(*n)++] = new;
 	return 0;
+}
+
+/* What runs in a stub in the place of an instruction that has a breakpoint has one, too. */
+static void plant_copies(struct session *s)
+{
+	for (size_t i = 0; i < s->n_breakpoints; i++) {
+		uint64_t copy = stub_copy(s, s->breakpoints[i].address);
+
+		if (copy && s->n_breakpoints + s->n_copies < MAX_REPLAY_PATCHES - 1)
+			(void) plant(s, copy, &s->copies, &s->n_copies);
+	}
+	tell_patches(s);
+}
+
+static void drop_copies(struct session *s)
+{
+	for (size_t i = 0; i < s->n_copies; i++)
+		(void) put(s, &s->copies[i], s->copies[i].byte);
+	s->n_copies = 0;
+}
+
+void lift_breakpoints(struct session *s)
+{
+	drop_copies(s);
+	for (size_t i = 0; i < s->n_breakpoints; i++)
+		(void) put(s, &s->breakpoints[i], s->breakpoints[i].byte);
+	s->shared->n_patches = 0;
+}
+
+void lay_breakpoints(struct session *s)
+{
+	for (size_t i = 0; i < s->n_breakpoints; i++) {
+		struct breakpoint *b = &s->breakpoints[i];
+
+		b->absent = stub_overwrites(s, b->address);
+		if (pread(s->mem, &b->byte, 1, (off_t)b->address) == 1)
+			(void) put(s, b, trap);
+	}
+	plant_copies(s);
 }
 
 int session_set_breakpoint(struct session *s, uint64_t address)
@@ -99,7 +151,9 @@ int session_set_breakpoint(struct session *s, uint64_t address)
 	if (s->n_breakpoints == MAX_REPLAY_PATCHES - 1)
 		return -ENOSPC;	/* the agent must know of each */
 	locate_lift(s);
-	r = plant(s, address);
+	drop_copies(s);
+	r = plant(s, address, &s->breakpoints, &s->n_breakpoints);
+	plant_copies(s);
 	laid = locate_lay(s);
 	tell_patches(s);
 	return r < 0 ? r : laid;
@@ -113,10 +167,12 @@ int session_clear_breakpoint(struct session *s, uint64_t address)
 	if (!b)
 		return -ENOENT;
 	locate_lift(s);
-	if (pwrite(s->mem, &b->byte, 1, (off_t)address) == 1)
+	drop_copies(s);
+	if (put(s, b, b->byte))
 		*b = s->breakpoints[--s->n_breakpoints];
 	else
 		r = -EFAULT;
+	plant_copies(s);
 	laid = locate_lay(s);
 	tell_patches(s);
 	return r < 0 ? r : laid;
@@ -256,6 +312,12 @@ int session_end_steps(struct session *s)
 
 /* -- stops ------------------------------------------------------------------------------------------- */
 
+/* In a stub, but at no instruction that the thread hasn't come by already. */
+static bool is_in_stubs_own(const struct session *s, uint64_t ip)
+{
+	return stub_has(s, ip) && !stub_is_copy(s, ip);
+}
+
 /* What a trap of the processor was; -EAGAIN: the thread goes on. */
 static int judge_trap(struct session *s, struct thread_view *view)
 {
@@ -264,7 +326,8 @@ static int judge_trap(struct session *s, struct thread_view *view)
 		       ((view->regs[REG_EFL_] & FLAG_TRAP) && s->shared->stop_signal != TRAP_HWBKPT);
 	unsigned hits;
 
-	if (!stepped && s->shared->stop_signal != TRAP_HWBKPT && find_breakpoint(s, ip - 1)) {
+	if (!stepped && s->shared->stop_signal != TRAP_HWBKPT &&
+	    (find_breakpoint(s, ip - 1) || stub_has(s, ip - 1))) {
 		s->trap = TRAP_OF_BREAKPOINT;
 		return write_register(s, view, REG_RIP_, ip - 1);
 	}
@@ -281,8 +344,8 @@ static int judge_trap(struct session *s, struct thread_view *view)
 		s->owes_watch = true;
 	else if (!stepped)
 		return -EAGAIN;
-	/* The jump to the pad is no step of the program's. */
-	if (locate_is_between(s, ip) || (locate_is_entry(s, ip) && !s->owes_watch)) {
+	/* The jump to the pad is no step of the program's, nor is that to a stub, or from there on. */
+	if (locate_is_between(s, ip) || ((locate_is_entry(s, ip) || is_in_stubs_own(s, ip)) && !s->owes_watch)) {
 		(void) step_on(s, view);
 		return -EAGAIN;
 	}

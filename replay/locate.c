@@ -79,8 +79,11 @@ void tell_patches(struct session *s)
 	if (f && f->patched)
 		patches[n++] = f->around;
 	for (size_t i = 0; i < s->n_breakpoints && n < MAX_REPLAY_PATCHES; i++)
-		patches[n++] = (struct replay_patch){ s->breakpoints[i].address, 1,
+		if (!s->breakpoints[i].absent)
+			patches[n++] = (struct replay_patch){ s->breakpoints[i].address, 1,
 						      { s->breakpoints[i].byte } };
+	for (size_t i = 0; i < s->n_copies && n < MAX_REPLAY_PATCHES; i++)
+		patches[n++] = (struct replay_patch){ s->copies[i].address, 1, { s->copies[i].byte } };
 	s->shared->n_patches = n;
 }
 

@@ -15,6 +15,7 @@ enum {
 struct breakpoint {
 	uint64_t address;
 	uint8_t byte;		/* the program's */
+	bool absent;		/* a stub's jump is there: it stands at the copy only */
 };
 
 struct watch {
@@ -95,9 +96,15 @@ struct session {
 	unsigned n_untouched;
 	uint64_t arrivals;
 
+	/* What the process's arena has of stubs: stubs.c. */
+	struct agent_stub *stubs;
+	uint32_t n_stubs;
+
 	/* Debugging: debug.c. */
 	struct breakpoint *breakpoints;
 	size_t n_breakpoints;
+	struct breakpoint *copies;	/* the same in stubs, of what is displaced there */
+	size_t n_copies;
 	struct watch watches[MAX_WATCHES];
 	enum session_trap trap;
 	uint64_t watch_address;
@@ -136,6 +143,10 @@ int write_register(const struct session *session, const struct thread_view *view
 bool is_access_watched(const struct session *session, uint64_t address, unsigned len);
 bool has_breakpoint(const struct session *session, uint64_t address);
 
+/* debug.c: takes all breakpoints out of the code, and puts them back. */
+void lift_breakpoints(struct session *session);
+void lay_breakpoints(struct session *session);
+
 /* locate.c: after breakpoints have changed. */
 void tell_patches(struct session *session);
 
@@ -144,6 +155,18 @@ int trap_stop(struct session *session, enum session_stop *ret_stop, struct repla
 int arrival_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
 int request_stop(struct session *session, enum session_stop *ret_stop, struct replay_error *ret_error);
 void before_go(struct session *session);
+
+/*
+ * stubs.c: the agent's stubs, as the program would have them. Where in it is @ip, which may be in a
+ * stub? stub_has(): it is in one. stub_copy(): what is displaced to a stub is there, too; 0: it isn't.
+ */
+void stubs_load(struct session *session);
+uint64_t stub_visible(const struct session *session, uint64_t ip);
+bool stub_has(const struct session *session, uint64_t ip);
+uint64_t stub_copy(const struct session *session, uint64_t address);
+bool stub_is_copy(const struct session *session, uint64_t ip);
+/* Behind the first byte of its jump. */
+bool stub_overwrites(const struct session *session, uint64_t address);
 
 /* debug-registers.c: of all threads; a new one has none yet. */
 void arm_watches(struct session *session);

@@ -284,6 +284,15 @@ static int handle_stop(struct session *s, enum session_stop *ret_stop, struct re
 	case STOP_THREAD:
 		arm_watches(s);
 		return -EAGAIN;
+	case STOP_TEXT_CHANGES:
+		lift_breakpoints(s);
+		s->shared->text_lifted = 1;
+		return -EAGAIN;
+	case STOP_TEXT_CHANGED:
+		s->shared->text_lifted = 0;
+		stubs_load(s);
+		lay_breakpoints(s);
+		return -EAGAIN;
 	case STOP_FAULT:
 		return close_page(s, ret_error);
 	case STOP_FOUND:
@@ -403,6 +412,8 @@ int session_run(struct session *s, enum session_stop *ret_stop, struct replay_er
 			r = run_again(s, ret_error);
 	} while (r == -EAGAIN);
 	s->search_is_shown = s->search != NULL;
+	if (s->options.debugged)
+		stubs_load(s);
 	(void) __atomic_fetch_and(&s->shared->attention, ~(uint32_t)ATTENTION_STOP, __ATOMIC_SEQ_CST);
 	return r;
 }
@@ -455,7 +466,7 @@ int session_threads(const struct session *s, struct thread_view **ret_threads, s
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < *ret_n; i++)
-		threads[i].regs[REG_RIP_] = locate_visible(s, threads[i].regs[REG_RIP_]);
+		threads[i].regs[REG_RIP_] = stub_visible(s, locate_visible(s, threads[i].regs[REG_RIP_]));
 	*ret_threads = threads;
 	return 0;
 }
@@ -465,7 +476,7 @@ int session_thread(const struct session *s, uint32_t slot, struct thread_view *r
 	int r = read_thread(s, slot, ret_view);
 
 	if (r == 0)
-		ret_view->regs[REG_RIP_] = locate_visible(s, ret_view->regs[REG_RIP_]);
+		ret_view->regs[REG_RIP_] = stub_visible(s, locate_visible(s, ret_view->regs[REG_RIP_]));
 	return r;
 }
 
@@ -495,6 +506,8 @@ struct session *session_close(struct session *s)
 	fork_rings_unref(s->rings);
 	s->events = event_reader_close(s->events);
 	free(s->breakpoints);
+	free(s->copies);
+	free(s->stubs);
 	free(s->rows);
 	free(s->text);
 	free(s);

@@ -110,6 +110,9 @@ ssize_t session_read(const struct session *session, uint64_t address, void *to, 
  */
 void session_hide_sites(const struct session *session, uint64_t address, void *bytes, size_t len);
 
+/* The same for the jumps to its stubs, as of the last stop. */
+void session_hide_stubs(const struct session *session, uint64_t address, void *bytes, size_t len);
+
 /* Watches @len bytes (1, 2, 4 or 8, aligned) with a debug register of each thread. */
 enum watch_kind { WATCH_WRITE = 1, WATCH_ACCESS = 3 };
 int session_set_watch(struct session *session, uint64_t address, unsigned len, enum watch_kind kind);

@@ -409,6 +409,8 @@ void replay_done(struct thread *thread);
 /* On the way back to the program: what comes next for this thread? */
 void replay_before_user(struct thread *thread);
 void replay_stop(struct thread *thread, enum replay_stop why);
+/* The agent changes the program's code next, or (@done) has: breakpoints lie in the way. */
+void replay_text_changes(struct thread *thread, bool done);
 __attribute__((noreturn)) void replay_diverged(struct thread *thread, unsigned kind, unsigned nr,
 					       uint32_t check);
 /*
@@ -425,6 +427,8 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context,
  */
 enum replay_awaited { FAULT_OTHER, FAULT_AWAITED, FAULT_PASSED_BY };
 enum replay_awaited replay_awaited_fault(struct ucontext *context, uint64_t address);
+/* The same in the agent: what the agent touches for the program, or a step into a stub. */
+void replay_trap_in_agent(struct thread *thread, struct ucontext *context, const struct siginfo *info);
 /* A KICK_SIGNAL in replay: the replayer wants the thread to stop here. */
 void replay_kicked(struct thread *thread, struct ucontext *context);
 /* A thread has ended: gives the turn to the next event's thread and doesn't come back. */
@@ -741,6 +745,8 @@ void stubs_attend(struct thread *thread, long nr);
 /* What is unmapped isn't ours any more. Before it is made writable, what was there comes back. Baton. */
 void stubs_forget(uint64_t start, uint64_t len);
 void stubs_restore(uint64_t start, uint64_t len);
+/* The program wants that memory, which it can't know to be ours. Before the call is made. Baton. */
+void stubs_give_way(uint64_t start, uint64_t len);
 /* Is it in a stub? Where in the program is that? Any context. */
 bool in_stub(uint64_t ip);
 uint64_t stub_origin(uint64_t ip);

@@ -67,6 +67,12 @@ void replay_stop(struct thread *thread, enum replay_stop why)
 	}
 }
 
+void replay_text_changes(struct thread *thread, bool done)
+{
+	if (done ? load_relaxed(&shared()->text_lifted) : load_relaxed(&shared()->n_patches))
+		replay_stop(thread, done ? STOP_TEXT_CHANGED : STOP_TEXT_CHANGES);
+}
+
 /* Waits until there is an event at @position; false if there will never be one. */
 static bool await_event(uint64_t position)
 {
@@ -489,6 +495,16 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 	s->trap_is_programs = 0;
 	replay_stop(thread, STOP_TRAP);
 	return s->trap_is_programs ? TRAP_PROGRAMS : TRAP_DONE;
+}
+
+void replay_trap_in_agent(struct thread *thread, struct ucontext *context, const struct siginfo *info)
+{
+	thread->watch_hit |= info->code == TRAP_HWBKPT_;
+	/* The step ends where the program goes on. */
+	if (context->regs[REG_RIP_] == (uint64_t)stub_entry && (context->regs[REG_EFL_] & REPLAY_FLAG_TRAP)) {
+		thread->stepping = 1;
+		context->regs[REG_EFL_] &= ~(uint64_t)REPLAY_FLAG_TRAP;
+	}
 }
 
 void replay_kicked(struct thread *thread, struct ucontext *context)

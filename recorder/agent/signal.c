@@ -23,7 +23,6 @@ enum {
 	SI_QUEUE = -1,
 	SI_TIMER = -2,
 	SI_KERNEL = 0x80,	/* of SIGSEGV: no address, an instruction isn't allowed */
-	TRAP_HWBKPT = 4,
 	ARCH_X86_64 = (int)0xc000003e,
 	FLAG_TRAP = 1 << 8, FLAG_RESUME = 1 << 16,
 	PR_SET_TSC = 26, PR_TSC_ENABLE = 1,
@@ -878,7 +877,7 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 	} else if ((SYNC_SIGNALS & signal_bit(signal)) && raised_by_kernel) {
 		if (interrupted_agent(context)) {
 			if (agent_replays() && signal == SIGTRAP_)
-				thread->watch_hit |= info->code == TRAP_HWBKPT;
+				replay_trap_in_agent(thread, context, info);
 			else if (copy_fault(context->regs[REG_RIP_], &ip)) {
 				if (signal != SIGSEGV_ || !pages_missed(thread, info))
 					context->regs[REG_RIP_] = ip;

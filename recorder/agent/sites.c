@@ -275,9 +275,11 @@ static void replay_sites(struct thread *thread)
 	while ((event = replay_peek(thread)) != NULL && event->kind == EVENT_SITES) {
 		struct agent_site site;
 
+		replay_text_changes(thread, false);
 		for (int64_t i = 0, n = event->result; i < n; i++)
 			if (!replay_read(thread, &site, sizeof(site)) || !change(-1, &site))
 				replay_diverged(thread, EVENT_SITES, 0, 0);
+		replay_text_changes(thread, true);
 		replay_done(thread);
 	}
 }

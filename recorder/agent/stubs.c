@@ -44,7 +44,7 @@ bool in_stub(uint64_t ip)
 	uint32_t n = MIN(load_acquire(&p->n_stub_areas), (uint32_t)MAX_STUB_AREAS);
 
 	for (uint32_t i = 0; i < n; i++)
-		if (ip - p->stub_areas[i].start < STUB_AREA_LEN)
+		if (load_acquire(&p->stub_areas[i].start) && ip - p->stub_areas[i].start < STUB_AREA_LEN)
 			return true;
 	return false;
 }
@@ -179,23 +179,49 @@ static bool carry_out(const struct event_stub *plan)
 	return done;
 }
 
+/* What was there comes back, if the jump still stands there. */
+static void take_back(struct agent_stub *stub, int *fd)
+{
+	uint8_t jump[5];
+
+	if (*fd < 0)
+		*fd = text_open();
+	jump_to(stub, jump);
+	if (text_is(*fd, stub->at, jump, sizeof(jump)))
+		(void) text_write(*fd, stub->at, stub->old, stub->len);
+	stub->site = 0;
+}
+
+static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a < b + b_len && b < a + a_len;
+}
+
 void stubs_restore(uint64_t start, uint64_t len)
 {
 	struct agent_process *p = process();
-	uint8_t jump[5];
 	int fd = -1;
 
-	for (uint32_t i = 0; i < n_stubs(); i++) {
-		struct agent_stub *stub = &p->stubs[i];
+	for (uint32_t i = 0; i < n_stubs(); i++)
+		if (p->stubs[i].site && overlap(p->stubs[i].at, p->stubs[i].len, start, len))
+			take_back(&p->stubs[i], &fd);
+	text_close(fd);
+}
 
-		if (!stub->site || stub->at + stub->len <= start || stub->at >= start + len)
+void stubs_give_way(uint64_t start, uint64_t len)
+{
+	struct agent_process *p = process();
+	int fd = -1;
+
+	for (uint32_t i = 0; i < p->n_stub_areas; i++) {
+		struct stub_area *area = &p->stub_areas[i];
+
+		if (!area->start || !overlap(area->start, STUB_AREA_LEN, start, len))
 			continue;
-		if (fd < 0)
-			fd = text_open();
-		jump_to(stub, jump);
-		if (text_is(fd, stub->at, jump, sizeof(jump)))
-			(void) text_write(fd, stub->at, stub->old, stub->len);
-		stub->site = 0;
+		for (uint32_t j = 0; j < n_stubs(); j++)
+			if (p->stubs[j].site && p->stubs[j].code - area->start < STUB_AREA_LEN)
+				take_back(&p->stubs[j], &fd);
+		store_release(&area->start, 0);
 	}
 	text_close(fd);
 }
@@ -234,7 +260,7 @@ static struct stub_area *area_near(uint64_t site)
 	for (uint32_t i = 0; i < p->n_stub_areas; i++) {
 		struct stub_area *area = &p->stub_areas[i];
 
-		if (area->start - site + REACH < 2 * REACH && area->used + STUB_LEN <= STUB_AREA_LEN)
+		if (area->start && area->start - site + REACH < 2 * REACH && area->used + STUB_LEN <= STUB_AREA_LEN)
 			return area;
 	}
 	return NULL;
@@ -359,9 +385,11 @@ static void replay_plans(struct thread *thread)
 	while ((event = replay_peek(thread)) != NULL && event->kind == EVENT_STUB) {
 		struct event_stub plan;
 
+		replay_text_changes(thread, false);
 		if (!replay_read(thread, &plan, sizeof(plan)) ||
 		    !(plan.area ? has_area(plan.area) || make_area(plan.area) : carry_out(&plan)))
 			replay_diverged(thread, EVENT_STUB, 0, 0);
+		replay_text_changes(thread, true);
 		replay_done(thread);
 	}
 }

@@ -335,6 +335,8 @@ static void sys_mmap(struct thread *thread, struct call *call)
 		call_finish(thread, call);
 		return;
 	}
+	if (flags & MAP_FIXED_)
+		stubs_give_way((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	if (agent_replays()) {
 		replay_mmap(thread, call);
 		return;
@@ -425,6 +427,11 @@ static void sys_mremap(struct thread *thread, struct call *call)
 		call_finish(thread, call);
 		return;
 	}
+	/* Code that moves must lead where it did. */
+	stubs_restore(old, old_len);
+	stubs_give_way(old, old_len);
+	if (flags & MREMAP_FIXED_)
+		stubs_give_way((uint64_t)call->args[4], len);
 	/* What is another's splits the mapping, and the kernel moves only one. */
 	for (unsigned i = 0; !agent_replays() && i < MAP_ROUNDS && pages_hold(thread, old, old_len); i++)
 		;
@@ -460,6 +467,8 @@ static void sys_madvise(struct thread *thread, struct call *call)
 	bool ours = range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	long advice = call->args[2];
 
+	if (advice_matters(advice))
+		stubs_give_way((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	/*
 	 * When the kernel frees, or wipes, is its own affair: do it now, or not at all. (It does
 	 * neither to files.)

@@ -42,6 +42,8 @@ static void sys_perform(struct thread *thread, struct call *call)
 		call_finish(thread, call);
 		return;
 	}
+	if (call->nr == NR_munmap || call->nr == NR_mprotect)
+		stubs_give_way((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	/* What the program may change is its own. */
 	if (call->nr == NR_mprotect && (call->args[2] & PROT_WRITE_))
 		stubs_restore((uint64_t)call->args[0], (uint64_t)call->args[1]);
