@@ -27,6 +27,7 @@ enum {
 
 struct gathered {
 	struct event_async *place;
+	bool is_over;		/* a page turned out to be unreadable: from the beginning */
 	size_t len;
 	uint8_t bytes[GATHERED] __attribute__((aligned(8)));
 	uint32_t n_blocks;
@@ -81,33 +82,40 @@ static bool is_readable(const struct event_async *place, uint64_t address, size_
 }
 
 /* Memory of files isn't read again where that has failed, here or in a replay. */
-static void note_unreadable(struct event_async *place, uint64_t address)
+static void note_unreadable(struct gathered *g, uint64_t address)
 {
-	if (agent_replays() || !mapped_at(address))
+	uint64_t *unreadable = g->place->unreadable;
+	uint8_t byte;
+
+	if (agent_replays() || !mapped_at(address) || copy_from_user(&byte, address, 1))
 		return;
 	for (unsigned i = 0; i < ASYNC_UNREADABLE; i++) {
-		if (place->unreadable[i])
+		if (unreadable[i])
 			continue;
-		place->unreadable[i] = ALIGN_DOWN(address, (uint64_t)PAGE);
+		unreadable[i] = ALIGN_DOWN(address, (uint64_t)PAGE);
+		g->is_over = true;
 		return;
 	}
 }
 
 /* Returns how many bytes were read. */
-static size_t read_operand(struct event_async *place, void *to, uint64_t address, size_t len)
+static size_t read_operand(struct gathered *g, void *to, uint64_t address, size_t len)
 {
-	size_t n = is_readable(place, address, len) ? read_program(to, address, len) : 0;
+	size_t n = 0;
 
-	if (n < len)
-		note_unreadable(place, address + n);
-	/* All of it then, as in the replay that knows of it beforehand. */
-	return is_readable(place, address, len) ? n : 0;
+	if (!g->is_over && is_readable(g->place, address, len))
+		n = read_program(to, address, len);
+	if (!g->is_over && n < len) {
+		note_unreadable(g, address);
+		note_unreadable(g, address + len - 1);
+	}
+	return n;
 }
 
 static void gather(struct gathered *g, uint64_t address, size_t len)
 {
 	if (g->len + len <= sizeof(g->bytes))
-		g->len += read_operand(g->place, g->bytes + g->len, address, len);
+		g->len += read_operand(g, g->bytes + g->len, address, len);
 }
 
 static void gather_stack(struct gathered *g, const uint64_t *regs)
@@ -121,13 +129,14 @@ static void gather_stack(struct gathered *g, const uint64_t *regs)
 }
 
 /* The first few words are kept with their values: replay can compare those without a trap. */
-static void keep_word(struct event_async *place, uint64_t address)
+static void keep_word(struct gathered *g, uint64_t address)
 {
+	struct event_async *place = g->place;
 	uint8_t bytes[sizeof(uint64_t)];
 	uint64_t value;
 
 	if (place->n_operands == ASYNC_OPERANDS ||
-	    read_operand(place, bytes, address, sizeof(bytes)) != sizeof(bytes))
+	    read_operand(g, bytes, address, sizeof(bytes)) != sizeof(bytes))
 		return;
 	memcpy(&value, bytes, sizeof(value));
 	for (uint32_t i = 0; i < place->n_operands; i++)
@@ -141,11 +150,11 @@ static void keep_word(struct event_async *place, uint64_t address)
  * The memory operands of the instructions ahead, with the registers as they are now, or as
  * they will be where a pointer is loaded.
  */
-static void gather_operands(struct gathered *g, struct event_async *place)
+static void gather_operands(struct gathered *g)
 {
-	uint64_t regs[N_REGS], ip = place->regs[REG_RIP_], fs = this_thread()->fs_base;
+	uint64_t regs[N_REGS], ip = g->place->regs[REG_RIP_], fs = this_thread()->fs_base;
 
-	memcpy(regs, place->regs, sizeof(regs));
+	memcpy(regs, g->place->regs, sizeof(regs));
 	for (int i = 0; i < INSTRUCTIONS; i++) {
 		uint8_t code[16] = { 0 };
 		struct instruction in;
@@ -154,10 +163,10 @@ static void gather_operands(struct gathered *g, struct event_async *place)
 			return;
 		if (in.has_operand) {
 			gather(g, in.operand, OPERAND);
-			keep_word(place, in.operand);
+			keep_word(g, in.operand);
 		}
 		if (in.loads)
-			(void) read_operand(place, &regs[in.loads - 1], in.operand, sizeof(uint64_t));
+			(void) read_operand(g, &regs[in.loads - 1], in.operand, sizeof(uint64_t));
 		switch (in.flow) {
 		case FLOW_NEXT:
 			ip += in.len;
@@ -178,29 +187,29 @@ static void gather_operands(struct gathered *g, struct event_async *place)
  * A block where @pointer leads to, once, and the word there. Not what a stack once was: that
  * may have anything.
  */
-static void follow(struct gathered *g, struct event_async *place, uint64_t pointer)
+static void follow(struct gathered *g, uint64_t pointer)
 {
 	uint64_t at = ALIGN_DOWN(pointer, (uint64_t)BLOCK);
 
 	if (pointer < PAGE || pointer >> 47 || g->n_blocks == BLOCKS ||
-	    place->regs[REG_RSP_] - STACK_BELOW - at < FRAME_NEAR)
+	    g->place->regs[REG_RSP_] - STACK_BELOW - at < FRAME_NEAR)
 		return;
 	for (uint32_t i = 0; i < g->n_blocks; i++)
 		if (g->blocks[i] == at)
 			return;
 	g->blocks[g->n_blocks++] = at;
 	gather(g, at, BLOCK);
-	keep_word(place, ALIGN_DOWN(pointer, (uint64_t)sizeof(uint64_t)));
+	keep_word(g, ALIGN_DOWN(pointer, (uint64_t)sizeof(uint64_t)));
 }
 
 /* The pointers in what was gathered from @begin on, up to @end. */
-static void follow_words(struct gathered *g, struct event_async *place, size_t begin, size_t end)
+static void follow_words(struct gathered *g, size_t begin, size_t end)
 {
 	for (size_t at = begin; at + sizeof(uint64_t) <= end; at += sizeof(uint64_t)) {
 		uint64_t word;
 
 		memcpy(&word, g->bytes + at, sizeof(word));
-		follow(g, place, word);
+		follow(g, word);
 	}
 }
 
@@ -208,41 +217,51 @@ static void follow_words(struct gathered *g, struct event_async *place, size_t b
  * The pointers in the registers, in the operands ahead and on the stack; in what they lead to;
  * and so on. There isn't room for all: what the code is about to use comes first.
  */
-static void gather_pointees(struct gathered *g, struct event_async *place, size_t operands)
+static void gather_pointees(struct gathered *g, size_t operands)
 {
 	size_t pointees = g->len, end;
 
 	for (int i = 0; i < REG_RIP_; i++)
 		if (i != REG_RSP_)
-			follow(g, place, place->regs[i]);
-	follow_words(g, place, operands, pointees);
-	follow_words(g, place, STACK_BELOW, operands);
+			follow(g, g->place->regs[i]);
+	follow_words(g, operands, pointees);
+	follow_words(g, STACK_BELOW, operands);
 	for (size_t done = pointees; done < g->len; done = end) {
 		end = g->len;
-		follow_words(g, place, done, end);
+		follow_words(g, done, end);
 	}
+}
+
+/* Returns whether that is all; else once more, without what can't be read. */
+static bool look(const struct ucontext *context, struct event_async *place)
+{
+	struct gathered g;
+	size_t operands;
+
+	g.place = place;
+	g.is_over = false;
+	g.len = g.n_blocks = 0;
+	gather_stack(&g, context->regs);
+	operands = g.len;
+	gather_operands(&g);
+	gather_pointees(&g, operands);
+	place->memory_hash = hash_bytes(g.bytes, g.len);
+	return !g.is_over;
 }
 
 void place_compute(const struct ucontext *context, struct event_async *place)
 {
-	struct gathered gathered;
-	size_t operands;
-
-	gathered.place = place;
 	memset(place, 0, sizeof(*place));
 	if (agent_replays())
 		memcpy(place->unreadable, shared()->search.place.unreadable, sizeof(place->unreadable));
 	memcpy(place->regs, context->regs, sizeof(place->regs));
 	place->regs[REG_EFL_] &= ~(uint64_t)(FLAG_TRAP | FLAG_RESUME);
-	(void) read_program(place->code, place->regs[REG_RIP_] - ASYNC_CODE, ASYNC_CODE);
-	(void) read_program(place->code + ASYNC_CODE, place->regs[REG_RIP_], ASYNC_CODE);
 	place->vector_hash = xstate_hash(context->fpstate);
 	xstate_low_words(context->fpstate, place->vectors);
-	gathered.len = 0;
-	gathered.n_blocks = 0;
-	gather_stack(&gathered, context->regs);
-	operands = gathered.len;
-	gather_operands(&gathered, place);
-	gather_pointees(&gathered, place, operands);
-	place->memory_hash = hash_bytes(gathered.bytes, gathered.len);
+	(void) read_program(place->code, place->regs[REG_RIP_] - ASYNC_CODE, ASYNC_CODE);
+	(void) read_program(place->code + ASYNC_CODE, place->regs[REG_RIP_], ASYNC_CODE);
+	do {
+		place->n_operands = 0;
+		memset(place->operands, 0, sizeof(place->operands));
+	} while (!look(context, place));
 }
