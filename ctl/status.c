@@ -57,6 +57,19 @@ static void show_row(struct json_object *row)
 		      json_text(row, "why"));
 }
 
+/* Of one service that was asked for by name. */
+static void show_stubs(struct json_object *row)
+{
+	struct json_object *refused;
+
+	if (!json_object_object_get_ex(row, "refused_stubs", &refused))
+		return;
+	(void) printf("\nsystem calls: %" PRId64 " places have a stub, %" PRId64 " can't have one\n",
+		      json_number(row, "stubs"), json_number(row, "stubs_refused"));
+	for (size_t i = 0; i < json_object_array_length(refused); i++)
+		(void) printf("  %s\n", json_object_get_string(json_object_array_get_idx(refused, i)));
+}
+
 int verb_status(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &source_socket_argp, 0, NULL, 0 },
@@ -86,6 +99,8 @@ int verb_status(int argc, char **argv)
 			      "INCIDENTS");
 		for (size_t i = 0; i < json_object_array_length(rows); i++)
 			show_row(json_object_array_get_idx(rows, i));
+		if (s.service && json_object_array_length(rows) == 1)
+			show_stubs(json_object_array_get_idx(rows, 0));
 	}
 	(void) json_object_put(rows);
 	return status;

@@ -78,11 +78,7 @@ struct domain {
 	/* Stubs: those that were planned, and places that can't have one. */
 	struct agent_stub *stubs;
 	size_t n_stubs;
-	struct refused_stub {
-		uint64_t site;
-		unsigned nr;
-		const char *why;
-	} *refused_stubs;
+	char **refused_stubs;		/* in words */
 	size_t n_refused_stubs;
 
 	/* Death, exec. */
@@ -145,6 +141,7 @@ void births_free(struct domain *d);
 /* domain-stubs.c: answers what the agent asks. A forked child has what its parent has. */
 void plan_stubs(struct domain *d);
 int inherit_stubs(struct domain *d, const struct domain *parent);
+void stubs_free(struct domain *d);
 
 /* A thread that runs enters the agent. */
 void kick_holder(struct domain *d);

@@ -2,6 +2,7 @@
 /* What the agent asks for places that make many system calls (agent/stubs.c). */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "common/autoclean.h"
 #include "recorder/domain-internal.h"
 #include "recorder/stub-plan.h"
+#include "recorder/syscall-names.h"
 
 enum {
 	FUNCTION_MAX = 64 << 10,
@@ -17,28 +19,36 @@ enum {
 	ALIGNED = 16, PADDING = 0xcc,
 };
 
-/* The mapping of @address: of a file, and not written to. @ret_base: where the same file begins. */
-static int find_image(const struct domain *d, uint64_t address, uint64_t *ret_base)
+/* What an address is of: a file, which isn't written to where it is mapped. */
+struct image {
+	uint64_t base;		/* where the same file begins */
+	uint64_t offset;	/* in it, of the address */
+	char path[256];
+};
+
+static int find_image(const struct domain *d, uint64_t address, struct image *ret)
 {
 	char path[64], line[4352], perms[5];
 	autoclean(fclosep) FILE *file = NULL;
-	uint64_t start, end, offset, ino, base = 0, base_ino = 0;
+	uint64_t start, end, offset, ino, base_ino = 0;
+	int name;
 
+	*ret = (struct image){ 0 };
 	(void) snprintf(path, sizeof(path), "/proc/%d/maps", living_task(d));
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx %4s %lx %*s %lu", &start, &end, perms, &offset, &ino) != 5)
+		if (sscanf(line, "%lx-%lx %4s %lx %*s %lu %n", &start, &end, perms, &offset, &ino, &name) != 5)
 			continue;
 		if (offset == 0 && ino) {
-			base = start;
+			ret->base = start;
 			base_ino = ino;
 		}
 		if (address < start || address >= end)
 			continue;
-		if (perms[1] == 'w' || perms[3] == 's' || !ino || ino != base_ino)
-			return -ENOEXEC;
-		*ret_base = base;
-		return 0;
+		ret->offset = offset + (address - start);
+		line[strcspn(line, "\n")] = '\0';
+		(void) snprintf(ret->path, sizeof(ret->path), "%s", line + name);
+		return perms[1] == 'w' || perms[3] == 's' || !ino || ino != base_ino ? -ENOEXEC : 0;
 	}
 	return -ENOENT;
 }
@@ -89,14 +99,15 @@ static void undo_stubs(const struct domain *d, uint8_t *code, uint64_t start, ui
 	}
 }
 
-static int plan(const struct domain *d, uint64_t site, uint64_t at, struct event_stub *ret_plan,
-		const char **ret_why)
+static int plan(const struct domain *d, const struct stub_request *request, struct image *ret_image,
+		struct event_stub *ret_plan, const char **ret_why)
 {
+	uint64_t site = request->plan.stub.site, at = request->plan.stub.code;
 	char path[64];
 	autoclean(closep) int mem = -1;
 	autoclean(freep) uint8_t *code = NULL;
-	uint64_t base, start, end;
-	int r = find_image(d, site, &base);
+	uint64_t start, end;
+	int r = find_image(d, site, ret_image);
 
 	*ret_why = "it isn't in a program or library";
 	if (r < 0)
@@ -104,7 +115,7 @@ static int plan(const struct domain *d, uint64_t site, uint64_t at, struct event
 	(void) snprintf(path, sizeof(path), "/proc/%d/mem", living_task(d));
 	mem = open(path, O_RDONLY | O_CLOEXEC);
 	*ret_why = "no function is known there";
-	if (mem < 0 || function_of(mem, base, site, &start, &end) < 0 || end - start > FUNCTION_MAX)
+	if (mem < 0 || function_of(mem, ret_image->base, site, &start, &end) < 0 || end - start > FUNCTION_MAX)
 		return -ENOENT;
 	code = malloc(end - start);
 	if (!code || pread(mem, code, end - start, (off_t)start) != (ssize_t)(end - start))
@@ -113,14 +124,31 @@ static int plan(const struct domain *d, uint64_t site, uint64_t at, struct event
 	return stub_plan(code, end - start, start, site, at, ret_plan, ret_why);
 }
 
-static void remember_refusal(struct domain *d, uint64_t site, unsigned nr, const char *why)
+static void remember_refusal(struct domain *d, const struct image *image, unsigned nr, const char *why)
 {
-	struct refused_stub *more = realloc(d->refused_stubs, (d->n_refused_stubs + 1) * sizeof(*more));
+	char **more = realloc(d->refused_stubs, (d->n_refused_stubs + 1) * sizeof(*more));
+	const char *name = syscall_name((long)nr);
 
 	if (!more)
 		return;
 	d->refused_stubs = more;
-	more[d->n_refused_stubs++] = (struct refused_stub){ site, nr, why };
+	if (asprintf(&more[d->n_refused_stubs], "%s at %s+0x%" PRIx64 ": %s", name ? name : "a call",
+		     image->path[0] ? image->path : "code that the program made", image->offset, why) >= 0)
+		d->n_refused_stubs++;
+}
+
+const char *const *domain_refused_stubs(const struct domain *d, size_t *ret_n)
+{
+	*ret_n = d->n_refused_stubs;
+	return (const char *const *)d->refused_stubs;
+}
+
+void stubs_free(struct domain *d)
+{
+	for (size_t i = 0; i < d->n_refused_stubs; i++)
+		free(d->refused_stubs[i]);
+	free(d->refused_stubs);
+	free(d->stubs);
 }
 
 static void remember(struct domain *d, const struct agent_stub *stub)
@@ -145,18 +173,20 @@ int inherit_stubs(struct domain *d, const struct domain *parent)
 	return 0;
 }
 
+/* The service may write to the request meanwhile: it is copied first. */
 static void answer(struct domain *d, struct stub_request *request)
 {
-	uint64_t site = request->plan.stub.site, at = request->plan.stub.code;
+	const struct stub_request asked = *request;
 	struct event_stub answer;
+	struct image image;
 	const char *why;
-	bool planned = plan(d, site, at, &answer, &why) == 0;
+	bool planned = plan(d, &asked, &image, &answer, &why) == 0;
 
 	if (planned) {
 		request->plan = answer;
 		remember(d, &answer.stub);
 	} else {
-		remember_refusal(d, site, request->nr, why);
+		remember_refusal(d, &image, asked.nr, why);
 	}
 	__atomic_store_n(&request->state, planned ? STUB_PLANNED : STUB_REFUSED, __ATOMIC_RELEASE);
 	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_STUBS, __ATOMIC_SEQ_CST);

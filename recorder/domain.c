@@ -118,8 +118,7 @@ struct domain *domain_free(struct domain *d)
 	closep(&d->wake_fd);
 	closep(&d->pidfd);
 	births_free(d);
-	free(d->stubs);
-	free(d->refused_stubs);
+	stubs_free(d);
 	free(d->log);
 	free(d->exe);
 	free(d);
@@ -778,4 +777,6 @@ void domain_get_status(const struct domain *d, struct domain_status *ret_status)
 	ret_status->calls_32_bit = d->shared->calls_32_bit;
 	ret_status->code_made = d->shared->code_made != 0;
 	ret_status->forks_left = d->shared->forks_left;
+	ret_status->stubs = (unsigned)d->n_stubs;
+	ret_status->stubs_refused = (unsigned)d->n_refused_stubs;
 }

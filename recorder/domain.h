@@ -214,8 +214,16 @@ struct domain_status {
 	uint32_t calls_32_bit;		/* refused ones */
 	bool code_made;			/* as it runs, by the program */
 	uint64_t forks_left;		/* children that ran natively */
+	unsigned stubs;			/* for places that make many system calls */
+	unsigned stubs_refused;		/* domain_refused_stubs() */
 };
 void domain_get_status(const struct domain *domain, struct domain_status *ret_status);
+
+/*
+ * Places that make many system calls and can't have a stub: "CALL at FILE+OFFSET: WHY" each. They
+ * live as long as @domain.
+ */
+const char *const *domain_refused_stubs(const struct domain *domain, size_t *ret_n);
 
 /* For the manifest. */
 const struct agent_config *domain_config(const struct domain *domain);

@@ -520,6 +520,8 @@ static void add_up(const struct recorder *r, struct domain_status *sum)
 		sum->stalled_ns += one.stalled_ns;
 		sum->async_events += one.async_events;
 		sum->gaps += one.gaps;
+		sum->stubs += one.stubs;
+		sum->stubs_refused += one.stubs_refused;
 		sum->passing &= one.passing;
 	}
 }
@@ -531,6 +533,22 @@ static unsigned n_processes(const struct recorder *r)
 	for (const struct member *m = r->members; m; m = m->next)
 		n++;
 	return n;
+}
+
+/* Of those that run; processes that fork from one have the same. */
+static struct json_object *refused_stubs(const struct recorder *r)
+{
+	enum { MOST = 64 };
+	struct json_object *list = json_object_new_array();
+
+	for (const struct member *m = r->members; m; m = m->next) {
+		size_t n;
+		const char *const *texts = domain_refused_stubs(m->domain, &n);
+
+		for (size_t i = 0; i < n && json_object_array_length(list) < MOST; i++)
+			(void) json_object_array_add(list, json_object_new_string(texts[i]));
+	}
+	return list;
 }
 
 struct json_object *recorder_status(struct recorder *r)
@@ -557,6 +575,9 @@ struct json_object *recorder_status(struct recorder *r)
 	add_number(json, "stalls", domain.stalls);
 	add(json, "stalled_ms", json_object_new_double((double)domain.stalled_ns / 1e6));
 	add_number(json, "async_events", domain.async_events);
+	add_number(json, "stubs", domain.stubs);
+	add_number(json, "stubs_refused", domain.stubs_refused);
+	add(json, "refused_stubs", refused_stubs(r));
 	add_number(json, "gaps", domain.gaps);
 	add(json, "window_seconds", json_object_new_double((double)store.window_ns / 1e9));
 	add_number(json, "snapshots", store.n_snapshots);

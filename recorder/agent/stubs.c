@@ -226,6 +226,54 @@ void stubs_give_way(uint64_t start, uint64_t len)
 	text_close(fd);
 }
 
+/* -- recording: answers ----------------------------------------------------------------------------- */
+
+/* Does a thread stand at what the jump will overwrite, behind its first instruction? */
+static bool is_occupied(const struct agent_stub *stub)
+{
+	for (uint32_t i = 0; i < process()->n_slots_mapped; i++) {
+		const struct thread *other = slot_thread(i);
+		uint64_t ip;
+
+		if (other->canary != THREAD_CANARY || other->state == THREAD_ENDED || !other->frame)
+			continue;
+		ip = context_of(other)->regs[REG_RIP_];
+		if (ip > stub->at && ip - stub->at < stub->len)
+			return true;
+	}
+	return false;
+}
+
+static void carry_out_and_log(struct thread *thread, struct stub_request *request)
+{
+	struct event_stub plan = request->plan;
+
+	if (is_occupied(&plan.stub) || !carry_out(&plan))
+		return;
+	if (!log_begin(thread, EVENT_STUB, 0, 0, 0, 0))
+		return;
+	log_add(thread, &plan, sizeof(plan));
+	log_end(thread);
+}
+
+static void take_answers(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+
+	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_STUBS);
+	for (unsigned i = 0; i < MAX_STUB_REQUESTS; i++) {
+		struct stub_request *request = &s->stub_requests[i];
+		uint32_t state = load_acquire(&request->state);
+
+		if (state != STUB_PLANNED && state != STUB_REFUSED)
+			continue;
+		if (state == STUB_PLANNED)
+			carry_out_and_log(thread, request);
+		process()->stubs_asked--;
+		store_release(&request->state, STUB_NONE);
+	}
+}
+
 /* -- recording: asking ----------------------------------------------------------------------------- */
 
 /* Calls whose places others look at, or which are made once. */
@@ -290,6 +338,10 @@ static struct stub_area *new_area_near(struct thread *thread, uint64_t site)
 	return area_near(site);
 }
 
+/*
+ * The recorder looks for it when it has something else to do. Who wants a stub for the first call
+ * already wants to see what stubs do: it waits.
+ */
 static void ask(struct thread *thread, uint64_t site, long nr)
 {
 	struct agent_process *p = process();
@@ -313,6 +365,11 @@ static void ask(struct thread *thread, uint64_t site, long nr)
 	area->used += STUB_LEN;
 	p->stubs_asked++;
 	store_release(&request[i].state, STUB_ASKED);
+	if (agent_config.stub_after > 1)
+		return;
+	wake_recorder();
+	(void) wait_for_recorder(&request[i].state, STUB_ASKED, 0);
+	take_answers(thread);
 }
 
 /* One more by a signal. */
@@ -328,52 +385,6 @@ static void count(struct thread *thread, long nr)
 		return;
 	hot->done = 1;
 	ask(thread, site, nr);
-}
-
-/* Does a thread stand at what the jump will overwrite, behind its first instruction? */
-static bool is_occupied(const struct agent_stub *stub)
-{
-	for (uint32_t i = 0; i < process()->n_slots_mapped; i++) {
-		const struct thread *other = slot_thread(i);
-		uint64_t ip;
-
-		if (other->canary != THREAD_CANARY || other->state == THREAD_ENDED || !other->frame)
-			continue;
-		ip = context_of(other)->regs[REG_RIP_];
-		if (ip > stub->at && ip - stub->at < stub->len)
-			return true;
-	}
-	return false;
-}
-
-static void carry_out_and_log(struct thread *thread, struct stub_request *request)
-{
-	struct event_stub plan = request->plan;
-
-	if (is_occupied(&plan.stub) || !carry_out(&plan))
-		return;
-	if (!log_begin(thread, EVENT_STUB, 0, 0, 0, 0))
-		return;
-	log_add(thread, &plan, sizeof(plan));
-	log_end(thread);
-}
-
-static void take_answers(struct thread *thread)
-{
-	struct agent_shared *s = shared();
-
-	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_STUBS);
-	for (unsigned i = 0; i < MAX_STUB_REQUESTS; i++) {
-		struct stub_request *request = &s->stub_requests[i];
-		uint32_t state = load_acquire(&request->state);
-
-		if (state != STUB_PLANNED && state != STUB_REFUSED)
-			continue;
-		if (state == STUB_PLANNED)
-			carry_out_and_log(thread, request);
-		process()->stubs_asked--;
-		store_release(&request->state, STUB_NONE);
-	}
 }
 
 /* -- replay ------------------------------------------------------------------------------------------ */

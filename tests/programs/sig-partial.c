@@ -21,14 +21,15 @@ int main(void)
 
 	handle(SIGALRM, on_alarm, SA_RESTART);
 	CHECK(pipe(fds) == 0 && fcntl(fds[1], F_SETPIPE_SZ, 65536) == 65536);
-	alarm_in(20, 0);
+	/* Again, if the first came before the wait. */
+	alarm_in(20, 50000);
 	CHECK(write(fds[1], big, sizeof(big)) == 65536);
-	CHECK(n_alarms == 1);
+	CHECK(n_alarms >= 1);
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 	CHECK(send(pair[1], "12345", 5, 0) == 5);
-	alarm_in(20, 0);
+	n_alarms = 0;
 	CHECK(recv(pair[0], small, sizeof(small), MSG_WAITALL) == 5);
-	CHECK(memcmp(small, "12345", 5) == 0 && n_alarms == 2);
+	CHECK(memcmp(small, "12345", 5) == 0 && n_alarms >= 1);
 	return 0;
 }

@@ -278,6 +278,7 @@ static void text_round_trip(void **state)
 		{ "stall", "0" },		  { "crash-hold", "none" },
 		{ "incidents-share", "90" },	  { "log-buffer", "64K" },
 		{ "instructions", "cpuid,vsyscall" },
+		{ "stubs", "100" },
 		{ "chaos", "7" },
 	};
 	autoclean(policy_deinit) struct policy from = { 0 }, to = { 0 };

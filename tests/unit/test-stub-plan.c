@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where jumps may stand before a system call, in code as compilers write it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/autoclean.h"
+#include "recorder/stub-plan.h"
+
+enum { START = 0x400000, AT = 0x300000 };
+
+struct function {
+	uint8_t code[64];
+	uint8_t len, site;
+	int8_t at;		/* where the jump shall stand; -1: nowhere */
+	uint8_t overwritten, n_moved;
+};
+
+static const struct function functions[] = {
+	/* mov $0x27,%eax; syscall; ret */
+	{ { 0xb8, 0x27, 0, 0, 0, 0x0f, 0x05, 0xc3 }, 8, 5, 0, 5, 1 },
+	/* read(2): cmpb $0,x(%rip); jne; xor %eax,%eax; syscall */
+	{ { 0x80, 0x3d, 0x10, 0x20, 0x30, 0, 0, 0x75, 0x20, 0x31, 0xc0, 0x0f, 0x05, 0xc3 }, 14, 11, 0, 7, 3 },
+	/* as in Go: three short moves, and no branch leads there */
+	{ { 0x48, 0x89, 0xfa, 0x49, 0x89, 0xca, 0x48, 0x89, 0xdf, 0x0f, 0x05, 0xc3 }, 12, 9, 3, 6, 2 },
+	/* a branch leads to the second of them, so the first two have to do */
+	{ { 0x48, 0x89, 0xfa, 0x49, 0x89, 0xca, 0x48, 0x89, 0xdf, 0x0f, 0x05, 0x75, 0xf9, 0xc3 }, 14, 9, 0, 6, 3 },
+	/* to both */
+	{ { 0x48, 0x89, 0xfa, 0x49, 0x89, 0xca, 0x48, 0x89, 0xdf, 0x0f, 0x05, 0x75, 0xf9, 0x75, 0xf4, 0xc3 },
+	  16, 9, -1, 0, 0 },
+	/* an indirect jump may lead anywhere */
+	{ { 0x48, 0x89, 0xfa, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xff, 0xe0 }, 10, 6, -1, 0, 0 },
+	/* but not into a long instruction */
+	{ { 0xb8, 0x27, 0, 0, 0, 0x0f, 0x05, 0xff, 0xe0 }, 9, 5, 0, 5, 1 },
+	/* behind a call; behind a return: nothing may be moved */
+	{ { 0xe8, 0, 0x10, 0, 0, 0x31, 0xc0, 0x0f, 0x05, 0xc3 }, 10, 7, -1, 0, 0 },
+	{ { 0xb8, 1, 0, 0, 0, 0xc3, 0x31, 0xc0, 0x0f, 0x05, 0xc3 }, 11, 8, -1, 0, 0 },
+	/* behind an instruction that the agent answers (hlt in its place) */
+	{ { 0xb8, 1, 0, 0, 0, 0xf4, 0x31, 0xc0, 0x0f, 0x05, 0xc3 }, 11, 8, -1, 0, 0 },
+	/* at its beginning */
+	{ { 0x0f, 0x05, 0xc3 }, 3, 0, -1, 0, 0 },
+	/* rep movsb may be interrupted in its middle */
+	{ { 0xb8, 1, 0, 0, 0, 0xf3, 0xa4, 0x0f, 0x05, 0xc3 }, 10, 7, -1, 0, 0 },
+};
+
+static void shapes(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		const struct function *f = &functions[i];
+		struct event_stub plan;
+		const char *why;
+		int r = stub_plan(f->code, f->len, START, START + f->site, AT, &plan, &why);
+
+		if (f->at < 0) {
+			assert_int_equal(r, -ENOTSUP);
+			assert_true(strlen(why) > 10);
+			continue;
+		}
+		assert_int_equal(r, 0);
+		assert_int_equal(plan.stub.site, START + f->site);
+		assert_int_equal(plan.stub.at, START + f->at);
+		assert_int_equal(plan.stub.code, AT);
+		assert_int_equal(plan.stub.len, f->overwritten);
+		assert_int_equal(plan.stub.n_moved, f->n_moved);
+		assert_memory_equal(plan.stub.old, f->code + f->at, f->overwritten);
+		assert_int_equal(plan.stub.from[0], 0);
+		assert_int_equal(plan.stub.to[0], 0);
+		assert_true(plan.stub.code_len <= STUB_LEN);
+	}
+}
+
+/* What a 32-bit distance at @code + @at of the stub leads to; @behind: what of the instruction follows. */
+static uint64_t leads_to(const struct event_stub *plan, size_t at, size_t behind)
+{
+	int32_t distance;
+
+	memcpy(&distance, plan->code + at, sizeof(distance));
+	return plan->stub.code + at + 4 + behind + (uint64_t)(int64_t)distance;
+}
+
+/* What is displaced does the same from where it is now. */
+static void moved(void **state)
+{
+	const struct function *f = &functions[1];
+	struct event_stub plan;
+	const char *why;
+
+	(void) state;
+	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site, AT, &plan, &why), 0);
+	assert_int_equal(leads_to(&plan, 2, 1), START + 7 + 0x302010);	/* cmpb's operand */
+	assert_int_equal(plan.stub.to[1], 7);
+	assert_int_equal(plan.code[7], 0x0f);				/* jne, long now */
+	assert_int_equal(plan.code[8], 0x85);
+	assert_int_equal(leads_to(&plan, 9, 0), START + 9 + 0x20);
+	assert_int_equal(plan.stub.to[2], 13);
+	assert_int_equal(plan.code[13], 0x31);
+	assert_int_equal(plan.code[14], 0xc0);
+	/* mov %gs:..., %rcx; jrcxz; mov; lea behind the call, %rcx; jmp; jmp to the call */
+	assert_int_equal(leads_to(&plan, 15 + 9 + 2 + 3 + 3, 0), START + f->site + 2);
+	assert_int_equal(leads_to(&plan, (size_t)plan.stub.code_len - 4, 0), START + f->site);
+}
+
+static void out_of_reach(void **state)
+{
+	const struct function *f = &functions[0];
+	struct event_stub plan;
+	const char *why;
+
+	(void) state;
+	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site, UINT64_C(1) << 40, &plan, &why),
+			 -ENOTSUP);
+	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site + 1, AT, &plan, &why), -ENOTSUP);
+	assert_int_equal(stub_plan(f->code, 0, START, START, AT, &plan, &why), -ENOTSUP);
+}
+
+/* A mapping of libc's code, and where the file begins. */
+static void find_libc(uint64_t *ret_base, uint64_t *ret_start, uint64_t *ret_end)
+{
+	char line[512], perms[5];
+	autoclean(fclosep) FILE *file = fopen("/proc/self/maps", "re");
+	uint64_t start, end, offset;
+
+	*ret_base = *ret_start = *ret_end = 0;
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strstr(line, "/libc.so.6") ||
+		    sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64, &start, &end, perms, &offset) != 4)
+			continue;
+		if (offset == 0)
+			*ret_base = start;
+		if (perms[2] == 'x') {
+			*ret_start = start;
+			*ret_end = end;
+		}
+	}
+}
+
+/* All of the C library's calls: nearly each can have one, and none is planned wrongly. */
+static void of_libc(void **state)
+{
+	uint64_t base, text, text_end, start, end;
+	autoclean(closep) int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	unsigned n = 0, n_planned = 0;
+
+	(void) state;
+	find_libc(&base, &text, &text_end);
+	if (!base || !text || mem < 0)
+		skip();
+	for (uint64_t at = text; at + 2 <= text_end; at++) {
+		const uint8_t *code = (const uint8_t *)(uintptr_t)at;
+		struct event_stub plan;
+		const char *why;
+
+		if (code[0] != 0x0f || code[1] != 0x05 || stub_function(mem, base, at, &start, &end) < 0)
+			continue;
+		assert_true(start <= at && at < end && end - start < 1 << 20);
+		n++;
+		if (stub_plan((const uint8_t *)(uintptr_t)start, end - start, start, at, text - 65536, &plan, &why) < 0)
+			continue;
+		n_planned++;
+		assert_true(plan.stub.at >= start && plan.stub.at + plan.stub.len <= at);
+		assert_memory_equal(plan.stub.old, (const void *)(uintptr_t)plan.stub.at, plan.stub.len);
+		assert_int_equal(leads_to(&plan, (size_t)plan.stub.code_len - 4, 0), at);
+	}
+	(void) fprintf(stderr, "# %u of %u\n", n_planned, n);
+	assert_true(n > 300 && n_planned >= n * 95 / 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shapes), cmocka_unit_test(moved), cmocka_unit_test(out_of_reach),
+		cmocka_unit_test(of_libc),
+	};
+
+	return cmocka_run_group_tests_name("stub-plan", tests, NULL, NULL);
+}
