@@ -661,6 +661,7 @@ struct agent_process {
 	uint64_t read_at, read_used;
 	uint8_t fp_sw[48];		/* struct fpx_sw_bytes of signal frames, if knows_fp */
 	uint32_t knows_fp;
+	uint32_t fp_avx, fp_masks, fp_upper_sixteen;	/* where in the FP state these are */
 	uint32_t tsc_trapped;
 	uint32_t detached;		/* a fork child: runs natively */
 	uint32_t has_shared;		/* writable shared mappings exist */

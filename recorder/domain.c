@@ -539,7 +539,7 @@ void domain_ask_freeze(struct domain *d)
 /* Sleeps until any event, naps while events come. The agent looks at this word. */
 static void arm_wakeup(struct domain *d, uint64_t now)
 {
-	bool busy = now - d->drained_ns < 4 * NAP_NS;
+	bool busy = now < d->drained_ns + 4 * NAP_NS;	/* it may have been drained since */
 
 	__atomic_store_n(&d->shared->consumer_sleeps, busy ? 2 : 1, __ATOMIC_SEQ_CST);
 	d->nap = busy;

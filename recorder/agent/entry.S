@@ -136,12 +136,24 @@ stub_entry:
 	xor	%ebp, %ebp
 	mov	%gs:0, %rdi
 	call	stub_call
+	/* POPFQ is slow: only for what SAHF, and the overflow flag at 0, can't say. */
 	mov	%gs:AT_FLAGS, %r11
-	push	%r11
-	popfq
-	mov	%gs:AT_R11, %r11
+	mov	%r11d, %eax
+	mov	%r11d, %ecx
+	shl	$8, %ecx	/* the low eight belong into %ah */
+	and	$~FLAGS_OF_SAHF, %eax
+	cmp	$FLAGS_ALWAYS, %eax
+	mov	%ecx, %eax
+	jne	1f
+	sahf			/* CMP has left no overflow */
+2:	mov	%gs:AT_R11, %r11
 	each_general_register load_register
 	jmp	*%gs:AT_RIP
+1:	push	%r11
+	popfq
+	jmp	2b
+	.set	FLAGS_OF_SAHF, 0xd5	/* SF ZF AF PF CF */
+	.set	FLAGS_ALWAYS, 0x202	/* IF, and a bit that is 1 */
 
 /* void begin_program(uint64_t address) */
 	.globl	begin_program

@@ -190,7 +190,8 @@ void pages_at_entry(struct thread *thread)
 {
 	const struct event *event;
 
-	(void) fetch_and(&shared()->attention, ~(uint32_t)ATTENTION_PAGES);
+	if (load_relaxed(&shared()->attention) & ATTENTION_PAGES)
+		(void) fetch_and(&shared()->attention, ~(uint32_t)ATTENTION_PAGES);
 	if (!agent_replays()) {
 		if (process()->member && directory_calls())
 			pages_settle(thread, EVENT_AT_ENTRY);

@@ -28,15 +28,11 @@ static bool is_fast_clock(long clock)
 	return clock >= 0 && clock < 32 && (fast >> clock & 1);
 }
 
-static bool begin_reading(struct thread *thread)
+/* A kick needn't be kept away from here: it sees whose stack this is, and comes again. */
+static bool may_read(struct thread *thread)
 {
-	uint32_t was = exchange(&slot_of(thread)->status, SLOT_AGENT);
-
-	if (was == SLOT_USER && !load_relaxed(&shared()->attention) && !thread->pending &&
-	    log_has_room() && !process()->tsc_trapped && !chaos_strikes(thread, 8))
-		return true;
-	store_release(&slot_of(thread)->status, was);
-	return false;
+	return !load_relaxed(&shared()->attention) && !thread->pending && log_has_room() &&
+	       !process()->tsc_trapped && !chaos_strikes(thread, 8);
 }
 
 static int end_reading(struct thread *thread, unsigned clock, uint64_t sec, uint64_t nsec)
@@ -44,7 +40,6 @@ static int end_reading(struct thread *thread, unsigned clock, uint64_t sec, uint
 	log_event(thread, EVENT_CLOCK, 0, clock, 0, (int64_t)(sec * 1000000000 + nsec));
 	thread->vdso_result[0] = sec;
 	thread->vdso_result[1] = nsec;
-	store_release(&slot_of(thread)->status, SLOT_USER);
 	return DONE;
 }
 
@@ -71,7 +66,7 @@ int agent_clock_gettime(long clock, void *time)
 		return MAKE_SYSTEM_CALL;
 	if (agent_replays())
 		return replay_reading(thread, (unsigned)clock);
-	if (!begin_reading(thread))
+	if (!may_read(thread))
 		return MAKE_SYSTEM_CALL;
 	(void) ((real_clock_gettime *)real_function(VDSO_REAL_CLOCK_GETTIME))(clock, &now);
 	return end_reading(thread, (unsigned)clock, (uint64_t)now.sec, (uint64_t)now.nsec);
@@ -92,7 +87,7 @@ int agent_gettimeofday(void *time, void *zone)
 		thread->vdso_result[1] /= 1000;
 		return DONE;
 	}
-	if (!begin_reading(thread))
+	if (!may_read(thread))
 		return MAKE_SYSTEM_CALL;
 	(void) ((real_gettimeofday *)real_function(VDSO_REAL_GETTIMEOFDAY))(&now, NULL);
 	(void) end_reading(thread, EVENT_CLOCK_TIMEOFDAY, (uint64_t)now.sec,
@@ -109,7 +104,7 @@ int agent_time(void *time)
 	(void) time;
 	if (agent_replays())
 		return replay_reading(thread, EVENT_CLOCK_TIME);
-	if (!begin_reading(thread))
+	if (!may_read(thread))
 		return MAKE_SYSTEM_CALL;
 	return end_reading(thread, EVENT_CLOCK_TIME,
 			   (uint64_t)((real_time *)real_function(VDSO_REAL_TIME))(NULL), 0);
