@@ -621,6 +621,7 @@ struct mapped_range {
 	uint32_t flags;
 };
 #define MAX_MAPPED_RANGES 2048
+#define PLAIN_FDS 1024
 #define MAX_DEVICES 32
 
 /* What a forked child does to memory before it begins (agent/on-fork.c). */
@@ -700,6 +701,7 @@ struct agent_process {
 	uint32_t has_changing;		/* mappings of files that change exist */
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
+	uint64_t plain_fds[PLAIN_FDS / 64]; /* recording; bits: no regular file, as was seen */
 	/* Where devices are mapped, or were in part: to read there may do things. */
 	uint64_t n_devices;
 	struct agent_range devices[MAX_DEVICES];

@@ -599,6 +599,8 @@ void on_fork_in_child(void);
  * no thread sees it half done. Behind it: call->change says what it did. Baton.
  */
 void change_begins(struct call *call);
+/* Before a call and behind it: what was known of descriptors may not be so any more. Baton. */
+void change_descriptors(const struct thread *thread, long nr);
 void change_ends(struct call *call);
 /* Writes the log's struct event_file. */
 void change_log(struct thread *thread, const struct call *call);

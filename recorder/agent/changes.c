@@ -63,6 +63,52 @@ static enum changer changer(const struct call *call)
 	}
 }
 
+/* -- descriptors that can't be of a mapped file ------------------------------------------------ */
+
+/* So much of the table of descriptors as a call that isn't among these may change stays known. */
+static bool keeps_descriptors(long nr)
+{
+	switch (nr) {
+	case NR_read: case NR_write: case NR_readv: case NR_writev: case NR_pread64: case NR_pwrite64:
+	case NR_preadv: case NR_pwritev: case NR_preadv2: case NR_pwritev2: case NR_sendfile:
+	case NR_poll: case NR_ppoll: case NR_select: case NR_pselect6: case NR_epoll_wait:
+	case NR_epoll_pwait: case NR_epoll_pwait2: case NR_epoll_ctl:
+	case NR_sendto: case NR_recvfrom: case NR_sendmsg: case NR_sendmmsg: case NR_shutdown:
+	case NR_getsockopt: case NR_setsockopt: case NR_getsockname: case NR_getpeername:
+	case NR_futex: case NR_sched_yield: case NR_nanosleep: case NR_clock_nanosleep:
+	case NR_clock_gettime: case NR_gettimeofday: case NR_time: case NR_timerfd_settime:
+	case NR_fstat: case NR_stat: case NR_newfstatat: case NR_lseek: case NR_fsync: case NR_fdatasync:
+	case NR_mmap: case NR_munmap: case NR_mprotect: case NR_madvise: case NR_brk: case NR_mremap:
+	case NR_rt_sigaction: case NR_rt_sigprocmask: case NR_rt_sigreturn: case NR_getpid:
+	case NR_gettid: case NR_getppid: case NR_getrusage: case NR_getrandom:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void change_descriptors(const struct thread *thread, long nr)
+{
+	struct agent_process *p = process();
+
+	/* A vfork child has a table of its own, and doesn't count here. */
+	if (!thread->is_vfork_child && !agent_replays() && !keeps_descriptors(nr))
+		memset(p->plain_fds, 0, sizeof(p->plain_fds));
+}
+
+static bool is_plain(long fd)
+{
+	return (uint64_t)fd < PLAIN_FDS && (process()->plain_fds[fd / 64] >> fd % 64 & 1) &&
+	       !this_thread()->is_vfork_child;
+}
+
+/* It isn't a regular file, and stays what it is until a call that may change that. */
+static void note_plain(long fd, const struct stat64 *st)
+{
+	if ((uint64_t)fd < PLAIN_FDS && (st->mode & S_IFMT_) != S_IFREG_ && !this_thread()->is_vfork_child)
+		process()->plain_fds[fd / 64] |= UINT64_C(1) << fd % 64;
+}
+
 /* The file that it changes; behind the call for those that open one. */
 static bool target(const struct call *call, enum changer what, struct stat64 *st, long *ret_fd)
 {
@@ -73,7 +119,11 @@ static bool target(const struct call *call, enum changer what, struct stat64 *st
 		*ret_fd = -1;
 		r = agent_syscall(NR_stat, call->args[0], st);
 	} else {
+		if (is_plain(*ret_fd))
+			return false;
 		r = agent_syscall(NR_fstat, *ret_fd, st);
+		if (r == 0)
+			note_plain(*ret_fd, st);
 	}
 	return r == 0 && (st->mode & S_IFMT_) == S_IFREG_;
 }

@@ -202,8 +202,10 @@ static void dispatch(struct thread *thread)
 	} else {
 		attend_at_entry(thread);
 	}
+	change_descriptors(thread, call.nr);
 	if (!thread->filter || !filter_stops(thread, &call))
 		make(thread, &call);
+	change_descriptors(thread, call.nr);
 }
 
 void syscall_dispatch(struct thread *thread)
