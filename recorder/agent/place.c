@@ -81,13 +81,26 @@ static bool is_readable(const struct event_async *place, uint64_t address, size_
 	return address + len >= address && !range_is_ours(address, len) && !mapped_is_device(address, len);
 }
 
-/* Memory of files isn't read again where that has failed, here or in a replay. */
-static void note_unreadable(struct gathered *g, uint64_t address)
+/*
+ * Not in the page cache? To read a hole of a tmpfs takes room there, which is the program's,
+ * and to read a page from the disk takes time.
+ */
+static bool is_absent(uint64_t address)
+{
+	uint8_t resident = 1;
+
+	return agent_syscall(NR_mincore, ALIGN_DOWN(address, (uint64_t)PAGE), 1, &resident) == 0 &&
+	       !(resident & 1);
+}
+
+/* Of a file's memory: what isn't there, or, if that @failed, can't be read, is left out. */
+static void leave_out(struct gathered *g, uint64_t address, bool failed)
 {
 	uint64_t *unreadable = g->place->unreadable;
 	uint8_t byte;
 
-	if (agent_replays() || !mapped_at(address) || copy_from_user(&byte, address, 1))
+	if (g->is_over || agent_replays() || !is_readable(g->place, address, 1) || !mapped_at(address) ||
+	    (failed ? copy_from_user(&byte, address, 1) : !is_absent(address)))
 		return;
 	for (unsigned i = 0; i < ASYNC_UNREADABLE; i++) {
 		if (unreadable[i])
@@ -98,17 +111,23 @@ static void note_unreadable(struct gathered *g, uint64_t address)
 	}
 }
 
+static void leave_out_ends(struct gathered *g, uint64_t address, size_t len, bool failed)
+{
+	leave_out(g, address, failed);
+	if ((address ^ (address + len - 1)) & ~(uint64_t)(PAGE - 1))
+		leave_out(g, address + len - 1, failed);
+}
+
 /* Returns how many bytes were read. */
 static size_t read_operand(struct gathered *g, void *to, uint64_t address, size_t len)
 {
 	size_t n = 0;
 
+	leave_out_ends(g, address, len, false);
 	if (!g->is_over && is_readable(g->place, address, len))
 		n = read_program(to, address, len);
-	if (!g->is_over && n < len) {
-		note_unreadable(g, address);
-		note_unreadable(g, address + len - 1);
-	}
+	if (n < len)
+		leave_out_ends(g, address, len, true);
 	return n;
 }
 
