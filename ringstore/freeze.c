@@ -399,6 +399,17 @@ static int end_final(struct freeze *freeze, struct final *final)
 
 /* Mapped files. */
 
+/* A run in a hole needn't be read, which would give each of its pages memory. */
+static bool is_in_hole(int fd, uint64_t offset)
+{
+	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+	struct stat st;
+
+	if (data < 0 && errno == ENXIO && fstat(fd, &st) == 0)
+		data = st.st_size;
+	return data >= 0 && (uint64_t)data >= offset + FILE_RUN;
+}
+
 /*
  * Reads @fd from its begin to its end, into @writer if there is one, and hashes it.
  * STORE_NO_ROOM: the file is too large for us.
@@ -408,16 +419,23 @@ static int read_content(struct freeze *freeze, int fd, struct chunk_writer *writ
 {
 	autoclean(content_hash_freep) struct content_hash *state = content_hash_new();
 	autoclean(freep) void *buffer = malloc(FILE_RUN);
+	uint64_t data = 0;
 
 	if (!state || !buffer)
 		return -ENOMEM;
 	for (uint64_t offset = 0;; offset += FILE_RUN) {
-		ssize_t n = tree_pread(fd, buffer, FILE_RUN, offset);
+		ssize_t n = FILE_RUN;
 		int r = 0;
 
-		if (n < 0)
-			return (int)n;
-		if (offset + (size_t)n > INCIDENT_FILE_MAX)
+		if (is_in_hole(fd, offset)) {
+			memset(buffer, 0, FILE_RUN);
+		} else {
+			n = tree_pread(fd, buffer, FILE_RUN, offset);
+			if (n < 0)
+				return (int)n;
+			data += (size_t)n;
+		}
+		if (data > INCIDENT_FILE_MAX || offset + (size_t)n > INCIDENT_FILE_MAX_WITH_HOLES)
 			return STORE_NO_ROOM;
 		content_hash_add(state, buffer, (size_t)n);
 		if (writer && n > 0)

@@ -14,9 +14,10 @@
 
 /*
  * A mapped file of more than this isn't kept: to be looked at it is unpacked into
- * memory, and the dump may come from anyone.
+ * memory, and the dump may come from anyone. Holes cost no memory, but time.
  */
 #define INCIDENT_FILE_MAX (UINT64_C(4) << 30)
+#define INCIDENT_FILE_MAX_WITH_HOLES (UINT64_C(16) << 30)
 
 /* What a manifest may be at most, in bytes. */
 #define INCIDENT_MANIFEST_MAX (16u << 20)

@@ -366,16 +366,19 @@ static int copy_content(struct chunk_reader *reader, int fd, const char *hash)
 	autoclean(content_hash_freep) struct content_hash *state = content_hash_new();
 	char found[NAME_HASH_SIZE];
 	struct chunk_view view;
-	uint64_t len = 0;
+	uint64_t len = 0, data = 0;
 	int r;
 
 	if (!state)
 		return -ENOMEM;
 	while ((r = chunk_reader_next(reader, &view)) == 0) {
-		if (view.len > INCIDENT_FILE_MAX - len)
+		if (view.len > INCIDENT_FILE_MAX_WITH_HOLES - len)
 			return -EBADMSG;
 		content_hash_add(state, view.data, view.len);
 		if (!is_zero(view.data, view.len)) {
+			if (view.len > INCIDENT_FILE_MAX - data)
+				return -EBADMSG;
+			data += view.len;
 			r = tree_pwrite(fd, view.data, view.len, len);
 			if (r < 0)
 				return r;

@@ -161,8 +161,9 @@ int freeze_add_final(struct freeze *freeze, uint32_t domain, const void *data, s
 /*
  * Copies the content of @fd, compressed; equal contents are stored once per store
  * (hard links between incidents). @ret_hash gets the name, 32 digits. STORE_NO_ROOM:
- * left out (as are files over 4 GiB), the incident is still good without it. -EINVAL:
- * not a regular file. Reads the file twice, and takes as long as that takes.
+ * left out (as are files with more than 4 GiB, or over 16 GiB with their holes), the
+ * incident is still good without it. -EINVAL: not a regular file. Reads the file twice,
+ * but for its holes, and takes as long as that takes. Moves the position of @fd.
  */
 int freeze_add_file(struct freeze *freeze, int fd, char ret_hash[static 33]);
 

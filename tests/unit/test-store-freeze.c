@@ -341,6 +341,37 @@ static void mapped_files(void **state)
 	check_bound(f);
 }
 
+/* More than a file may have, but for a hole; it is one again when it is looked at. */
+static void sparse_mapped_file(void **state)
+{
+	const off_t len = ((off_t)4 << 30) + 6;
+	struct fixture *f = *state;
+	struct incident *incident;
+	struct freeze *begun;
+	char hash[33], tail[6];
+	struct stat st;
+	int fd = file_of(1, 1, 1);
+
+	assert_int_equal(pwrite(fd, "behind", 6, len - 6), 6);
+	assert_int_equal(store_freeze_begin(f->store, "one", &begun), 0);
+	assert_int_equal(freeze_add_file(begun, fd, hash), 0);
+	assert_int_equal(freeze_commit(begun, "{}"), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_in_range(st.st_blocks, 1, 16);
+	(void) close(fd);
+	check_bound(f);
+
+	incident = open_incident(f->dir, "one");
+	assert_int_equal(incident_open_file(incident, hash, &fd), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), len);
+	assert_int_equal(pread(fd, tail, 6, len - 6), 6);
+	assert_memory_equal(tail, "behind", 6);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_in_range(st.st_blocks, 1, 4096);
+	(void) close(fd);
+	assert_null(incident_close(incident));
+}
+
 static void not_mapped_files(void **state)
 {
 	struct fixture *f = *state;
@@ -626,6 +657,7 @@ int main(void)
 		FROZEN(finals),
 		FROZEN(finals_without_room),
 		FROZEN(mapped_files),
+		FROZEN(sparse_mapped_file),
 		FROZEN(not_mapped_files),
 		FROZEN(mapped_file_without_room),
 		FROZEN(crash_loop),
