@@ -36,6 +36,9 @@ enum {
 #define BY_VALUE_SMALL (UINT64_C(256) << 10)
 #define BY_VALUE_WRITABLE (UINT64_C(16) << 20)
 
+/* How long a program waits for the recorder to have opened the file that it maps. */
+#define MAX_OPEN_NS (UINT64_C(100) * 1000000)
+
 /* A file system may keep a few bytes in the inode, without any blocks. */
 #define INLINE_MAX (UINT64_C(64) << 10)
 
@@ -174,6 +177,25 @@ static void enter_mapping(const struct call *call, struct mapped_object *object,
 		      (uint64_t)call->args[5], flags);
 }
 
+/*
+ * The event has been written: the recorder opens the file when it reads of it. What isn't a
+ * library may be unmapped and removed as soon as the program goes on.
+ */
+static void await_opening(void)
+{
+	struct agent_shared *s = shared();
+	uint64_t until = monotonic_ns() + MAX_OPEN_NS;
+
+	for (;;) {
+		uint32_t turn = load_acquire(&s->producer_waits);
+		uint64_t now = monotonic_ns();
+
+		if (load_acquire(&s->tail) >= process()->head || now >= until ||
+		    !wait_for_recorder(&s->producer_waits, turn, until - now))
+			return;
+	}
+}
+
 static void record_mapping(struct thread *thread, struct call *call)
 {
 	bool sparse;
@@ -200,8 +222,11 @@ static void record_mapping(struct thread *thread, struct call *call)
 	if (object && is_shared(call))
 		pages_mapped(thread, object);
 	process()->has_shared |= is_shared(call) && mapping.by_value;
-	if (!mapping.by_value)
-		wake_recorder();	/* while it is still mapped */
+	if (mapping.by_value)
+		return;
+	wake_recorder();	/* while it is still mapped */
+	if (mapping.ino && (is_shared(call) || mapping.writable))
+		await_opening();
 }
 
 /* The descriptor, in the replaying process, of the incident's copy of a mapped file. */
