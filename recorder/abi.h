@@ -26,7 +26,7 @@
 #include "recorder/event.h"
 
 /* Raised with any change of what is declared here or in event.h. */
-#define AGENT_ABI 2
+#define AGENT_ABI 3
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -583,7 +583,8 @@ struct hot_call {
 	uint32_t done;		/* it has a stub, or can't have one */
 };
 
-#define MAX_SITES 1024
+#define MAX_SITES 4096
+#define MAX_SITES_OF_IMAGE 2048
 #define MAX_NEW_OBJECTS 8
 
 /*
@@ -685,6 +686,8 @@ struct agent_process {
 	uint32_t n_new_objects;
 	uint32_t n_sites;		/* only grows */
 	struct agent_site sites[MAX_SITES];
+	uint32_t n_found, reserved;	/* by the scan of an image that is under way */
+	struct agent_site found[MAX_SITES_OF_IMAGE];
 	uint32_t n_stubs, n_stub_areas;	/* only grow */
 	uint32_t stubs_asked;		/* of the recorder, and not answered */
 	uint32_t stubs_overlap;		/* some jump overwrites more than one instruction */

@@ -180,42 +180,40 @@ static bool processor_has(enum site_kind kind)
 	       kind == SITE_RDSEED ? extended[1] & EBX_RDSEED : extended[2] & ECX_RDPID;
 }
 
-struct finds {
-	uint32_t n;
-	struct agent_site sites[MAX_SITES / 4];
-};
-
 static void found(void *context, const struct agent_site *site)
 {
-	struct finds *finds = context;
+	struct agent_process *p = context;
 
 	if (!processor_has(site->kind))
 		return;
-	if ((agent_config.change_code >> site->kind & 1) &&
-	    finds->n < sizeof(finds->sites) / sizeof(*site))
-		finds->sites[finds->n++] = *site;
+	if ((agent_config.change_code >> site->kind & 1) && p->n_found < MAX_SITES_OF_IMAGE)
+		p->found[p->n_found++] = *site;
 	else
 		shared()->sites_left[site->kind]++;
 }
 
-/* The scan must see the code as it was, so nothing is changed before its end. */
-static void scan_and_change(uint64_t base, struct finds *finds)
+/*
+ * The scan must see the code as it was, so nothing is changed before its end. What has been
+ * is in process()->found.
+ */
+static void scan_and_change(uint64_t base)
 {
+	struct agent_process *p = process();
 	uint32_t n_changed = 0;
 	int fd;
 
-	finds->n = 0;
-	scan_image(base, found, finds, shared()->sites_left);
-	if (finds->n == 0)
+	p->n_found = 0;
+	scan_image(base, found, p, shared()->sites_left);
+	if (p->n_found == 0)
 		return;
 	fd = text_open();
-	for (uint32_t i = 0; i < finds->n; i++)
-		if (change(fd, &finds->sites[i]))
-			finds->sites[n_changed++] = finds->sites[i];
+	for (uint32_t i = 0; i < p->n_found; i++)
+		if (change(fd, &p->found[i]))
+			p->found[n_changed++] = p->found[i];
 		else
-			shared()->sites_left[finds->sites[i].kind]++;
+			shared()->sites_left[p->found[i].kind]++;
 	text_close(fd);
-	finds->n = n_changed;
+	p->n_found = n_changed;
 }
 
 /* The kernel has put the auxiliary vector behind arguments and environment. */
@@ -239,14 +237,13 @@ static uint64_t aux_value(uint64_t type)
 
 void sites_of_program(void)
 {
-	struct finds finds;
 	uint64_t program = ALIGN_DOWN(aux_value(AUX_PHDR), (uint64_t)PAGE);
 	uint64_t interpreter = aux_value(AUX_BASE);
 
 	if (program)
-		scan_and_change(program, &finds);
+		scan_and_change(program);
 	if (interpreter)
-		scan_and_change(interpreter, &finds);
+		scan_and_change(interpreter);
 }
 
 void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t offset)
@@ -286,12 +283,12 @@ static void replay_sites(struct thread *thread)
 
 static void record_sites(struct thread *thread, uint64_t base)
 {
-	struct finds finds;
+	struct agent_process *p = process();
 
-	scan_and_change(base, &finds);
-	if (finds.n == 0 || !log_begin(thread, EVENT_SITES, 0, 0, 0, finds.n))
+	scan_and_change(base);
+	if (p->n_found == 0 || !log_begin(thread, EVENT_SITES, 0, 0, 0, p->n_found))
 		return;
-	log_add(thread, finds.sites, finds.n * sizeof(finds.sites[0]));
+	log_add(thread, p->found, p->n_found * sizeof(p->found[0]));
 	log_end(thread);
 }
 
