@@ -604,6 +604,8 @@ int locate_retune(struct session *s, struct replay_error *ret_error)
 	}
 	f->n_conditions++;
 	r = write_pad(s, f);
+	if (r == 0)
+		tell_twins(s, f);
 	return r < 0 ? fail(s, ret_error, r) : -EAGAIN;
 }
 
