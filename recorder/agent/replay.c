@@ -104,13 +104,14 @@ static void give_turn(struct thread *thread, const struct event *event)
 	if (event->thread >= process()->n_slots_mapped || other->canary != THREAD_CANARY ||
 	    other->state == THREAD_ENDED)
 		replay_diverged(thread, 0, 0, 0);
+	/* Where the other comes to an end, all contexts are compared. */
+	context_save(thread);
 	store_release(&other->turn, 1);
 	futex_wake(&other->turn, 1);
 }
 
 static void wait_turn(struct thread *thread)
 {
-	context_save(thread);
 	wait_while(&thread->turn, 0);
 	store_relaxed(&thread->turn, 0);
 }
