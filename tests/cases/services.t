@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Servers of several processes, as Debian has them, under load: frozen at their end, and
-# PostgreSQL when one of its backends crashes. What they share is handed from process to process.
+# Servers of several processes, as Debian has them, under load: frozen at their end, nginx also
+# while it serves, and PostgreSQL when one of its backends crashes. What they share is handed
+# from process to process.
 
 . "$(dirname "$0")/lib.sh"
 need nginx apache2 ab jq setpriv ssh ssh-keygen
@@ -46,8 +47,22 @@ http { access_log off; client_body_temp_path $work/nginx/1; proxy_temp_path $wor
 	fastcgi_temp_path $work/nginx/3; uwsgi_temp_path $work/nginx/4; scgi_temp_path $work/nginx/5;
 	server { listen 127.0.0.1:$port; root $work/html; } }
 END
-start_recorded "$work/store" --window all --ring 1G -o "$work/dump" -- nginx -c "$work/nginx.conf"
+# SIGUSR1: the master has the logs opened anew.
+start_recorded "$work/store" --window all --ring 1G --freeze-signal USR1 -o "$work/dump" -- \
+	nginx -c "$work/nginx.conf"
 http_load nginx
+ab -q -n 3000 -c 8 "http://127.0.0.1:$port/" >"$work/load.out" 2>&1 &
+load=$!
+remember $load
+sleep 0.2
+kill -USR1 "$(service_of $recorded)"
+frozen() { [ "$(n_incidents "$store")" -eq 1 ]; }
+check "nginx: it is frozen while it serves" within 10 frozen
+wait $load
+is "nginx: and serves on" $? 0
+replay_checks "nginx: every process of then replays" "$store"/incidents/*/ || notes "$store"
+is "nginx: they were all there" "$(json "$store" '.domains | length')" 3
+tail -n 1 "$work/replay.err" | diag
 ends_well nginx TERM 3
 
 # -- Apache, prefork: a scoreboard; to end it signals its process group
