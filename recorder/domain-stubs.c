@@ -17,12 +17,14 @@ enum {
 	FUNCTION_MAX = 64 << 10,
 	LOOK_BACK = 1024, LOOK_AHEAD = 1024,	/* for the ends of a function that no table knows */
 	ALIGNED = 16, PADDING = 0xcc,
+	REFUSALS_MAX = 256,	/* that are remembered */
 };
 
 /* What an address is of: a file, which isn't written to where it is mapped. */
 struct image {
 	uint64_t base;		/* where the same file begins */
 	uint64_t offset;	/* in it, of the address */
+	uint64_t start, end;	/* of the mapping that has it */
 	char path[256];
 };
 
@@ -46,6 +48,8 @@ static int find_image(const struct domain *d, uint64_t address, struct image *re
 		if (address < start || address >= end)
 			continue;
 		ret->offset = offset + (address - start);
+		ret->start = start;
+		ret->end = end;
 		line[strcspn(line, "\n")] = '\0';
 		(void) snprintf(ret->path, sizeof(ret->path), "%s", line + name);
 		return perms[1] == 'w' || perms[3] == 's' || !ino || ino != base_ino ? -ENOEXEC : 0;
@@ -88,18 +92,65 @@ static int function_of(int mem, uint64_t base, uint64_t address, uint64_t *ret_s
 	return n <= LOOK_BACK ? -ENOENT : by_padding(bytes, (size_t)n, from, address, ret_start, ret_end);
 }
 
+/* @code is what is at the stub's place. It may have been taken back, or another library be there. */
+static bool jump_stands(const struct agent_stub *stub, const uint8_t code[5])
+{
+	int32_t distance;
+
+	memcpy(&distance, code + 1, sizeof(distance));
+	return code[0] == 0xe9 && stub->at + 5 + (uint64_t)(int64_t)distance == stub->code;
+}
+
 /* The jumps that stand there hide what was there before. */
 static void undo_stubs(const struct domain *d, uint8_t *code, uint64_t start, uint64_t end)
 {
 	for (size_t i = 0; i < d->n_stubs; i++) {
 		const struct agent_stub *stub = &d->stubs[i];
 
-		if (stub->at >= start && stub->at + stub->len <= end)
+		if (stub->at >= start && stub->at + stub->len <= end && jump_stands(stub, code + (stub->at - start)))
 			memcpy(code + (stub->at - start), stub->old, stub->len);
 	}
 }
 
-static int plan(const struct domain *d, const struct stub_request *request, struct image *ret_image,
+/* Is there room for one more? Libraries come and go. */
+static bool has_room(struct domain *d, int mem)
+{
+	size_t n = 0;
+
+	if (d->n_stubs < MAX_STUBS)
+		return true;
+	for (size_t i = 0; i < d->n_stubs; i++) {
+		uint8_t code[5];
+
+		if (pread(mem, code, sizeof(code), (off_t)d->stubs[i].at) == sizeof(code) &&
+		    jump_stands(&d->stubs[i], code))
+			d->stubs[n++] = d->stubs[i];
+	}
+	d->n_stubs = n;
+	return n < MAX_STUBS;
+}
+
+static int remember(struct domain *d, const struct agent_stub *stub)
+{
+	struct agent_stub *more = realloc(d->stubs, (d->n_stubs + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	d->stubs = more;
+	more[d->n_stubs++] = *stub;
+	return 0;
+}
+
+/* A jump over several instructions: compilers put what is rare of a function elsewhere. */
+static bool others_branch_into(int mem, const struct image *image, const struct agent_stub *stub)
+{
+	unsigned second = stub->n_moved > 1 ? stub->from[1] : stub->len;
+
+	return second < stub->len && stub_is_branched_to(mem, image->start, image->end, stub->at + second,
+							 stub->at + stub->len) != 0;
+}
+
+static int plan(struct domain *d, const struct stub_request *request, struct image *ret_image,
 		struct event_stub *ret_plan, const char **ret_why)
 {
 	uint64_t site = request->plan.stub.site, at = request->plan.stub.code;
@@ -117,18 +168,29 @@ static int plan(const struct domain *d, const struct stub_request *request, stru
 	*ret_why = "no function is known there";
 	if (mem < 0 || function_of(mem, ret_image->base, site, &start, &end) < 0 || end - start > FUNCTION_MAX)
 		return -ENOENT;
+	*ret_why = "there are too many stubs already";
+	if (!has_room(d, mem))
+		return -ENOBUFS;
+	*ret_why = "its function can't be read";
 	code = malloc(end - start);
 	if (!code || pread(mem, code, end - start, (off_t)start) != (ssize_t)(end - start))
 		return -EFAULT;
 	undo_stubs(d, code, start, end);
-	return stub_plan(code, end - start, start, site, at, ret_plan, ret_why);
+	r = stub_plan(code, end - start, start, site, at, ret_plan, ret_why);
+	if (r < 0)
+		return r;
+	*ret_why = "code elsewhere may branch to what is before it";
+	return others_branch_into(mem, ret_image, &ret_plan->stub) ? -ENOTSUP : remember(d, &ret_plan->stub);
 }
 
 static void remember_refusal(struct domain *d, const struct image *image, unsigned nr, const char *why)
 {
-	char **more = realloc(d->refused_stubs, (d->n_refused_stubs + 1) * sizeof(*more));
 	const char *name = syscall_name((long)nr);
+	char **more;
 
+	if (d->n_refused_stubs == REFUSALS_MAX)
+		return;
+	more = realloc(d->refused_stubs, (d->n_refused_stubs + 1) * sizeof(*more));
 	if (!more)
 		return;
 	d->refused_stubs = more;
@@ -149,16 +211,6 @@ void stubs_free(struct domain *d)
 		free(d->refused_stubs[i]);
 	free(d->refused_stubs);
 	free(d->stubs);
-}
-
-static void remember(struct domain *d, const struct agent_stub *stub)
-{
-	struct agent_stub *more = realloc(d->stubs, (d->n_stubs + 1) * sizeof(*more));
-
-	if (!more)
-		return;
-	d->stubs = more;
-	more[d->n_stubs++] = *stub;
 }
 
 int inherit_stubs(struct domain *d, const struct domain *parent)
@@ -182,12 +234,10 @@ static void answer(struct domain *d, struct stub_request *request)
 	const char *why;
 	bool planned = plan(d, &asked, &image, &answer, &why) == 0;
 
-	if (planned) {
+	if (planned)
 		request->plan = answer;
-		remember(d, &answer.stub);
-	} else {
+	else
 		remember_refusal(d, &image, asked.nr, why);
-	}
 	__atomic_store_n(&request->state, planned ? STUB_PLANNED : STUB_REFUSED, __ATOMIC_RELEASE);
 	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_STUBS, __ATOMIC_SEQ_CST);
 }

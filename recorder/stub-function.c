@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where functions begin, by .eh_frame_hdr's table (Linux Standard Base, 10.6.2). It is read out
- * of the process, which may have written anything: no more than fixed sizes are read, and each
- * number is looked at before it is used.
+ * Where functions begin, by .eh_frame_hdr's table (Linux Standard Base, 10.6.2), and whether
+ * others branch into them. It is read out of the process, which may have written anything: no
+ * more than fixed sizes are read, and each number is looked at before it is used.
  */
 #include <elf.h>
 #include <errno.h>
@@ -15,6 +15,9 @@
 enum {
 	MAX_HEADERS = 32,
 	MAX_ENTRIES = 1 << 22,
+	PIECE = 64 << 10,
+	BEFORE = 3, DISTANCE = 4,	/* bytes of a branch: before its distance, and that */
+	MAX_CODE = 512 << 20,
 	ENC_UDATA4 = 0x03, ENC_SDATA4 = 0x1b, ENC_TABLE = 0x3b,	/* DW_EH_PE_: pcrel, datarel */
 };
 
@@ -93,5 +96,44 @@ int stub_function(int mem, uint64_t base, uint64_t address, uint64_t *ret_start,
 		return -ENOENT;
 	*ret_start = start;
 	*ret_end = end;
+	return 0;
+}
+
+/* Might the bytes before @distance be a branch that has such a one? */
+static bool is_long_branch(const uint8_t *distance)
+{
+	return distance[-1] == 0xe8 || distance[-1] == 0xe9 ||			/* call, jmp */
+	       (distance[-2] == 0x0f && (distance[-1] & 0xf0) == 0x80) ||	/* jcc */
+	       (distance[-2] == 0xc7 && distance[-1] == 0xf8);			/* xbegin */
+}
+
+static bool is_short_branch(const uint8_t *distance)
+{
+	return (distance[-1] & 0xf0) == 0x70 || distance[-1] == 0xeb || (distance[-1] & 0xfc) == 0xe0;
+}
+
+int stub_is_branched_to(int mem, uint64_t start, uint64_t end, uint64_t from, uint64_t to)
+{
+	uint8_t bytes[BEFORE + PIECE + DISTANCE];
+
+	if (end - start > MAX_CODE)
+		return -EFBIG;
+	for (uint64_t at = start + BEFORE; at + DISTANCE <= end; at += PIECE) {
+		size_t n = end - at < PIECE + DISTANCE ? end - at : PIECE + DISTANCE;
+
+		if (!read_all(mem, at - BEFORE, bytes, BEFORE + n))
+			return -EFAULT;
+		for (size_t i = 0; i + DISTANCE <= n && i < PIECE; i++) {
+			const uint8_t *distance = bytes + BEFORE + i;
+			int32_t far;
+
+			memcpy(&far, distance, sizeof(far));
+			if (at + i + DISTANCE + (uint64_t)(int64_t)far - from < to - from && is_long_branch(distance))
+				return 1;
+			if (at + i + 1 + (uint64_t)(int64_t)(int8_t)*distance - from < to - from &&
+			    is_short_branch(distance))
+				return 1;
+		}
+	}
 	return 0;
 }

@@ -28,3 +28,9 @@ int stub_plan(const uint8_t *code, size_t len, uint64_t start, uint64_t site, ui
  * no table; -EBADMSG: it makes no sense.
  */
 int stub_function(int mem, uint64_t base, uint64_t address, uint64_t *ret_start, uint64_t *ret_end);
+
+/*
+ * Whether any direct branch of the code that @mem has from @start to @end leads to an address of
+ * @from to @to: 1 or 0. Bytes that are none but might be count, too. -EFBIG, -EFAULT.
+ */
+int stub_is_branched_to(int mem, uint64_t start, uint64_t end, uint64_t from, uint64_t to);
