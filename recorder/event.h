@@ -114,7 +114,7 @@ struct agent_stub {
 	uint8_t len;		/* of the whole instructions that the jump overwrites */
 	uint8_t code_len;
 	uint8_t n_moved;	/* instructions that the stub does first: */
-	uint8_t reserved;
+	uint8_t tail;		/* offset in the stub: what it does in the place of the call */
 	uint8_t from[STUB_MOVED], to[STUB_MOVED];	/* their offsets from at, and in the stub */
 	uint8_t old[16];	/* what was overwritten */
 	uint8_t reserved2[4];

@@ -13,7 +13,6 @@
 enum {
 	JUMP_LEN = 5,
 	NEAREST = 8,		/* so many instructions before the call are looked through for a long one */
-	TAIL_LEN = 29,		/* of each stub */
 };
 
 struct instruction {
@@ -248,6 +247,7 @@ static int fill(const struct function *f, size_t first, struct event_stub *plan,
 		stub->to[stub->n_moved++] = (uint8_t)s.len;
 		emit_moved(&s, f, &f->all[i]);
 	}
+	stub->tail = (uint8_t)s.len;
 	emit_tail(&s);
 	stub->code_len = (uint8_t)s.len;
 	*ret_why = s.fits ? "what is before it can't be reached from a stub" : "what is before it is too long";

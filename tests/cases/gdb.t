@@ -199,6 +199,26 @@ TMPDIR=$work PATH=/nonexistent "$BLACKBOXCTL" replay "$dump" >/dev/null 2>"$work
 is "without gdb it fails" $? 1
 check "and says so" grep -q "gdb isn't installed" "$work/gdb.err"
 
+# -- stubs ---------------------------------------------------------------------------------------------
+
+# Where calls are made often a jump stands in the code (agent/stubs.c). The debugger doesn't see it.
+dump=$work/stubs.dump
+"$BLACKBOXCTL" record --dir "$work/store" --window all --set stubs=1 -o "$dump" -- \
+	"$PROGRAMS/call-stub-shapes" >/dev/null 2>&1 </dev/null
+is "calls by stubs: recorded" $? 0
+n_stubs=$("$BLACKBOXCTL" events "$dump" | grep -c ' stub ')
+check "with stubs" [ "$n_stubs" -gt 10 ]
+replay_in_gdb --from=start -- 'break *entered' 'ignore 1 1000' 'break *entered_call' 'ignore 2 1000' \
+	'break *(char *)short_moves+3' 'ignore 3 399' 'continue' 'x/4i short_moves' 'info breakpoints' \
+	'stepi' 'info symbol $pc' 'stepi' 'info symbol $pc' 'stepi' 'info symbol $pc' 'continue'
+says "a breakpoint at what a jump displaces is hit" 'breakpoint already hit 100 time'
+says "one at the call is, from wherever one comes there" 'breakpoint already hit 500 time'
+says "one in the middle of what is displaced is" 'Breakpoint 3, '
+says "the code looks as it was" 'short_moves.*:.*mov *%rdi,%rdx'
+says "a step through what is displaced" '^short_moves + 6 in section'
+says "another one" '^short_moves + 9 in section'
+says "and one over the call" '^short_moves + 11 in section'
+
 # -- redis -----------------------------------------------------------------------------------------------
 
 if command -v redis-server >/dev/null && command -v redis-benchmark >/dev/null; then
