@@ -240,6 +240,7 @@ static void answer(struct domain *d, struct stub_request *request)
 		remember_refusal(d, &image, asked.nr, why);
 	__atomic_store_n(&request->state, planned ? STUB_PLANNED : STUB_REFUSED, __ATOMIC_RELEASE);
 	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_STUBS, __ATOMIC_SEQ_CST);
+	wake_word(&request->state);
 }
 
 void plan_stubs(struct domain *d)

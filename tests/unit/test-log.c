@@ -279,10 +279,10 @@ static void test_trapped_tsc_isn_t_read(void **state)
 {
 	(void) state;
 	process()->tsc_trapped = 1;
-	log_event(&thread, EVENT_CLOCK, 0, 0, 0, 0);
+	log_event(&thread, EVENT_SYSCALL, 0, 0, 0, 0);
 	assert_int_equal(ring_event(0)->ticks, 0);
 	process()->tsc_trapped = 0;
-	log_event(&thread, EVENT_CLOCK, 0, 0, 0, 0);
+	log_event(&thread, EVENT_SYSCALL, 0, 0, 0, 0);
 	assert_int_not_equal(ring_event(sizeof(struct event))->ticks, 0);
 }
 
