@@ -622,7 +622,7 @@ struct mapped_range {
 	uint32_t flags;
 };
 #define MAX_MAPPED_RANGES 2048
-#define PLAIN_FDS 1024
+#define N_DESCRIPTORS 1024
 #define MAX_DEVICES 32
 
 /* What a forked child does to memory before it begins (agent/on-fork.c). */
@@ -659,11 +659,14 @@ struct agent_process {
 	uint64_t head;			/* ring position behind the newest event */
 	uint64_t log_used;		/* bytes of the event being written; 0: none is */
 	uint64_t last_tsc;		/* of the newest event */
+	uint64_t room_until;		/* position in the ring up to which there is room, at least */
 	/* Replay: position in the ring and in the present event, whose turn it is. */
 	uint64_t read_at, read_used;
 	uint8_t fp_sw[48];		/* struct fpx_sw_bytes of signal frames, if knows_fp */
 	uint32_t knows_fp;
-	uint32_t fp_avx, fp_masks, fp_upper_sixteen;	/* where in the FP state these are */
+	/* Where in the FP state these are. */
+	uint32_t fp_avx, fp_masks, fp_upper_halves, fp_upper_sixteen;
+	uint32_t reserved_fp;
 	uint32_t tsc_trapped;
 	uint32_t detached;		/* a fork child: runs natively */
 	uint32_t has_shared;		/* writable shared mappings exist */
@@ -704,7 +707,9 @@ struct agent_process {
 	uint32_t has_changing;		/* mappings of files that change exist */
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
-	uint64_t plain_fds[PLAIN_FDS / 64]; /* recording; bits: no regular file, as was seen */
+	uint8_t descriptors[N_DESCRIPTORS]; /* recording: what is known of them (agent/descriptors.c) */
+	uint32_t shares_descriptors;	/* with another process, or threads have their own */
+	uint32_t reserved_descriptors;
 	/* Where devices are mapped, or were in part: to read there may do things. */
 	uint64_t n_devices;
 	struct agent_range devices[MAX_DEVICES];

@@ -59,6 +59,27 @@ static void clear_holes(uint8_t *fpstate, const struct fpx_sw_bytes *sw, const s
 	}
 }
 
+/*
+ * Where x87 and SSE aren't in use, memory has anything. MXCSR counts always; the mask of its bits
+ * isn't saved by all who save the rest, and has these on every processor with AVX.
+ */
+static void write_out_legacy(uint8_t *fpstate, uint64_t bv)
+{
+	static const uint16_t initial_fcw = 0x37f;
+	static const uint32_t mask = 0xffff;
+	uint32_t mxcsr;
+
+	memcpy(&mxcsr, fpstate + FXSAVE_MXCSR, sizeof(mxcsr));
+	if (!(bv & 1)) {
+		memset(fpstate, 0, FXSAVE_XMM);
+		memcpy(fpstate + FXSAVE_FCW, &initial_fcw, sizeof(initial_fcw));
+		memcpy(fpstate + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
+	}
+	if (!(bv & 2))
+		memset(fpstate + FXSAVE_XMM, 0, FXSAVE_XMM_END - FXSAVE_XMM);
+	memcpy(fpstate + FXSAVE_MXCSR_MASK, &mask, sizeof(mask));
+}
+
 void xstate_write_out(uint8_t *fpstate)
 {
 	const struct fpx_sw_bytes *sw = xstate_sw(fpstate);
@@ -69,6 +90,7 @@ void xstate_write_out(uint8_t *fpstate)
 	memset(fpstate + FXSAVE_XMM_END, 0, FXSAVE_SW - FXSAVE_XMM_END);
 	if (sw->magic1 != XSTATE_MAGIC1)
 		return;
+	write_out_legacy(fpstate, *bv);
 	find_components(sw, &layout);
 	clear_holes(fpstate, sw, &layout);
 	for (unsigned i = 2; i < 63; i++) {
@@ -100,29 +122,16 @@ void xstate_low_words(const uint8_t *fpstate, uint64_t *ret_words)
 
 uint64_t xstate_hash(const uint8_t *fpstate)
 {
-	static const uint16_t initial_fcw = 0x37f;
 	uint8_t copy[XSTATE_HASHED_MAX];
 	const struct fpx_sw_bytes *sw = (const struct fpx_sw_bytes *)(fpstate + FXSAVE_SW);
-	uint32_t len = FXSAVE_LEN, mxcsr;
-	uint64_t bv = 3;
+	uint32_t len = FXSAVE_LEN;
 
-	if (sw->magic1 == XSTATE_MAGIC1) {
+	if (sw->magic1 == XSTATE_MAGIC1)
 		len = sw->xstate_size < XSTATE_HASHED_MAX ? sw->xstate_size : XSTATE_HASHED_MAX;
-		bv = *(const uint64_t *)(fpstate + XSAVE_BV);
-	}
 	memcpy(copy, fpstate, len);
-	memcpy(&mxcsr, copy + FXSAVE_MXCSR, sizeof(mxcsr));
 	if (sw->magic1 == XSTATE_MAGIC1)
 		xstate_sw(copy)->xstate_size = len;
 	xstate_write_out(copy);
-	/* Initial x87 and SSE state may be said by the bit or by the bytes. */
-	if (!(bv & 1)) {
-		memset(copy, 0, FXSAVE_XMM);
-		memcpy(copy + FXSAVE_FCW, &initial_fcw, sizeof(initial_fcw));
-		memcpy(copy + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
-	}
-	if (!(bv & 2))
-		memset(copy + FXSAVE_XMM, 0, FXSAVE_XMM_END - FXSAVE_XMM);
 	memset(copy + FXSAVE_XMM_END, 0, FXSAVE_LEN - FXSAVE_XMM_END);	/* the kernel's words */
 	if (len >= XSAVE_EXTENDED)
 		memset(copy + XSAVE_BV, 0, XSAVE_HEADER_LEN);

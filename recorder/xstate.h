@@ -25,6 +25,7 @@ enum {
 	FXSAVE_FOP = 6,		/* opcode, then instruction and data pointer */
 	FXSAVE_FOP_END = 24,
 	FXSAVE_MXCSR = 24,
+	FXSAVE_MXCSR_MASK = 28,
 	FXSAVE_ST = 32,		/* 16 bytes each, and so the next */
 	FXSAVE_XMM = 160,
 	FXSAVE_XMM_END = 416,

@@ -299,6 +299,9 @@ uint64_t monotonic_ns(void);
 void *memcpy(void *to, const void *from, size_t len);
 void *memset(void *to, int byte, size_t len);
 int memcmp(const void *a, const void *b, size_t len);
+/* A few bytes, of a number that is known, need no call. */
+#define memcpy(to, from, len) __builtin_memcpy(to, from, len)
+#define memset(to, byte, len) __builtin_memset(to, byte, len)
 
 /*
  * Copies between memory of the agent and of the program, which may be bad: returns
@@ -315,6 +318,13 @@ bool user_writable(uint64_t address, size_t len);
 bool copy_fault(uint64_t ip, uint64_t *ret_ip);
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+static inline uint32_t crc32c_word(uint32_t crc, uint64_t word)
+{
+	uint64_t longer = crc;
+
+	__asm__("crc32q %1, %0" : "+r"(longer) : "rm"(word));
+	return (uint32_t)longer;
+}
 /* Of program memory; what can't be read doesn't count. */
 uint32_t crc32c_user(uint32_t crc, uint64_t address, size_t len);
 
@@ -385,6 +395,8 @@ struct event *log_begin(struct thread *thread, enum event_kind kind, unsigned fl
 void log_add(struct thread *thread, const void *data, size_t len);
 /* Program memory; what can't be read is logged as zeroes. */
 void log_add_user(struct thread *thread, uint64_t address, size_t len);
+/* One of a call's outputs: its length, 32 bits, then that. */
+void log_add_output(struct thread *thread, uint64_t address, uint32_t len);
 void log_end(struct thread *thread);
 /* An event without payload. */
 void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
@@ -448,6 +460,12 @@ struct ucontext *call_context(const struct thread *thread);
 /* The FP state is in the frame, too, from here on; or only there, since it will be changed. */
 void context_save(struct thread *thread);
 void context_to_memory(struct thread *thread);
+/*
+ * What of the FP state is in its initial state isn't said to be in use: the kernel says so of x87 in
+ * each of its frames, and what is in use is saved at calls. @all: not of x87 only, which a frame that
+ * changes nothing would change. Any context.
+ */
+void context_tidy(struct ucontext *context, bool all);
 
 /* -- call.c: a system call's arguments, outputs, log entry ------------------------------ */
 
@@ -478,7 +496,10 @@ struct span {
 	uint8_t pad[2];
 };
 
+#define FEW_SPANS 14		/* beside an iovec's: arguments, parts of a msghdr */
+
 struct call {
+	const struct sysdesc *desc;	/* NULL: there is none of this number */
 	long nr;
 	long args[6];		/* the program's */
 	long kernel_args[6];	/* what the kernel gets */
@@ -486,7 +507,9 @@ struct call {
 	uint32_t check;
 	uint32_t n_spans, max_spans;
 	bool yields;
-	struct span *spans;	/* in the thread's scratch */
+	bool is_redirected;	/* some span is, to scratch */
+	struct span *spans;	/* few_spans, or in the thread's scratch */
+	struct span few_spans[FEW_SPANS];
 	struct event_file change; /* what it does to a mapped file, if change.kind isn't 0 */
 	long change_fd;		/* FILE_BYTES: where they can be read, or -1 */
 	uint64_t change_address; /* or where they are mapped, or 0 */
@@ -507,6 +530,12 @@ void call_prepare(struct thread *thread, struct call *call);
  */
 struct span *call_add_span(struct call *call, uint64_t user, uint64_t capacity,
 			   enum span_rule rule, uint64_t *where);
+/* The kernel will write @span to @scratch, from where it is copied. */
+static inline void call_redirect(struct call *call, struct span *span, void *scratch)
+{
+	span->scratch = (uint64_t)scratch;
+	call->is_redirected = true;
+}
 /*
  * An iovec array that the kernel fills: copied, with a span for each element. Returns
  * the copy, or NULL if the program's can't be read.
@@ -598,14 +627,48 @@ void on_fork_in_child(void);
  * Recording. Before @call is made: one that changes a mapped file keeps the baton, so that
  * no thread sees it half done. Behind it: call->change says what it did. Baton.
  */
-void change_begins(struct call *call);
-/* Before a call and behind it: what was known of descriptors may not be so any more. Baton. */
-void change_descriptors(const struct thread *thread, long nr);
-void change_ends(struct call *call);
+void changer_begins(struct call *call);
+void changer_ends(struct call *call);
+extern const uint8_t file_changers[N_SYSCALLS];
+static inline bool may_change_mapped(const struct call *call)
+{
+	return call->desc && file_changers[call->nr] && process()->n_objects;
+}
+static inline void change_begins(struct call *call)
+{
+	call->change.offset = UINT64_MAX;
+	call->changes_unmapped = false;
+	if (may_change_mapped(call))
+		changer_begins(call);
+}
+static inline void change_ends(struct call *call)
+{
+	if (may_change_mapped(call))
+		changer_ends(call);
+}
 /* Writes the log's struct event_file. */
 void change_log(struct thread *thread, const struct call *call);
 /* Replay: reads it, and does the same. False: the log makes no sense. Baton. */
 bool change_replay(struct thread *thread, const struct call *call);
+
+/* -- descriptors.c: what is known of them. Recording. Baton. ------------------------------ */
+
+/* Before a call and behind it: what was known may not be so any more. */
+#define KEEPS_DESCRIPTORS 1
+extern const uint8_t descriptor_effects[N_SYSCALLS];
+void descriptors_update(const struct thread *thread, const struct call *call);
+static inline void descriptors_change(const struct thread *thread, const struct call *call)
+{
+	if (!call->desc || descriptor_effects[call->nr] != KEEPS_DESCRIPTORS)
+		descriptors_update(thread, call);
+}
+/* A clone(2) with these @flags is made: who has which table? */
+void descriptors_cloned(uint64_t flags);
+/* It isn't a regular file, as far as is known; and what it is, by stat's @mode. */
+bool descriptor_is_plain(long fd);
+void descriptor_note_kind(long fd, uint32_t mode);
+/* It returns at once, or after what a disk takes. */
+bool call_never_blocks(const struct thread *thread, const struct call *call);
 
 /* -- syscall.c, sys-*.c ---------------------------------------------------------------- */
 
@@ -651,8 +714,8 @@ void note_unknown(long nr);
 /* -- sys-futex.c ------------------------------------------------------------------------ */
 
 /*
- * Recording, right before @call is made: a call that locks a PI futex is tried with the
- * baton. True: that has decided it, call->result says how. Baton.
+ * Recording, right before @call, a futex(2), is made: one that locks a PI futex is tried with
+ * the baton. True: that has decided it, call->result says how. Baton.
  */
 bool pi_lock_begins(struct thread *thread, struct call *call);
 /* The call is back. */
@@ -687,7 +750,12 @@ bool signal_deliver_pending(struct thread *thread, unsigned at);
  * The same, and all others that the kernel then lets in, each on top of the one before: what
  * the kernel does with several that may strike at once. May not return. Baton.
  */
-void signals_strike(struct thread *thread, unsigned at);
+void signals_deliver(struct thread *thread, unsigned at);
+static inline void signals_strike(struct thread *thread, unsigned at)
+{
+	if (thread->pending || (thread->held_mask & ~thread->mask))
+		signals_deliver(thread, at);
+}
 /*
  * A SIGSEGV that can't be blocked nor ignored: the frame of @signal can't be built, or a frame
  * can't be taken back (0). May not return. Recording, baton.
@@ -743,7 +811,12 @@ bool text_write(int fd, uint64_t at, const uint8_t *bytes, size_t len);
  * At a system call: hot ones are counted, what the recorder has planned is done; or the log's
  * next event, in a replay. @nr: the call. Baton.
  */
-void stubs_attend(struct thread *thread, long nr);
+void stubs_look(struct thread *thread, long nr);
+static inline void stubs_attend(struct thread *thread, long nr)
+{
+	if (thread->fp == FP_IN_FRAME || (load_relaxed(&shared()->attention) & ATTENTION_STUBS) || agent_replays())
+		stubs_look(thread, nr);
+}
 /* What is unmapped isn't ours any more. Before it is made writable, what was there comes back. Baton. */
 void stubs_forget(uint64_t start, uint64_t len);
 void stubs_restore(uint64_t start, uint64_t len);
@@ -765,7 +838,12 @@ void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t off
  * At a system call: what has been mapped is scanned once its loader goes on to something
  * else, before its code runs. Baton.
  */
-void sites_attend(struct thread *thread, long nr);
+void sites_scan_new(struct thread *thread, long nr);
+static inline void sites_attend(struct thread *thread, long nr)
+{
+	if (process()->n_new_objects)
+		sites_scan_new(thread, nr);
+}
 /* What is unmapped isn't ours any more. Baton. */
 void sites_forget(uint64_t start, uint64_t len);
 /* xsavec.c: does what xsavec to @to would. False: it can't. */

@@ -16,7 +16,6 @@ static const struct sysdesc table[N_SYSCALLS] = {
 
 enum {
 	MAX_IOV = 1024,		/* UIO_MAXIOV */
-	EXTRA_SPANS = 14,	/* beside an iovec's: arguments, parts of a msghdr */
 	PAGES_BEFORE_HOLE = 1 << 16,	/* 256 MB of them */
 	CHECKED_STRING = 256,	/* how much of what a call reads goes into its check */
 	CHECKED_BUFFER = 4096,
@@ -66,17 +65,17 @@ void *call_scratch(struct thread *thread, size_t len)
 }
 
 /* Scratch with the place in its page that @user has: O_DIRECT asks for alignment. */
-static uint64_t scratch_like(struct thread *thread, uint64_t user, uint64_t len)
+static void *scratch_like(struct thread *thread, uint64_t user, uint64_t len)
 {
 	uint64_t at;
 
 	/* A length that the program has made up must not become a small one by overflow. */
 	if (len > SLOT_BIG_SCRATCH_LEN)
-		return 0;
+		return NULL;
 	at = (uint64_t)call_scratch(thread, len + PAGE);
 	if (!at)
-		return 0;
-	return at + ((user - at) & (PAGE - 1));
+		return NULL;
+	return (void *)(at + ((user - at) & (PAGE - 1)));
 }
 
 /* -- spans --------------------------------------------------------------------------------- */
@@ -170,6 +169,20 @@ static uint64_t readable(uint64_t user, uint64_t len)
 	return n;
 }
 
+/* An iovec has one for each of its elements. */
+static bool more_spans(struct thread *thread, struct call *call, uint64_t n)
+{
+	uint32_t max = FEW_SPANS + (uint32_t)MIN(n, MAX_IOV);
+	struct span *more = call_scratch(thread, max * sizeof(*more));
+
+	if (!more)
+		return false;
+	memcpy(more, call->spans, call->n_spans * sizeof(*more));
+	call->spans = more;
+	call->max_spans = max;
+	return true;
+}
+
 /* What an argument reads goes into the check, what it writes becomes a span. */
 static void prepare_argument(struct thread *thread, struct call *call, unsigned i,
 			     const struct sysarg *arg)
@@ -230,7 +243,7 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 			(void) call_add_span(call, user, len32, SPAN_SOCKLEN, where);
 		break;
 	case ARG_IOVOUT: {
-		void *copy = call_add_iovec(thread, call, user, other);
+		void *copy = more_spans(thread, call, other) ? call_add_iovec(thread, call, user, other) : NULL;
 
 		if (copy)
 			*where = (uint64_t)copy;
@@ -242,36 +255,42 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 	}
 }
 
+/* Nobody else would run meanwhile. */
+static bool keeps_baton(const struct thread *thread, const struct call *call)
+{
+	return !chaos() && alone() && call_never_blocks(thread, call);
+}
+
 void call_prepare(struct thread *thread, struct call *call)
 {
-	static const uint8_t order[6] = { REG_RDI_, REG_RSI_, REG_RDX_, REG_R10_, REG_R8_, REG_R9_ };
-	const struct ucontext *context = context_of(thread);
+	const uint64_t *regs = ((const struct ucontext *)context_of(thread))->regs;
 	const struct sysdesc *desc;
-	uint64_t ip = context->regs[REG_RIP_];
+	unsigned n_args;
 
-	call->nr = (long)(int32_t)context->regs[REG_RAX_];
+	call->nr = (long)(int32_t)regs[REG_RAX_];
 	call->result = 0;
 	call->n_spans = 0;
+	call->is_redirected = false;
 	call->change.kind = 0;
-	for (int i = 0; i < 6; i++)
-		call->args[i] = call->kernel_args[i] = (long)context->regs[order[i]];
-	desc = syscall_desc(call->nr);
-	call->yields = desc && desc->yields;
+	call->args[0] = call->kernel_args[0] = (long)regs[REG_RDI_];
+	call->args[1] = call->kernel_args[1] = (long)regs[REG_RSI_];
+	call->args[2] = call->kernel_args[2] = (long)regs[REG_RDX_];
+	call->args[3] = call->kernel_args[3] = (long)regs[REG_R10_];
+	call->args[4] = call->kernel_args[4] = (long)regs[REG_R8_];
+	call->args[5] = call->kernel_args[5] = (long)regs[REG_R9_];
+	call->desc = desc = syscall_desc(call->nr);
+	call->yields = desc && desc->yields && !keeps_baton(thread, call);
 	thread->scratch_used = 0;
 	thread->big_scratch_used = 0;
-	call->max_spans = EXTRA_SPANS;
-	for (int i = 0; desc && i < desc->n_args; i++)
-		if (desc->args[i].kind == ARG_IOVOUT)
-			call->max_spans += MIN((uint64_t)call->args[desc->args[i].a], MAX_IOV);
-	call->spans = call_scratch(thread, call->max_spans * sizeof(struct span));
-	if (!call->spans)
-		call->max_spans = 0;
-
-	call->check = crc32c(0, &call->nr, sizeof(call->nr));
-	call->check = crc32c(call->check, &ip, sizeof(ip));
-	call->check = crc32c(call->check, call->args, (desc ? desc->n_args : 0) * sizeof(long));
-	for (unsigned i = 0; desc && i < desc->n_args; i++)
-		prepare_argument(thread, call, i, &desc->args[i]);
+	n_args = desc ? desc->n_args : 0;
+	call->spans = call->few_spans;
+	call->max_spans = FEW_SPANS;
+	call->check = crc32c_word(crc32c_word(0, (uint64_t)call->nr), regs[REG_RIP_]);
+	for (unsigned i = 0; i < n_args; i++)
+		call->check = crc32c_word(call->check, (uint64_t)call->args[i]);
+	for (unsigned i = 0; i < n_args; i++)
+		if (desc->args[i].kind >= ARG_STR)
+			prepare_argument(thread, call, i, &desc->args[i]);
 
 	/* Memory may have changed between the call and the snapshot that we came from. */
 	if (thread->resumed) {
@@ -298,12 +317,14 @@ static void redirect(struct thread *thread, struct call *call)
 {
 	for (uint32_t i = 0; i < call->n_spans; i++) {
 		struct span *span = &call->spans[i];
+		void *scratch;
 
 		if (!span->where || !destination_is_good(span))
 			continue;
-		span->scratch = scratch_like(thread, span->user, span->capacity);
-		if (!span->scratch)
+		scratch = scratch_like(thread, span->user, span->capacity);
+		if (!scratch)
 			continue;
+		call_redirect(call, span, scratch);
 		if (span->carry_in)
 			(void) copy_user((void *)span->scratch, (const void *)span->user, span->capacity);
 		/* Of what may stay as it was, other threads may change the rest meanwhile. */
@@ -449,8 +470,8 @@ enum { HOLD_ROUNDS = 32 };
 /* While one page is waited for another may go: until all are there. */
 static void hold_all(struct thread *thread, const struct call *call)
 {
-	const struct sysdesc *desc = syscall_desc(call->nr);
-	bool came = process()->n_handed != 0;
+	const struct sysdesc *desc = call->desc;
+	bool came = true;
 
 	for (unsigned round = 0; came && round < HOLD_ROUNDS; round++) {
 		came = hold_spans(thread, call);
@@ -473,19 +494,16 @@ static void record_result(struct thread *thread, struct call *call)
 {
 	struct share share;
 
-	write_back(call);
-	for (unsigned round = 0; round < HOLD_ROUNDS && hold_spans(thread, call); round++)
+	if (call->is_redirected)
+		write_back(call);
+	for (unsigned round = 0; process()->n_handed && round < HOLD_ROUNDS && hold_spans(thread, call); round++)
 		;
 	share = (struct share){ .left = (uint64_t)MAX(call->result, 0) };
 	if (!log_begin(thread, EVENT_SYSCALL, call->change.kind ? EVENT_FILE : 0, (unsigned)call->nr,
 		       call->check, call->result))
 		return;
-	for (uint32_t i = 0; i < call->n_spans; i++) {
-		uint32_t n = (uint32_t)written(call, &call->spans[i], &share);
-
-		log_add(thread, &n, sizeof(n));
-		log_add_user(thread, call->spans[i].user, n);
-	}
+	for (uint32_t i = 0; i < call->n_spans; i++)
+		log_add_output(thread, call->spans[i].user, (uint32_t)written(call, &call->spans[i], &share));
 	if (call->change.kind)
 		change_log(thread, call);
 	log_end(thread);
@@ -512,18 +530,20 @@ bool call_try(struct thread *thread, struct call *call)
 	if (yields)
 		redirect(thread, call);
 	for (;;) {
-		hold_all(thread, call);
-		if (pi_lock_begins(thread, call))
+		if (process()->n_handed)
+			hold_all(thread, call);
+		if (call->nr == NR_futex && pi_lock_begins(thread, call))
 			break;
 		if (yields)
 			baton_release(thread);
 		call->result = program_call(thread, call->nr, call->kernel_args);
-		pi_lock_ends(thread);
+		if (thread->pi_futex)
+			pi_lock_ends(thread);
 		if (yields)
 			baton_acquire(thread);
 		if (call->result == -EFAULT_ && faults++ < HOLD_ROUNDS && hold_pointers(thread, call))
 			continue;
-		if (signal_waited_for(thread, call) || !thread->pending ||
+		if (!thread->pending || signal_waited_for(thread, call) ||
 		    (call->result != GATE_ABORTED && call->result != -EINTR_))
 			break;
 		if (!nothing_to_deliver(thread)) {

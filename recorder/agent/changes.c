@@ -38,75 +38,21 @@ enum changer {
 	OPENS,
 };
 
+const uint8_t file_changers[N_SYSCALLS] = {
+	[NR_write] = WRITES, [NR_writev] = WRITES,
+	[NR_pwrite64] = WRITES_AT, [NR_pwritev] = WRITES_AT, [NR_pwritev2] = WRITES_AT,
+	[NR_sendfile] = COPIES, [NR_splice] = COPIES_TO, [NR_copy_file_range] = COPIES_TO,
+	[NR_ftruncate] = RESIZES, [NR_truncate] = RESIZES, [NR_fallocate] = ALLOCATES, [NR_ioctl] = CLONES,
+	[NR_open] = OPENS, [NR_openat] = OPENS, [NR_openat2] = OPENS, [NR_creat] = OPENS,
+};
+
 static enum changer changer(const struct call *call)
 {
-	switch (call->nr) {
-	case NR_write: case NR_writev:
-		return WRITES;
-	case NR_pwrite64: case NR_pwritev: case NR_pwritev2:
-		return WRITES_AT;
-	case NR_sendfile:
-		return COPIES;
-	case NR_splice: case NR_copy_file_range:
-		return COPIES_TO;
-	case NR_ftruncate: case NR_truncate:
-		return RESIZES;
-	case NR_fallocate:
-		return ALLOCATES;
-	case NR_ioctl:
-		return (uint32_t)call->args[1] == FICLONE_ || (uint32_t)call->args[1] == FICLONERANGE_ ?
-			       CLONES : CHANGES_NOTHING;
-	case NR_open: case NR_openat: case NR_openat2: case NR_creat:
-		return OPENS;
-	default:
+	uint32_t request = (uint32_t)call->args[1];
+
+	if (call->nr == NR_ioctl && request != FICLONE_ && request != FICLONERANGE_)
 		return CHANGES_NOTHING;
-	}
-}
-
-/* -- descriptors that can't be of a mapped file ------------------------------------------------ */
-
-/* So much of the table of descriptors as a call that isn't among these may change stays known. */
-static bool keeps_descriptors(long nr)
-{
-	switch (nr) {
-	case NR_read: case NR_write: case NR_readv: case NR_writev: case NR_pread64: case NR_pwrite64:
-	case NR_preadv: case NR_pwritev: case NR_preadv2: case NR_pwritev2: case NR_sendfile:
-	case NR_poll: case NR_ppoll: case NR_select: case NR_pselect6: case NR_epoll_wait:
-	case NR_epoll_pwait: case NR_epoll_pwait2: case NR_epoll_ctl:
-	case NR_sendto: case NR_recvfrom: case NR_sendmsg: case NR_sendmmsg: case NR_shutdown:
-	case NR_getsockopt: case NR_setsockopt: case NR_getsockname: case NR_getpeername:
-	case NR_futex: case NR_sched_yield: case NR_nanosleep: case NR_clock_nanosleep:
-	case NR_clock_gettime: case NR_gettimeofday: case NR_time: case NR_timerfd_settime:
-	case NR_fstat: case NR_stat: case NR_newfstatat: case NR_lseek: case NR_fsync: case NR_fdatasync:
-	case NR_mmap: case NR_munmap: case NR_mprotect: case NR_madvise: case NR_brk: case NR_mremap:
-	case NR_rt_sigaction: case NR_rt_sigprocmask: case NR_rt_sigreturn: case NR_getpid:
-	case NR_gettid: case NR_getppid: case NR_getrusage: case NR_getrandom:
-		return true;
-	default:
-		return false;
-	}
-}
-
-void change_descriptors(const struct thread *thread, long nr)
-{
-	struct agent_process *p = process();
-
-	/* A vfork child has a table of its own, and doesn't count here. */
-	if (!thread->is_vfork_child && !agent_replays() && !keeps_descriptors(nr))
-		memset(p->plain_fds, 0, sizeof(p->plain_fds));
-}
-
-static bool is_plain(long fd)
-{
-	return (uint64_t)fd < PLAIN_FDS && (process()->plain_fds[fd / 64] >> fd % 64 & 1) &&
-	       !this_thread()->is_vfork_child;
-}
-
-/* It isn't a regular file, and stays what it is until a call that may change that. */
-static void note_plain(long fd, const struct stat64 *st)
-{
-	if ((uint64_t)fd < PLAIN_FDS && (st->mode & S_IFMT_) != S_IFREG_ && !this_thread()->is_vfork_child)
-		process()->plain_fds[fd / 64] |= UINT64_C(1) << fd % 64;
+	return (enum changer)file_changers[call->nr];
 }
 
 /* The file that it changes; behind the call for those that open one. */
@@ -119,11 +65,11 @@ static bool target(const struct call *call, enum changer what, struct stat64 *st
 		*ret_fd = -1;
 		r = agent_syscall(NR_stat, call->args[0], st);
 	} else {
-		if (is_plain(*ret_fd))
+		if (descriptor_is_plain(*ret_fd))
 			return false;
 		r = agent_syscall(NR_fstat, *ret_fd, st);
 		if (r == 0)
-			note_plain(*ret_fd, st);
+			descriptor_note_kind(*ret_fd, st->mode);
 	}
 	return r == 0 && (st->mode & S_IFMT_) == S_IFREG_;
 }
@@ -149,15 +95,13 @@ static uint64_t asked(const struct call *call)
 	return len;
 }
 
-void change_begins(struct call *call)
+void changer_begins(struct call *call)
 {
 	enum changer what = changer(call);
 	struct stat64 st;
 	long fd;
 
-	call->change.offset = UINT64_MAX;
-	call->changes_unmapped = false;
-	if (what == CHANGES_NOTHING || what == OPENS || !process()->n_objects || passing())
+	if (what == CHANGES_NOTHING || what == OPENS || passing())
 		return;
 	/* The kernel will have moved it. */
 	if (what == COPIES_TO && call->args[3] &&
@@ -264,7 +208,7 @@ static bool may_be_written(long fd)
 	return flags >= 0 && (flags & O_ACCMODE_) != 0;
 }
 
-void change_ends(struct call *call)
+void changer_ends(struct call *call)
 {
 	enum changer what = changer(call);
 	struct event_file *change = &call->change;
@@ -273,7 +217,6 @@ void change_ends(struct call *call)
 	long fd;
 
 	if (what == CHANGES_NOTHING || passing() || call->result < 0 ||
-	    !process()->n_objects ||
 	    (call->changes_unmapped && call->change_inserted == process()->n_inserted))
 		return;
 	if ((what == OPENS && !may_be_written(call->result)) || !target(call, what, &st, &fd))

@@ -76,6 +76,7 @@ long kernel_clone(const struct clone_request *request)
 	struct clone_request r = *request;
 	bool pidfd = r.flags & CLONE_PIDFD_;
 
+	descriptors_cloned(r.flags);
 	if (r.set_tid_size || (r.flags >> 32) || (pidfd && (r.flags & CLONE_PARENT_SETTID_)))
 		return agent_syscall(NR_clone3, &r, sizeof(r));
 	return agent_call(NR_clone, (long)(r.flags | r.exit_signal), (long)clone_stack(&r),

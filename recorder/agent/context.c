@@ -18,8 +18,11 @@ struct call_frame {
 
 enum {
 	FPSTATE = 512,		/* from the frame's beginning; aligned to 64 */
-	BV_SSE = 1 << 1, BV_AVX = 1 << 2, BV_MASKS = 1 << 5, BV_UPPER_SIXTEEN = 1 << 7,	/* in XSTATE_BV */
-	BY_HAND = BV_SSE | BV_AVX | BV_MASKS | BV_UPPER_SIXTEEN,
+	/* in XSTATE_BV */
+	BV_X87 = 1 << 0, BV_SSE = 1 << 1, BV_AVX = 1 << 2, BV_MASKS = 1 << 5, BV_UPPER_HALVES = 1 << 6,
+	BV_UPPER_SIXTEEN = 1 << 7,
+	BY_HAND = BV_X87 | BV_SSE | BV_AVX | BV_MASKS | BV_UPPER_SIXTEEN,
+	FCW_INITIAL = 0x37f,
 	XCR_IN_USE = 1,		/* XGETBV of it says what isn't in its initial state */
 	CS_64 = 0x33, SS_64 = 0x2b,
 	UC_FLAGS = 7,		/* UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
@@ -59,6 +62,7 @@ void context_learn(const struct ucontext *context)
 	memcpy(p->fp_sw, sw, sizeof(p->fp_sw));
 	p->fp_avx = xstate_component(2).offset;
 	p->fp_masks = xstate_component(5).offset;
+	p->fp_upper_halves = xstate_component(6).offset;
 	p->fp_upper_sixteen = xstate_component(7).offset;
 	p->knows_fp = 1;
 }
@@ -152,7 +156,10 @@ void context_save(struct thread *thread)
 	if (in_use & ~(uint32_t)BY_HAND) {
 		__asm__ volatile("xsave64 (%0)" : : "r"(fpstate), "a"(in_use), "d"(0) : "memory");
 	} else {
-		store_sse(fpstate);
+		if (in_use & BV_X87)
+			__asm__ volatile("fxsave64 (%0)" : : "r"(fpstate) : "memory");
+		else
+			store_sse(fpstate);
 		if (in_use & BV_AVX)
 			store_avx(fpstate + p->fp_avx);
 		if (in_use & BV_MASKS)
@@ -161,6 +168,48 @@ void context_save(struct thread *thread)
 			store_upper_sixteen(fpstate + p->fp_upper_sixteen);
 	}
 	thread->fp = FP_SAVED;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+	const uint64_t *words = (const uint64_t *)bytes;
+
+	for (size_t i = 0; i < len / sizeof(*words); i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
+static bool x87_is_initial(const uint8_t *fpstate)
+{
+	uint64_t control;
+
+	memcpy(&control, fpstate + FXSAVE_FCW, sizeof(control));
+	return control == FCW_INITIAL && is_zero(fpstate + FXSAVE_FCW + 8, FXSAVE_MXCSR - FXSAVE_FCW - 8) &&
+	       is_zero(fpstate + FXSAVE_ST, FXSAVE_XMM - FXSAVE_ST);
+}
+
+void context_tidy(struct ucontext *context, bool all)
+{
+	enum { HALF = 16, N_HALVES = 16, MASKS = 8, UPPER_HALF = 32, UPPER = 64 };
+	const struct agent_process *p = process();
+	uint8_t *fpstate = context->fpstate;
+	uint64_t *bv = xstate_bv(fpstate);
+
+	if (!p->knows_fp)
+		return;
+	if ((*bv & BV_X87) && x87_is_initial(fpstate))
+		*bv &= ~(uint64_t)BV_X87;
+	if (!all)
+		return;
+	if ((*bv & BV_AVX) && is_zero(fpstate + p->fp_avx, N_HALVES * HALF))
+		*bv &= ~(uint64_t)BV_AVX;
+	if ((*bv & BV_MASKS) && is_zero(fpstate + p->fp_masks, MASKS * 8))
+		*bv &= ~(uint64_t)BV_MASKS;
+	if ((*bv & BV_UPPER_HALVES) && is_zero(fpstate + p->fp_upper_halves, N_HALVES * UPPER_HALF))
+		*bv &= ~(uint64_t)BV_UPPER_HALVES;
+	if ((*bv & BV_UPPER_SIXTEEN) && is_zero(fpstate + p->fp_upper_sixteen, N_HALVES * UPPER))
+		*bv &= ~(uint64_t)BV_UPPER_SIXTEEN;
 }
 
 void context_to_memory(struct thread *thread)

@@ -19,23 +19,26 @@ static uint8_t *ring_at(uint64_t position)
 	return (uint8_t *)agent_config.base + AGENT_RING + (position & (agent_config.ring_len - 1));
 }
 
-static bool room(uint64_t end)
+/* The recorder only ever makes more of it, and isn't asked as long as there is some. */
+static inline bool room(uint64_t end)
 {
-	uint64_t used = end - load_acquire(&shared()->tail);
+	struct agent_process *p = process();
 
-	return used <= agent_config.ring_len;
+	if (end > p->room_until)
+		p->room_until = load_acquire(&shared()->tail) + agent_config.ring_len;
+	return end <= p->room_until;
 }
 
 /* Waits for the recorder to make room up to @end. False: there is none, and the mode is pass. */
-static bool make_room(uint64_t end)
+__attribute__((noinline, cold)) static bool make_room(uint64_t end)
 {
 	struct agent_shared *s = shared();
 
-	while (!room(end)) {
+	for (;;) {
 		uint32_t turn = load_acquire(&s->producer_waits);
 
 		if (room(end))
-			break;
+			return true;
 		if (load_relaxed(&s->consumer_sleeps))
 			wake_recorder();
 		if (!wait_for_recorder(&s->producer_waits, turn, 0) && !room(end)) {
@@ -43,7 +46,6 @@ static bool make_room(uint64_t end)
 			return false;
 		}
 	}
-	return true;
 }
 
 /* Cycles since the event before, in event.ticks' floating form; what it can't say is kept. */
@@ -83,36 +85,40 @@ static void publish(uint64_t head)
 }
 
 /* The event being written begins at process()->head and has log_used bytes so far. */
-static struct event *open_event(struct thread *thread, enum event_kind kind)
+static inline struct event *open_event(const struct thread *thread, enum event_kind kind)
 {
 	struct agent_process *p = process();
 	struct event *event;
 
-	if (!make_room(p->head + EVENT_MAX_LEN)) {
+	if (!room(p->head + EVENT_MAX_LEN) && !make_room(p->head + EVENT_MAX_LEN)) {
 		p->log_used = 0;
 		return NULL;
 	}
 	event = (struct event *)ring_at(p->head);
-	*event = (struct event){
-		.kind = (uint8_t)kind,
-		.thread = (uint16_t)thread->slot,
-		/* A reading of the clock is to be cheap, and it tells the time anyway. */
-		.ticks = kind != EVENT_CLOCK || shared()->n_events % CLOCKS_TIMED == 0 ? ticks_since_last() : 0,
-	};
+	event->len = 0;
+	event->kind = (uint8_t)kind;
+	event->flags = 0;
+	event->thread = (uint16_t)thread->slot;
+	event->nr = 0;
+	/* A reading of the clock is to be cheap, and it tells the time anyway. */
+	event->ticks = kind != EVENT_CLOCK || shared()->n_events % CLOCKS_TIMED == 0 ? ticks_since_last() : 0;
+	event->check = 0;
+	event->result = 0;
 	p->log_used = sizeof(*event);
 	return event;
 }
 
-static void close_event(unsigned flags)
+static inline void close_event(unsigned flags)
 {
 	struct agent_process *p = process();
 	struct event *event = (struct event *)ring_at(p->head);
+	uint64_t used = p->log_used;
 
-	while (p->log_used % 8)
-		((uint8_t *)event)[p->log_used++] = 0;
-	event->len = (uint32_t)p->log_used;
+	while (used % 8)
+		((uint8_t *)event)[used++] = 0;
+	event->len = (uint32_t)used;
 	event->flags |= (uint8_t)flags;
-	p->head += p->log_used;
+	p->head += used;
 	p->log_used = 0;
 	publish(p->head);
 }
@@ -148,10 +154,26 @@ static uint8_t *payload(struct thread *thread, size_t want, size_t *ret_len)
 	return ring_at(p->head) + p->log_used;
 }
 
-void log_add(struct thread *thread, const void *data, size_t len)
+/* Nearly always all is in one event. */
+static uint8_t *fits(size_t len)
 {
 	struct agent_process *p = process();
 
+	if (!p->log_used || len > EVENT_MAX_LEN - p->log_used)
+		return NULL;
+	p->log_used += len;
+	return ring_at(p->head) + p->log_used - len;
+}
+
+void log_add(struct thread *thread, const void *data, size_t len)
+{
+	struct agent_process *p = process();
+	uint8_t *place = fits(len);
+
+	if (place) {
+		memcpy(place, data, len);
+		return;
+	}
 	while (len && p->log_used) {
 		size_t n;
 		uint8_t *to = payload(thread, len, &n);
@@ -165,22 +187,42 @@ void log_add(struct thread *thread, const void *data, size_t len)
 	}
 }
 
+static void copy_or_clear(uint8_t *to, uint64_t address, size_t len)
+{
+	size_t copied = copy_user(to, (const void *)address, len);
+
+	if (copied < len)
+		memset(to + copied, 0, len - copied);
+}
+
 void log_add_user(struct thread *thread, uint64_t address, size_t len)
 {
 	struct agent_process *p = process();
 
 	while (len && p->log_used) {
-		size_t n, copied;
+		size_t n;
 		uint8_t *to = payload(thread, len, &n);
 
 		if (!to)
 			return;
-		copied = copy_user(to, (const void *)address, n);
-		memset(to + copied, 0, n - copied);
+		copy_or_clear(to, address, n);
 		p->log_used += n;
 		address += n;
 		len -= n;
 	}
+}
+
+void log_add_output(struct thread *thread, uint64_t address, uint32_t len)
+{
+	uint8_t *place = fits(sizeof(len) + (size_t)len);
+
+	if (place) {
+		memcpy(place, &len, sizeof(len));
+		copy_or_clear(place + sizeof(len), address, len);
+		return;
+	}
+	log_add(thread, &len, sizeof(len));
+	log_add_user(thread, address, len);
 }
 
 void log_end(struct thread *thread)

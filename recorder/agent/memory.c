@@ -2,14 +2,35 @@
 /* memory - bytes, those of the agent and those of a program whose pointers may be bad */
 #include "recorder/agent/agent.h"
 
-extern const char copy_user_insn[], copy_user_done[], probe_write_insn[], probe_write_failed[];
+extern const char copy_user_words[], copy_user_rest[], copy_user_insn[], copy_user_done[];
+extern const char probe_write_insn[], probe_write_failed[];
 int probe_write(void *byte);
 
+enum { FEW = 64 };		/* bytes, for which REP isn't worth while */
+
+static void copy_few(uint8_t *to, const uint8_t *from, size_t len)
+{
+	uint64_t word;
+
+	for (; len >= sizeof(word); to += sizeof(word), from += sizeof(word), len -= sizeof(word)) {
+		__builtin_memcpy(&word, from, sizeof(word));
+		__builtin_memcpy(to, &word, sizeof(word));
+	}
+	while (len--)
+		*to++ = *from++;
+}
+
 /* The compiler emits calls to these three. */
+#undef memcpy
+#undef memset
 void *memcpy(void *to, const void *from, size_t len)
 {
 	void *result = to;
 
+	if (len <= FEW) {
+		copy_few(to, from, len);
+		return result;
+	}
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(len)::"memory");
 	return result;
 }
@@ -70,6 +91,8 @@ bool copy_fault(uint64_t ip, uint64_t *ret_ip)
 {
 	if (ip == (uint64_t)copy_user_insn)
 		*ret_ip = (uint64_t)copy_user_done;
+	else if (ip >= (uint64_t)copy_user_words && ip < (uint64_t)copy_user_rest)
+		*ret_ip = (uint64_t)copy_user_rest;
 	else if (ip == (uint64_t)probe_write_insn)
 		*ret_ip = (uint64_t)probe_write_failed;
 	else

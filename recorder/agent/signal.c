@@ -326,7 +326,7 @@ bool signal_deliver_pending(struct thread *thread, unsigned at)
 	return true;
 }
 
-void signals_strike(struct thread *thread, unsigned at)
+void signals_deliver(struct thread *thread, unsigned at)
 {
 	do {
 		signal_release_held(thread, ~thread->mask);
@@ -857,16 +857,12 @@ static void give_up(int signal)
 	(void) kernel_sigaction(signal, &action, NULL);
 }
 
-void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
+static void judge(int signal, struct siginfo *info, struct ucontext *context)
 {
 	struct thread *thread = this_thread();
 	bool raised_by_kernel = info->code > 0;
 	uint64_t ip;
 
-	if (thread->canary != THREAD_CANARY) {
-		give_up(signal);
-		return;
-	}
 	if (signal == SIGSYS_ && info->code == SYS_USER_DISPATCH) {
 		if (info->arch == ARCH_X86_64)
 			system_call(thread, context);
@@ -905,5 +901,15 @@ void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 		/* A kick may have found it pending. */
 		if (signal == KICK_SIGNAL && !agent_replays())
 			kicked(thread, context, false);
+	}
+}
+
+void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
+{
+	if (this_thread()->canary == THREAD_CANARY) {
+		judge(signal, info, context);
+		context_tidy(context, false);
+	} else {
+		give_up(signal);
 	}
 }

@@ -292,11 +292,11 @@ static void record_sites(struct thread *thread, uint64_t base)
 	log_end(thread);
 }
 
-void sites_attend(struct thread *thread, long nr)
+void sites_scan_new(struct thread *thread, long nr)
 {
 	struct agent_process *p = process();
 
-	if (p->n_new_objects == 0 || nr == NR_mmap || nr == NR_mprotect || nr == NR_munmap)
+	if (nr == NR_mmap || nr == NR_mprotect || nr == NR_munmap)
 		return;
 	if (agent_replays())
 		replay_sites(thread);

@@ -404,6 +404,7 @@ void resume_program(struct thread *thread)
 	struct ucontext *context = context_of(thread);
 
 	context_to_memory(thread);
+	context_tidy(context, true);
 	context->regs[REG_RIP_] = stub_twin(context->regs[REG_RIP_]);
 	if (agent_replays()) {
 		context->mask = 0;

@@ -405,7 +405,7 @@ static void replay_plans(struct thread *thread)
 	}
 }
 
-void stubs_attend(struct thread *thread, long nr)
+void stubs_look(struct thread *thread, long nr)
 {
 	if (agent_replays()) {
 		replay_plans(thread);

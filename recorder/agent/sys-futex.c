@@ -45,8 +45,7 @@ bool pi_lock_begins(struct thread *thread, struct call *call)
 
 void pi_lock_ends(struct thread *thread)
 {
-	if (thread->pi_futex)
-		store_release(&thread->pi_futex, 0);
+	store_release(&thread->pi_futex, 0);
 }
 
 const struct event *replay_next_of_call(struct thread *thread, const struct call *call)

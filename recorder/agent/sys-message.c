@@ -29,7 +29,7 @@ static void add_field(struct call *call, uint64_t user, void *copy, uint64_t len
 	struct span *span = call_add_span(call, user, len, SPAN_FIXED, NULL);
 
 	if (span)
-		span->scratch = (uint64_t)copy;
+		call_redirect(call, span, copy);
 }
 
 /*
@@ -132,7 +132,7 @@ static void send_many(struct thread *thread, struct call *call)
 			break;
 		span->message = (uint32_t)i + 1;
 		if (copies)
-			span->scratch = (uint64_t)&copies[i].len;
+			call_redirect(call, span, &copies[i].len);
 		call->kernel_args[2] = (long)i + 1;
 	}
 	if (copies)

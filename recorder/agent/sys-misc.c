@@ -109,9 +109,9 @@ static void sys_msgrcv(struct thread *thread, struct call *call)
 	if (!agent_replays() && type && size < MSG_SCRATCH_MAX && user_writable(user, 8 + size))
 		scratch = call_scratch(thread, 8 + size);
 	if (scratch) {
-		type->scratch = (uint64_t)scratch;
+		call_redirect(call, type, scratch);
 		if (text)
-			text->scratch = (uint64_t)scratch + 8;
+			call_redirect(call, text, scratch + 8);
 		call->kernel_args[1] = (long)scratch;
 	}
 	call_perform(thread, call);

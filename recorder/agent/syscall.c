@@ -142,7 +142,7 @@ void leave_call(struct thread *thread)
 
 static void make(struct thread *thread, struct call *call)
 {
-	const struct sysdesc *desc = syscall_desc(call->nr);
+	const struct sysdesc *desc = call->desc;
 
 	if (call->nr == NR_rt_sigreturn) {
 		sys_rt_sigreturn(thread, call);
@@ -202,10 +202,10 @@ static void dispatch(struct thread *thread)
 	} else {
 		attend_at_entry(thread);
 	}
-	change_descriptors(thread, call.nr);
+	descriptors_change(thread, &call);
 	if (!thread->filter || !filter_stops(thread, &call))
 		make(thread, &call);
-	change_descriptors(thread, call.nr);
+	descriptors_change(thread, &call);
 }
 
 void syscall_dispatch(struct thread *thread)

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * descriptors - what is known of some, so that the kernel needn't be asked at each call
+ *
+ * A call on a descriptor that doesn't block may keep the baton, where no other thread could
+ * want it; what isn't a regular file isn't mapped, so no write to it shows in memory. Both
+ * stay as they were until a call that may change them: one that isn't named below may.
+ */
+#include "recorder/agent/agent.h"
+
+enum known {			/* bits of agent_process.descriptors */
+	KIND_KNOWN = 1, REGULAR = 2,
+	FLAGS_KNOWN = 4, NONBLOCKING = 8,
+};
+
+enum {
+	F_GETFL_ = 3, F_SETFL_ = 4, O_NONBLOCK_ = 04000,	/* also SOCK_NONBLOCK */
+	S_IFMT_ = 0170000, S_IFREG_ = 0100000,
+	CLONE_FILES_ = 0x400, CLONE_THREAD_ = 0x10000, CLOSE_RANGE_UNSHARE_ = 2,
+	LONG = 1 << 20,		/* so many bytes of a file may take a while */
+};
+
+/* -- what calls change ---------------------------------------------------------------------------- */
+
+enum effect {
+	FORGETS_ALL = 0, KEEPS = KEEPS_DESCRIPTORS, CHANGES_FIRST, CHANGES_SECOND, CHANGES_FLAGS, SEPARATES,
+};
+
+/* Of new descriptors nothing is known: it was forgotten when the old ones were closed. */
+const uint8_t descriptor_effects[N_SYSCALLS] = {
+	[NR_read] = KEEPS, [NR_write] = KEEPS, [NR_readv] = KEEPS, [NR_writev] = KEEPS,
+	[NR_pread64] = KEEPS, [NR_pwrite64] = KEEPS, [NR_preadv] = KEEPS, [NR_pwritev] = KEEPS,
+	[NR_preadv2] = KEEPS, [NR_pwritev2] = KEEPS, [NR_sendfile] = KEEPS, [NR_splice] = KEEPS,
+	[NR_poll] = KEEPS, [NR_ppoll] = KEEPS, [NR_select] = KEEPS, [NR_pselect6] = KEEPS,
+	[NR_epoll_wait] = KEEPS, [NR_epoll_pwait] = KEEPS, [NR_epoll_pwait2] = KEEPS, [NR_epoll_ctl] = KEEPS,
+	[NR_sendto] = KEEPS, [NR_recvfrom] = KEEPS, [NR_sendmsg] = KEEPS, [NR_recvmsg] = KEEPS,
+	[NR_sendmmsg] = KEEPS, [NR_recvmmsg] = KEEPS, [NR_shutdown] = KEEPS, [NR_connect] = KEEPS,
+	[NR_getsockopt] = KEEPS, [NR_setsockopt] = KEEPS, [NR_getsockname] = KEEPS, [NR_getpeername] = KEEPS,
+	[NR_futex] = KEEPS, [NR_sched_yield] = KEEPS, [NR_nanosleep] = KEEPS, [NR_clock_nanosleep] = KEEPS,
+	[NR_clock_gettime] = KEEPS, [NR_gettimeofday] = KEEPS, [NR_time] = KEEPS, [NR_timerfd_settime] = KEEPS,
+	[NR_fstat] = KEEPS, [NR_stat] = KEEPS, [NR_lstat] = KEEPS, [NR_newfstatat] = KEEPS, [NR_statx] = KEEPS,
+	[NR_lseek] = KEEPS, [NR_fsync] = KEEPS, [NR_fdatasync] = KEEPS, [NR_access] = KEEPS, [NR_faccessat2] = KEEPS,
+	[NR_unlink] = KEEPS, [NR_getdents64] = KEEPS, [NR_fadvise64] = KEEPS,
+	[NR_mmap] = KEEPS, [NR_munmap] = KEEPS, [NR_mprotect] = KEEPS, [NR_madvise] = KEEPS, [NR_brk] = KEEPS,
+	[NR_mremap] = KEEPS, [NR_rt_sigaction] = KEEPS, [NR_rt_sigprocmask] = KEEPS, [NR_rt_sigreturn] = KEEPS,
+	[NR_getpid] = KEEPS, [NR_gettid] = KEEPS, [NR_getppid] = KEEPS, [NR_getrusage] = KEEPS,
+	[NR_getrandom] = KEEPS, [NR_open] = KEEPS, [NR_openat] = KEEPS, [NR_socket] = KEEPS, [NR_accept] = KEEPS,
+	[NR_accept4] = KEEPS, [NR_pipe2] = KEEPS, [NR_epoll_create1] = KEEPS, [NR_eventfd2] = KEEPS,
+	[NR_timerfd_create] = KEEPS,
+	[NR_close] = CHANGES_FIRST, [NR_dup2] = CHANGES_SECOND, [NR_dup3] = CHANGES_SECOND,
+	[NR_fcntl] = CHANGES_FLAGS, [NR_unshare] = SEPARATES, [NR_close_range] = SEPARATES,
+};
+
+static uint8_t *known_of(long fd)
+{
+	return (uint64_t)fd < N_DESCRIPTORS ? &process()->descriptors[fd] : NULL;
+}
+
+static void forget(long fd)
+{
+	uint8_t *known = known_of(fd);
+
+	if (known)
+		*known = 0;
+}
+
+static void forget_all(void)
+{
+	memset(process()->descriptors, 0, sizeof(process()->descriptors));
+}
+
+void descriptors_cloned(uint64_t flags)
+{
+	if (!(flags & CLONE_FILES_) != !(flags & CLONE_THREAD_))
+		process()->shares_descriptors = 1;
+}
+
+/* A thread gets a table of its own. */
+static void separate(const struct call *call)
+{
+	forget_all();
+	if (call->nr == NR_unshare ? call->args[0] & CLONE_FILES_ : call->args[2] & CLOSE_RANGE_UNSHARE_)
+		process()->shares_descriptors = 1;
+}
+
+/* They are those of the open file, which other descriptors may stand for, too. */
+static void flags_change(const struct call *call)
+{
+	if ((int32_t)call->args[1] != F_SETFL_)
+		return;
+	if (call->args[2] & O_NONBLOCK_)
+		forget(call->args[0]);
+	else
+		forget_all();
+}
+
+static void change(const struct call *call)
+{
+	switch (call->desc ? descriptor_effects[call->nr] : FORGETS_ALL) {
+	case CHANGES_FIRST:
+		forget((int32_t)call->args[0]);
+		break;
+	case CHANGES_SECOND:
+		forget((int32_t)call->args[1]);
+		break;
+	case CHANGES_FLAGS:
+		flags_change(call);
+		break;
+	case SEPARATES:
+		separate(call);
+		break;
+	default:
+		forget_all();
+	}
+}
+
+/* A vfork child has a table of its own, and doesn't count here. */
+static bool are_known(const struct thread *thread)
+{
+	return !agent_replays() && !thread->is_vfork_child && !process()->shares_descriptors;
+}
+
+void descriptors_update(const struct thread *thread, const struct call *call)
+{
+	if (are_known(thread))
+		change(call);
+}
+
+/* -- what is known ----------------------------------------------------------------------------------- */
+
+bool descriptor_is_plain(long fd)
+{
+	const uint8_t *known = known_of(fd);
+
+	return known && (*known & (KIND_KNOWN | REGULAR)) == KIND_KNOWN && are_known(this_thread());
+}
+
+void descriptor_note_kind(long fd, uint32_t mode)
+{
+	uint8_t *known = known_of(fd);
+
+	if (known && are_known(this_thread()))
+		*known |= (mode & S_IFMT_) == S_IFREG_ ? KIND_KNOWN | REGULAR : KIND_KNOWN;
+}
+
+static void learn(long fd, uint8_t *known)
+{
+	long flags = agent_syscall(NR_fcntl, fd, F_GETFL_);
+	struct stat64 st;
+
+	if (flags < 0 || agent_syscall(NR_fstat, fd, &st) < 0)
+		return;
+	*known = FLAGS_KNOWN | (flags & O_NONBLOCK_ ? NONBLOCKING : 0);
+	descriptor_note_kind(fd, st.mode);
+}
+
+enum how { BY_NOTHING = 0, BY_DESCRIPTOR, BY_THIRD, BY_FOURTH };	/* a timeout of 0 */
+
+static const uint8_t ways[N_SYSCALLS] = {
+	[NR_read] = BY_DESCRIPTOR, [NR_write] = BY_DESCRIPTOR, [NR_readv] = BY_DESCRIPTOR,
+	[NR_writev] = BY_DESCRIPTOR, [NR_pread64] = BY_DESCRIPTOR, [NR_pwrite64] = BY_DESCRIPTOR,
+	[NR_recvfrom] = BY_DESCRIPTOR, [NR_sendto] = BY_DESCRIPTOR, [NR_recvmsg] = BY_DESCRIPTOR,
+	[NR_sendmsg] = BY_DESCRIPTOR, [NR_accept] = BY_DESCRIPTOR, [NR_accept4] = BY_DESCRIPTOR,
+	[NR_poll] = BY_THIRD, [NR_epoll_wait] = BY_FOURTH, [NR_epoll_pwait] = BY_FOURTH,
+};
+
+static bool descriptor_never_blocks(const struct call *call)
+{
+	long fd = (int32_t)call->args[0];
+	uint8_t *known = known_of(fd);
+
+	if (!known)
+		return false;
+	if (!(*known & FLAGS_KNOWN))
+		learn(fd, known);
+	return (*known & NONBLOCKING) || ((*known & REGULAR) && (uint64_t)call->args[2] < LONG);
+}
+
+bool call_never_blocks(const struct thread *thread, const struct call *call)
+{
+	if (!are_known(thread))
+		return false;
+	switch (ways[call->nr]) {
+	case BY_DESCRIPTOR:
+		return descriptor_never_blocks(call);
+	case BY_THIRD:
+		return (int32_t)call->args[2] == 0;
+	case BY_FOURTH:
+		return (int32_t)call->args[3] == 0;
+	default:
+		return false;
+	}
+}
