@@ -24,9 +24,10 @@
 #include <stdint.h>
 
 #include "recorder/event.h"
+#include "recorder/xstate.h"
 
 /* Raised with any change of what is declared here or in event.h. */
-#define AGENT_ABI 3
+#define AGENT_ABI 4
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -86,6 +87,11 @@ struct agent_range {
 	uint64_t start, end;
 };
 
+/* Of a file whose image is scanned. */
+struct image_id {
+	uint64_t dev, ino, size, mtime_ns, ctime_ns; /* ino 0: unknown */
+};
+
 struct agent_config {
 	uint64_t magic;		/* AGENT_CONFIG_MAGIC */
 	uint32_t abi;
@@ -103,6 +109,7 @@ struct agent_config {
 	uint32_t n_kernel_maps;
 	uint32_t trap_tsc;	/* until the interpreter has run */
 	struct agent_range interpreter;
+	struct image_id program_id, interpreter_id;
 
 	/* Policy. */
 	uint64_t stall_ns;	/* in each stall_period_ns, all causes together */
@@ -115,6 +122,7 @@ struct agent_config {
 	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
 	uint64_t freeze_signals; /* bit N-1: freeze when the program gets signal N */
 	uint64_t chaos_seed;	/* agent/chaos.c; 0: no chaos */
+	struct xstate_layout xstate; /* of this processor */
 };
 
 #define AGENT_CONFIG_MAGIC UINT64_C(0x6769666e6f636262)
@@ -136,6 +144,27 @@ enum {
 };
 
 /* -- the shared memory ------------------------------------------------------ */
+
+/*
+ * What scans of images have found before, so that a program that is executed again and again isn't
+ * scanned each time. The injector fills in what the recorder has gathered from the service's processes
+ * of the same user; the agent adds to it. Sites' addresses count from the image's beginning.
+ */
+#define KNOWN_IMAGES 128
+#define KNOWN_SITES 2048
+
+struct known_image {
+	struct image_id id;
+	uint32_t first, n;	/* in sites */
+	uint32_t left[SITE_N];	/* finds without a proof, by enum site_kind */
+	uint32_t uid;		/* the recorder: of whose process it is from */
+};
+
+struct known_images {
+	uint32_t n_images, n_sites;	/* n_images: stored last, with release order */
+	struct known_image images[KNOWN_IMAGES];
+	struct agent_site sites[KNOWN_SITES];
+};
 
 /* In agent_shared.refused: the call was made, but what it did isn't known. */
 #define NOTED_UNKNOWN (1u << 31)
@@ -410,6 +439,8 @@ struct agent_shared {
 	/* Stubs. */
 	struct stub_request stub_requests[MAX_STUB_REQUESTS] __attribute__((aligned(64)));
 
+	struct known_images known;
+
 	/* Death. */
 	struct obituary obituary __attribute__((aligned(64)));
 
@@ -664,9 +695,6 @@ struct agent_process {
 	uint64_t read_at, read_used;
 	uint8_t fp_sw[48];		/* struct fpx_sw_bytes of signal frames, if knows_fp */
 	uint32_t knows_fp;
-	/* Where in the FP state these are. */
-	uint32_t fp_avx, fp_masks, fp_upper_halves, fp_upper_sixteen;
-	uint32_t reserved_fp;
 	uint32_t tsc_trapped;
 	uint32_t detached;		/* a fork child: runs natively */
 	uint32_t has_shared;		/* writable shared mappings exist */
@@ -685,7 +713,10 @@ struct agent_process {
 	uint32_t n_pinned;		/* how often that was done */
 	uint64_t affinity[MAX_CPUS / 64];
 	struct agent_range file_head;	/* the newest mapping of a file's beginning */
-	uint64_t new_objects[MAX_NEW_OBJECTS]; /* where ELF images begin that haven't been scanned */
+	struct new_object {
+		uint64_t base;	/* where an ELF image begins that hasn't been scanned */
+		struct image_id id;
+	} new_objects[MAX_NEW_OBJECTS];
 	uint32_t n_new_objects;
 	uint32_t n_sites;		/* only grows */
 	struct agent_site sites[MAX_SITES];

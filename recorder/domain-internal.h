@@ -81,6 +81,8 @@ struct domain {
 	char **refused_stubs;		/* in words */
 	size_t n_refused_stubs;
 
+	uint32_t known_seen;		/* scans of images that were handed on */
+
 	/* Death, exec. */
 	struct obituary obituary;
 	bool obituary_told, released, exec_taken;

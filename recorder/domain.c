@@ -20,6 +20,7 @@
 #include "common/autoclean.h"
 #include "recorder/capture.h"
 #include "recorder/domain-internal.h"
+#include "recorder/known.h"
 #include "recorder/inject.h"
 #include "ringstore/format.h"
 
@@ -572,6 +573,18 @@ static int news(struct domain *d)
 	return result;
 }
 
+/* Others of the service needn't scan what it has scanned. */
+static void hand_on_scans(struct domain *d)
+{
+	uint32_t n = load(&d->shared->known.n_images), uid;
+
+	if (n == d->known_seen)
+		return;
+	d->known_seen = n;
+	if (known_uid(d->pid, &uid) == 0)
+		known_learn(d->env->known, &d->shared->known, uid);
+}
+
 int domain_work(struct domain *d, bool *ret_more)
 {
 	uint64_t now = now_ns(), ignored;
@@ -598,6 +611,7 @@ int domain_work(struct domain *d, bool *ret_more)
 	more |= snapshot_work(d, STEP_BYTES);
 	schedule_snapshots(d, now);
 	plan_stubs(d);
+	hand_on_scans(d);
 	/* Not by the clock: while a crash is looked at, what led to it doesn't grow old. */
 	store_trim(d->env->store, d->last_event_ns);
 	r = news(d) | (passes ? DOMAIN_PASSES : 0);

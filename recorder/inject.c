@@ -23,6 +23,7 @@
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -33,6 +34,7 @@
 #include "common/autoclean.h"
 #include "recorder/agent/vdso-offsets.h"
 #include "recorder/filter.h"
+#include "recorder/known.h"
 
 enum { CODE_SEGMENT_64 = 0x33, VDSO_MAX = 4 * 4096 };
 
@@ -54,6 +56,7 @@ struct injector {
 	int socket;
 	timer_t deadline;
 	struct agent_config policy;	/* from INJECT_SETUP */
+	const struct known_images *known; /* NULL: can't be read */
 	struct traced {
 		pid_t pid;		/* a thread's; 0: free */
 		bool leaving;		/* interrupted, to be let go at its next stop */
@@ -117,6 +120,34 @@ static bool overlaps(uint64_t base, uint64_t start, uint64_t end)
 	return start < base + AGENT_REGION && end > base;
 }
 
+static struct image_id image_id_of(const struct stat *st)
+{
+	return (struct image_id){ st->st_dev, st->st_ino, (uint64_t)st->st_size,
+				  (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec,
+				  (uint64_t)st->st_ctim.tv_sec * 1000000000 + (uint64_t)st->st_ctim.tv_nsec };
+}
+
+static void identify_program(struct target *t)
+{
+	char path[64];
+	struct stat st;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/exe", t->pid);
+	if (stat(path, &st) == 0)
+		t->config.program_id = image_id_of(&st);
+}
+
+/* By its path, where another file may be by now: @ino is that of the mapping. */
+static void identify_interpreter(struct target *t, const char *name, uint64_t ino)
+{
+	char path[320];
+	struct stat st;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/root%s", t->pid, name);
+	if (stat(path, &st) == 0 && st.st_ino == ino)
+		t->config.interpreter_id = image_id_of(&st);
+}
+
 /* Which candidates for the region are free; where the kernel's maps and the interpreter are. */
 static int read_maps(struct target *t)
 {
@@ -129,10 +160,10 @@ static int read_maps(struct target *t)
 	if (!file)
 		return -errno;
 	while (fgets(line, sizeof(line), file)) {
-		uint64_t start, end;
+		uint64_t start, end, ino;
 		char perms[5], name[256] = "";
 
-		if (sscanf(line, "%lx-%lx %4s %*x %*s %*u %255s", &start, &end, perms, name) < 3)
+		if (sscanf(line, "%lx-%lx %4s %*x %*s %lu %255s", &start, &end, perms, &ino, name) < 4)
 			return -EBADMSG;
 		for (unsigned i = 0; i < AGENT_BASE_TRIES; i++)
 			if (overlaps(AGENT_BASE + i * AGENT_BASE_STEP, start, end))
@@ -144,8 +175,10 @@ static int read_maps(struct target *t)
 		}
 		if (strcmp(name, "[vdso]") == 0)
 			t->vdso = (struct agent_range){ start, end };
-		if (t->regs.rip >= start && t->regs.rip < end && t->aux[AT_BASE])
+		if (t->regs.rip >= start && t->regs.rip < end && t->aux[AT_BASE]) {
 			t->config.interpreter = (struct agent_range){ start, end };
+			identify_interpreter(t, name, ino);
+		}
 	}
 	for (unsigned i = 0; i < AGENT_BASE_TRIES && !t->config.base; i++)
 		if (!(taken & (1u << i)))
@@ -323,6 +356,7 @@ static int make_shared_memory(struct injector *in, struct target *t)
 	char path[64];
 	uint64_t remote_fd = 0, len = SHARED_CONTROL_LEN + t->config.ring_len;
 	struct agent_shared *shared;
+	uint32_t uid;
 	int r;
 
 	/* Any string will do for a name; the vDSO has some. */
@@ -346,6 +380,8 @@ static int make_shared_memory(struct injector *in, struct target *t)
 	shared->mode = MODE_RECORD;
 	shared->snapshot_wanted = 1;
 	shared->attention = ATTENTION_SNAPSHOT;
+	if (in->known && known_uid(t->pid, &uid) == 0)
+		known_copy(in->known, &shared->known, uid);
 	(void) munmap(shared, SHARED_CONTROL_LEN);
 	return 0;
 }
@@ -424,6 +460,7 @@ static int look_at_target(struct injector *in, struct target *t)
 	r = read_auxv(t);
 	if (r < 0)
 		return native(in, r, "its auxiliary vector can't be read");
+	identify_program(t);
 	r = read_maps(t);
 	if (r == -EEXIST)
 		return native(in, r, "the addresses that the agent uses are taken");
@@ -660,9 +697,11 @@ int main(void)
 {
 	struct sigevent kill_us = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
 	struct injector in = { .socket = INJECT_FD };
+	void *known = mmap(NULL, sizeof(*in.known), PROT_READ, MAP_SHARED, INJECT_KNOWN_FD, 0);
 	struct pollfd fds[2] = { { .fd = INJECT_FD, .events = POLLIN }, { .events = POLLIN } };
 	sigset_t children;
 
+	in.known = known == MAP_FAILED ? NULL : known;
 	/* Not the terminal's signals: they are meant for the program. */
 	(void) setsid();
 	(void) prctl(PR_SET_NAME, "blackbox-inject");

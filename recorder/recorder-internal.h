@@ -31,6 +31,7 @@ struct past;
 struct recorder {
 	sd_event *event;
 	int control, injector;		/* sockets */
+	int known_fd;			/* env.known */
 	const char *dir;
 	struct policy policy;
 	struct domain_env env;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -393,6 +394,21 @@ static uint32_t sites_of(unsigned instructions)
 	return sites;
 }
 
+/* The memory that the injector reads, too. */
+static int make_known(struct recorder *r)
+{
+	void *known;
+
+	r->known_fd = memfd_create("blackbox-known", MFD_CLOEXEC);
+	if (r->known_fd < 0 || ftruncate(r->known_fd, sizeof(struct known_images)) < 0)
+		return -errno;
+	known = mmap(NULL, sizeof(struct known_images), PROT_READ | PROT_WRITE, MAP_SHARED, r->known_fd, 0);
+	if (known == MAP_FAILED)
+		return -errno;
+	r->env.known = known;
+	return 0;
+}
+
 static int start_injector(struct recorder *r)
 {
 	struct inject_message setup = { .kind = INJECT_SETUP };
@@ -403,6 +419,11 @@ static int start_injector(struct recorder *r)
 	ret = helper_path("blackbox-inject", path, sizeof(path));
 	if (ret < 0)
 		return ret;
+	if (!r->env.known) {
+		ret = make_known(r);
+		if (ret < 0)
+			return ret;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return -errno;
 	pid = fork();
@@ -410,7 +431,11 @@ static int start_injector(struct recorder *r)
 		return -errno;
 	if (pid == 0) {
 		/* It ends when we do: its end of the socket tells it. */
+		int known = fcntl(r->known_fd, F_DUPFD, INJECT_KNOWN_FD + 1);
+
 		(void) dup2(sockets[1], INJECT_FD);
+		(void) dup2(known, INJECT_KNOWN_FD);
+		(void) close(known);
 		(void) execl(path, path, (char *)NULL);
 		_exit(127);
 	}
@@ -430,6 +455,7 @@ static int start_injector(struct recorder *r)
 		.stub_after = r->policy.stub_after,
 		.chaos_seed = r->policy.chaos_seed,
 	};
+	xstate_learn(&setup.config.xstate);
 	ret = send(r->injector, &setup, sizeof(setup), MSG_NOSIGNAL) < 0 ? -errno : 0;
 	if (ret == 0)
 		ret = sd_event_add_io(r->event, &r->injector_source, r->injector, EPOLLIN, on_injector, r);
@@ -529,6 +555,9 @@ static void recorder_deinit(struct recorder *r)
 	r->freeze_timer = sd_event_source_unref(r->freeze_timer);
 	r->injector_source = sd_event_source_unref(r->injector_source);
 	closep(&r->injector);
+	if (r->env.known)
+		(void) munmap(r->env.known, sizeof(*r->env.known));
+	closep(&r->known_fd);
 	r->env.store = store_close(r->env.store);
 	r->env.files = files_free(r->env.files);
 	r->event = sd_event_unref(r->event);
@@ -625,7 +654,7 @@ static void allow_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	autoclean(recorder_deinit) struct recorder r = { .control = RECORDER_FD, .injector = -1 };
+	autoclean(recorder_deinit) struct recorder r = { .control = RECORDER_FD, .injector = -1, .known_fd = -1 };
 	int ret;
 
 	log_setup("blackbox-recorder");

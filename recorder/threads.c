@@ -22,6 +22,7 @@ static int read_at(int mem, uint64_t address, void *to, size_t len)
 static int read_vector_hash(int mem, uint64_t frame, uint64_t *ret_hash)
 {
 	uint8_t state[XSTATE_HASHED_MAX];
+	struct xstate_layout layout;
 	uint64_t fpstate;
 	ssize_t n;
 	int r;
@@ -34,7 +35,8 @@ static int read_vector_hash(int mem, uint64_t frame, uint64_t *ret_hash)
 	n = pread(mem, state, sizeof(state), (off_t)fpstate);
 	if (n < XSAVE_EXTENDED)
 		return n < 0 ? -errno : -EBADMSG;
-	*ret_hash = xstate_hash(state);
+	xstate_learn(&layout);
+	*ret_hash = xstate_hash(&layout, state);
 	return 0;
 }
 

@@ -10,46 +10,36 @@
 #define XXH_NO_XXH3
 #include <xxhash.h>
 
-/* CPUID leaf 0xd. */
-struct xstate_component xstate_component(unsigned index)
+enum { XSAVE_LEAF = 0xd, XGETBV1 = 1 << 2, ALIGNED = 1 << 1 };
+
+void xstate_learn(struct xstate_layout *ret)
 {
-	struct xstate_component component;
-	uint32_t flags, d;
+	uint32_t a, b, flags, d;
 
-	__asm__("cpuid"
-		: "=a"(component.size), "=b"(component.offset), "=c"(flags), "=d"(d)
-		: "a"(0xd), "c"(index));
-	component.aligned = flags >> 1 & 1;
-	return component;
-}
-
-/* Where the components behind the header are; asking the processor is slow in a VM. */
-struct layout {
-	uint32_t offset[63], size[63];
-};
-
-static void find_components(const struct fpx_sw_bytes *sw, struct layout *ret)
-{
-	for (unsigned i = 2; i < 63; i++) {
-		struct xstate_component c = { 0 };
-
-		if (sw->xfeatures >> i & 1)
-			c = xstate_component(i);
-		ret->offset[i] = c.offset;
-		ret->size[i] = c.size;
+	memset(ret, 0, sizeof(*ret));
+	__asm__("cpuid" : "=a"(a), "=b"(b), "=c"(flags), "=d"(d) : "a"(XSAVE_LEAF), "c"(1));
+	ret->tells_in_use = (a & XGETBV1) != 0;
+	__asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	ret->components = ((uint64_t)d << 32 | a) & ((UINT64_C(1) << XSTATE_COMPONENTS) - 4);
+	for (unsigned i = 2; i < XSTATE_COMPONENTS; i++) {
+		if (!(ret->components >> i & 1))
+			continue;
+		__asm__("cpuid" : "=a"(ret->size[i]), "=b"(ret->offset[i]), "=c"(flags), "=d"(d)
+			: "a"(XSAVE_LEAF), "c"(i));
+		ret->aligned |= (uint32_t)((flags & ALIGNED) != 0) << i;
 	}
 }
 
 /* What lies between components the processor leaves as it was in memory. */
-static void clear_holes(uint8_t *fpstate, const struct fpx_sw_bytes *sw, const struct layout *layout)
+static void clear_holes(const struct xstate_layout *layout, uint8_t *fpstate, const struct fpx_sw_bytes *sw)
 {
 	uint32_t at = XSAVE_EXTENDED;
 
 	while (at < sw->xstate_size) {
 		uint32_t next = sw->xstate_size, end = next;
 
-		for (unsigned i = 2; i < 63; i++) {
-			if (layout->offset[i] >= at && layout->offset[i] < next) {
+		for (unsigned i = 2; i < XSTATE_COMPONENTS; i++) {
+			if ((sw->xfeatures >> i & 1) && layout->offset[i] >= at && layout->offset[i] < next) {
 				next = layout->offset[i];
 				end = next + layout->size[i];
 			}
@@ -80,21 +70,19 @@ static void write_out_legacy(uint8_t *fpstate, uint64_t bv)
 	memcpy(fpstate + FXSAVE_MXCSR_MASK, &mask, sizeof(mask));
 }
 
-void xstate_write_out(uint8_t *fpstate)
+void xstate_write_out(const struct xstate_layout *layout, uint8_t *fpstate)
 {
 	const struct fpx_sw_bytes *sw = xstate_sw(fpstate);
 	uint64_t *bv = xstate_bv(fpstate);
-	struct layout layout;
 
 	memset(fpstate + FXSAVE_FOP, 0, FXSAVE_FOP_END - FXSAVE_FOP);
 	memset(fpstate + FXSAVE_XMM_END, 0, FXSAVE_SW - FXSAVE_XMM_END);
 	if (sw->magic1 != XSTATE_MAGIC1)
 		return;
 	write_out_legacy(fpstate, *bv);
-	find_components(sw, &layout);
-	clear_holes(fpstate, sw, &layout);
-	for (unsigned i = 2; i < 63; i++) {
-		uint32_t size = layout.size[i], offset = layout.offset[i];
+	clear_holes(layout, fpstate, sw);
+	for (unsigned i = 2; i < XSTATE_COMPONENTS; i++) {
+		uint32_t size = layout->size[i], offset = layout->offset[i];
 
 		if (!(sw->xfeatures >> i & 1) || (*bv >> i & 1))
 			continue;
@@ -120,7 +108,7 @@ void xstate_low_words(const uint8_t *fpstate, uint64_t *ret_words)
 	}
 }
 
-uint64_t xstate_hash(const uint8_t *fpstate)
+uint64_t xstate_hash(const struct xstate_layout *layout, const uint8_t *fpstate)
 {
 	uint8_t copy[XSTATE_HASHED_MAX];
 	const struct fpx_sw_bytes *sw = (const struct fpx_sw_bytes *)(fpstate + FXSAVE_SW);
@@ -131,7 +119,7 @@ uint64_t xstate_hash(const uint8_t *fpstate)
 	memcpy(copy, fpstate, len);
 	if (sw->magic1 == XSTATE_MAGIC1)
 		xstate_sw(copy)->xstate_size = len;
-	xstate_write_out(copy);
+	xstate_write_out(layout, copy);
 	memset(copy + FXSAVE_XMM_END, 0, FXSAVE_LEN - FXSAVE_XMM_END);	/* the kernel's words */
 	if (len >= XSAVE_EXTENDED)
 		memset(copy + XSAVE_BV, 0, XSAVE_HEADER_LEN);

@@ -56,17 +56,27 @@ static inline uint32_t xstate_len(uint8_t *fpstate)
 }
 
 /*
+ * Where the components behind the header are, in the standard format. In a virtual machine the
+ * processor is slow to tell (CPUID leaf 0xd: microseconds each), so it is asked once.
+ */
+#define XSTATE_COMPONENTS 32	/* those from number 2 on; x87 and SSE are in the FXSAVE area */
+
+struct xstate_layout {
+	uint64_t components;	/* bits: the system has enabled them */
+	uint32_t aligned;	/* bits: to 64, in the compacted format */
+	uint32_t tells_in_use;	/* XGETBV of 1 does */
+	uint32_t offset[XSTATE_COMPONENTS], size[XSTATE_COMPONENTS];
+};
+
+/* Any context. */
+void xstate_learn(struct xstate_layout *ret);
+
+/*
  * Makes the bytes independent of how the processor has tracked the state: components in
  * their initial state become explicit zeroes, the x87 instruction and data pointers zero.
  */
-void xstate_write_out(uint8_t *fpstate);
+void xstate_write_out(const struct xstate_layout *layout, uint8_t *fpstate);
 
-/* Where a component from number 2 on is, in the standard format; in the compacted it may be aligned to 64. */
-struct xstate_component {
-	uint32_t size, offset;
-	int aligned;
-};
-struct xstate_component xstate_component(unsigned index);
 /* The low 64 bits of st(0) to st(7) and xmm0 to xmm15: ASYNC_VECTORS words (recorder/event.h). */
 void xstate_low_words(const uint8_t *fpstate, uint64_t *ret_words);
 /* Where in the FXSAVE area the word is. */
@@ -76,4 +86,4 @@ static inline unsigned xstate_word_at(unsigned word)
 }
 
 /* A hash of the registers, however the processor has saved them. */
-uint64_t xstate_hash(const uint8_t *fpstate);
+uint64_t xstate_hash(const struct xstate_layout *layout, const uint8_t *fpstate);

@@ -506,6 +506,7 @@ static void make_config(struct session *s)
 		.entry = le64_get(head->entry),
 		.interpreter = { le64_get(head->interpreter_start), le64_get(head->interpreter_end) },
 	};
+	xstate_learn(&s->config.xstate);
 }
 
 static bool region_is_sane(const struct agent_config *c)

@@ -833,7 +833,7 @@ uint64_t stub_twin(uint64_t ip);
 /* The images that exec has mapped. Before the first snapshot. */
 void sites_of_program(void);
 /* The program has mapped a file, or part of one: it will be scanned. Both modes. Baton. */
-void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t offset);
+void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t offset, long fd);
 /*
  * At a system call: what has been mapped is scanned once its loader goes on to something
  * else, before its code runs. Baton.
@@ -846,6 +846,14 @@ static inline void sites_attend(struct thread *thread, long nr)
 }
 /* What is unmapped isn't ours any more. Baton. */
 void sites_forget(uint64_t start, uint64_t len);
+/*
+ * images.c: what earlier scans have found, in this process or another of the service. recall fills
+ * process()->found, and @ret_left; remember keeps them. Baton.
+ */
+bool images_recall(const struct image_id *id, uint64_t base, uint32_t ret_left[SITE_N]);
+void images_remember(const struct image_id *id, uint64_t base, const uint32_t left[SITE_N]);
+/* Of the file; or, in a replay, none. */
+struct image_id images_id(long fd);
 /* xsavec.c: does what xsavec to @to would. False: it can't. */
 bool xsavec_store(struct ucontext *context, uint64_t to);
 /* Puts the program's own instructions back. False: some are left. Detached, or baton. */

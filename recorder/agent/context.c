@@ -18,9 +18,11 @@ struct call_frame {
 
 enum {
 	FPSTATE = 512,		/* from the frame's beginning; aligned to 64 */
+	/* components */
+	AVX = 2, MASKS = 5, UPPER_HALVES = 6, UPPER_SIXTEEN = 7,
 	/* in XSTATE_BV */
-	BV_X87 = 1 << 0, BV_SSE = 1 << 1, BV_AVX = 1 << 2, BV_MASKS = 1 << 5, BV_UPPER_HALVES = 1 << 6,
-	BV_UPPER_SIXTEEN = 1 << 7,
+	BV_X87 = 1 << 0, BV_SSE = 1 << 1, BV_AVX = 1 << AVX, BV_MASKS = 1 << MASKS,
+	BV_UPPER_HALVES = 1 << UPPER_HALVES, BV_UPPER_SIXTEEN = 1 << UPPER_SIXTEEN,
 	BY_HAND = BV_X87 | BV_SSE | BV_AVX | BV_MASKS | BV_UPPER_SIXTEEN,
 	FCW_INITIAL = 0x37f,
 	XCR_IN_USE = 1,		/* XGETBV of it says what isn't in its initial state */
@@ -41,29 +43,15 @@ struct ucontext *call_context(const struct thread *thread)
 	return &frame_of(thread)->context;
 }
 
-/* Does the processor tell which components are in use? */
-static bool has_xgetbv1(void)
-{
-	enum { XSAVE_LEAF = 0xd, XGETBV1 = 1 << 2 };
-	uint32_t a = XSAVE_LEAF, b, c = 1, d;
-
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	return a & XGETBV1;
-}
-
 void context_learn(const struct ucontext *context)
 {
 	struct agent_process *p = process();
 	const struct fpx_sw_bytes *sw = xstate_sw(context->fpstate);
 
 	if (sw->magic1 != XSTATE_MAGIC1 || FPSTATE + sw->extended_size > SLOT_THREAD - SLOT_FRAME ||
-	    !has_xgetbv1())
+	    !agent_config.xstate.tells_in_use)
 		return;
 	memcpy(p->fp_sw, sw, sizeof(p->fp_sw));
-	p->fp_avx = xstate_component(2).offset;
-	p->fp_masks = xstate_component(5).offset;
-	p->fp_upper_halves = xstate_component(6).offset;
-	p->fp_upper_sixteen = xstate_component(7).offset;
 	p->knows_fp = 1;
 }
 
@@ -143,7 +131,7 @@ static void store_upper_sixteen(uint8_t *at)
 
 void context_save(struct thread *thread)
 {
-	const struct agent_process *p = process();
+	const uint32_t *offset = agent_config.xstate.offset;
 	uint8_t *fpstate;
 	uint32_t in_use, high;
 
@@ -161,11 +149,11 @@ void context_save(struct thread *thread)
 		else
 			store_sse(fpstate);
 		if (in_use & BV_AVX)
-			store_avx(fpstate + p->fp_avx);
+			store_avx(fpstate + offset[AVX]);
 		if (in_use & BV_MASKS)
-			store_masks(fpstate + p->fp_masks);
+			store_masks(fpstate + offset[MASKS]);
 		if (in_use & BV_UPPER_SIXTEEN)
-			store_upper_sixteen(fpstate + p->fp_upper_sixteen);
+			store_upper_sixteen(fpstate + offset[UPPER_SIXTEEN]);
 	}
 	thread->fp = FP_SAVED;
 }
@@ -191,24 +179,24 @@ static bool x87_is_initial(const uint8_t *fpstate)
 
 void context_tidy(struct ucontext *context, bool all)
 {
-	enum { HALF = 16, N_HALVES = 16, MASKS = 8, UPPER_HALF = 32, UPPER = 64 };
-	const struct agent_process *p = process();
+	enum { HALF = 16, N_HALVES = 16, N_MASKS = 8, UPPER_HALF = 32, UPPER = 64 };
+	const uint32_t *offset = agent_config.xstate.offset;
 	uint8_t *fpstate = context->fpstate;
 	uint64_t *bv = xstate_bv(fpstate);
 
-	if (!p->knows_fp)
+	if (!process()->knows_fp)
 		return;
 	if ((*bv & BV_X87) && x87_is_initial(fpstate))
 		*bv &= ~(uint64_t)BV_X87;
 	if (!all)
 		return;
-	if ((*bv & BV_AVX) && is_zero(fpstate + p->fp_avx, N_HALVES * HALF))
+	if ((*bv & BV_AVX) && is_zero(fpstate + offset[AVX], N_HALVES * HALF))
 		*bv &= ~(uint64_t)BV_AVX;
-	if ((*bv & BV_MASKS) && is_zero(fpstate + p->fp_masks, MASKS * 8))
+	if ((*bv & BV_MASKS) && is_zero(fpstate + offset[MASKS], N_MASKS * 8))
 		*bv &= ~(uint64_t)BV_MASKS;
-	if ((*bv & BV_UPPER_HALVES) && is_zero(fpstate + p->fp_upper_halves, N_HALVES * UPPER_HALF))
+	if ((*bv & BV_UPPER_HALVES) && is_zero(fpstate + offset[UPPER_HALVES], N_HALVES * UPPER_HALF))
 		*bv &= ~(uint64_t)BV_UPPER_HALVES;
-	if ((*bv & BV_UPPER_SIXTEEN) && is_zero(fpstate + p->fp_upper_sixteen, N_HALVES * UPPER))
+	if ((*bv & BV_UPPER_SIXTEEN) && is_zero(fpstate + offset[UPPER_SIXTEEN], N_HALVES * UPPER))
 		*bv &= ~(uint64_t)BV_UPPER_SIXTEEN;
 }
 

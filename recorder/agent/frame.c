@@ -123,7 +123,7 @@ bool frame_build(struct thread *thread, int signal, const struct event_signal *e
 	    !(action.flags & SA_RESTORER_))
 		return false;
 	context_to_memory(thread);
-	xstate_write_out(context->fpstate);
+	xstate_write_out(&agent_config.xstate, context->fpstate);
 	/* The stack may be shared memory. */
 	thread->wants_pages = 1;
 	/* A debugger's step ends where the handler begins. */

@@ -275,7 +275,7 @@ void place_compute(const struct ucontext *context, struct event_async *place)
 		memcpy(place->unreadable, shared()->search.place.unreadable, sizeof(place->unreadable));
 	memcpy(place->regs, context->regs, sizeof(place->regs));
 	place->regs[REG_EFL_] &= ~(uint64_t)(FLAG_TRAP | FLAG_RESUME);
-	place->vector_hash = xstate_hash(context->fpstate);
+	place->vector_hash = xstate_hash(&agent_config.xstate, context->fpstate);
 	xstate_low_words(context->fpstate, place->vectors);
 	(void) read_program(place->code, place->regs[REG_RIP_] - ASYNC_CODE, ASYNC_CODE);
 	(void) read_program(place->code + ASYNC_CODE, place->regs[REG_RIP_], ASYNC_CODE);

@@ -166,44 +166,82 @@ static void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
 			 : "a"(leaf), "c"(subleaf));
 }
 
-/* What it has not it may go on to complain of. */
-static bool processor_has(enum site_kind kind)
+/*
+ * Of random numbers' instructions those that the processor has: what it has not it may go on to
+ * complain of. Bits of enum site_kind. In a virtual machine CPUID takes microseconds.
+ */
+static uint32_t missing_kinds(void)
 {
 	enum { ECX_RDRAND = 1 << 30, EBX_RDSEED = 1 << 18, ECX_RDPID = 1 << 22 };
 	uint32_t basic[4], extended[4];
 
-	if (kind != SITE_RDRAND && kind != SITE_RDSEED && kind != SITE_RDPID)
-		return true;
 	cpuid(1, 0, basic);
 	cpuid(7, 0, extended);
-	return kind == SITE_RDRAND ? basic[2] & ECX_RDRAND :
-	       kind == SITE_RDSEED ? extended[1] & EBX_RDSEED : extended[2] & ECX_RDPID;
+	return (basic[2] & ECX_RDRAND ? 0 : 1u << SITE_RDRAND) |
+	       (extended[1] & EBX_RDSEED ? 0 : 1u << SITE_RDSEED) |
+	       (extended[2] & ECX_RDPID ? 0 : 1u << SITE_RDPID);
 }
 
 static void found(void *context, const struct agent_site *site)
 {
 	struct agent_process *p = context;
 
-	if (!processor_has(site->kind))
-		return;
-	if ((agent_config.change_code >> site->kind & 1) && p->n_found < MAX_SITES_OF_IMAGE)
+	if (p->n_found < MAX_SITES_OF_IMAGE)
 		p->found[p->n_found++] = *site;
 	else
 		shared()->sites_left[site->kind]++;
+}
+
+/* The image is scanned, unless what is in it is known. It is in process()->found then. */
+static void find_sites(uint64_t base, const struct image_id *id)
+{
+	struct agent_process *p = process();
+	uint32_t left[SITE_N] = { 0 };
+
+	p->n_found = 0;
+	if (!images_recall(id, base, left)) {
+		scan_image(base, found, p, left);
+		images_remember(id, base, left);
+	}
+	for (unsigned i = 0; i < SITE_N; i++)
+		shared()->sites_left[i] += left[i];
+}
+
+/* Of what was found, what isn't the processor's or the policy's wish is left. */
+static void choose_sites(void)
+{
+	const uint32_t random = 1u << SITE_RDRAND | 1u << SITE_RDSEED | 1u << SITE_RDPID;
+	struct agent_process *p = process();
+	uint32_t n = 0, kinds = 0, missing;
+
+	for (uint32_t i = 0; i < p->n_found; i++)
+		kinds |= 1u << p->found[i].kind;
+	missing = kinds & random ? missing_kinds() : 0;
+	for (uint32_t i = 0; i < p->n_found; i++) {
+		const struct agent_site site = p->found[i];
+
+		if (missing >> site.kind & 1)
+			continue;
+		if (agent_config.change_code >> site.kind & 1)
+			p->found[n++] = site;
+		else
+			shared()->sites_left[site.kind]++;
+	}
+	p->n_found = n;
 }
 
 /*
  * The scan must see the code as it was, so nothing is changed before its end. What has been
  * is in process()->found.
  */
-static void scan_and_change(uint64_t base)
+static void scan_and_change(uint64_t base, const struct image_id *id)
 {
 	struct agent_process *p = process();
 	uint32_t n_changed = 0;
 	int fd;
 
-	p->n_found = 0;
-	scan_image(base, found, p, shared()->sites_left);
+	find_sites(base, id);
+	choose_sites();
 	if (p->n_found == 0)
 		return;
 	fd = text_open();
@@ -241,12 +279,12 @@ void sites_of_program(void)
 	uint64_t interpreter = aux_value(AUX_BASE);
 
 	if (program)
-		scan_and_change(program);
+		scan_and_change(program, &agent_config.program_id);
 	if (interpreter)
-		scan_and_change(interpreter);
+		scan_and_change(interpreter, &agent_config.interpreter_id);
 }
 
-void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t offset)
+void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t offset, long fd)
 {
 	struct agent_process *p = process();
 
@@ -256,9 +294,9 @@ void sites_note_mapping(uint64_t at, uint64_t len, bool executable, uint64_t off
 	    p->n_new_objects == MAX_NEW_OBJECTS)
 		return;
 	for (uint32_t i = 0; i < p->n_new_objects; i++)
-		if (p->new_objects[i] == p->file_head.start)
+		if (p->new_objects[i].base == p->file_head.start)
 			return;
-	p->new_objects[p->n_new_objects++] = p->file_head.start;
+	p->new_objects[p->n_new_objects++] = (struct new_object){ p->file_head.start, images_id(fd) };
 }
 
 /*
@@ -281,11 +319,11 @@ static void replay_sites(struct thread *thread)
 	}
 }
 
-static void record_sites(struct thread *thread, uint64_t base)
+static void record_sites(struct thread *thread, const struct new_object *object)
 {
 	struct agent_process *p = process();
 
-	scan_and_change(base);
+	scan_and_change(object->base, &object->id);
 	if (p->n_found == 0 || !log_begin(thread, EVENT_SITES, 0, 0, 0, p->n_found))
 		return;
 	log_add(thread, p->found, p->n_found * sizeof(p->found[0]));
@@ -302,7 +340,7 @@ void sites_scan_new(struct thread *thread, long nr)
 		replay_sites(thread);
 	else if (!passing() && !thread->is_vfork_child)
 		for (uint32_t i = 0; i < p->n_new_objects; i++)
-			record_sites(thread, p->new_objects[i]);
+			record_sites(thread, &p->new_objects[i]);
 	p->n_new_objects = 0;
 }
 

@@ -296,7 +296,7 @@ static void note_code(const struct thread *thread, const struct call *call)
 	if ((call->result < 0 && call->result >= -4095) || !is_file_mapping(call) || is_shared(call))
 		return;
 	sites_note_mapping((uint64_t)call->result, (uint64_t)call->args[1],
-			   call->args[2] & PROT_EXEC_, (uint64_t)call->args[5]);
+			   call->args[2] & PROT_EXEC_, (uint64_t)call->args[5], call->args[4]);
 }
 
 /* Shared memory without a file: only children ever see it. */

@@ -32,19 +32,17 @@ static bool store_legacy(uint64_t to, const uint8_t *fpstate, uint64_t what)
 
 static bool store_extended(uint64_t to, const uint8_t *fpstate, uint64_t what)
 {
+	const struct xstate_layout *layout = &agent_config.xstate;
 	uint64_t at = to + XSAVE_EXTENDED;
 
-	for (unsigned i = 2; i < 63; i++) {
-		struct xstate_component c;
-
+	for (unsigned i = 2; i < XSTATE_COMPONENTS; i++) {
 		if (!(what >> i & 1))
 			continue;
-		c = xstate_component(i);
-		if (c.aligned)
+		if (layout->aligned >> i & 1)
 			at = to + ALIGN_UP(at - to, (uint64_t)64);
-		if (!copy_to_user(at, fpstate + c.offset, c.size))
+		if (!copy_to_user(at, fpstate + layout->offset[i], layout->size[i]))
 			return false;
-		at += c.size;
+		at += layout->size[i];
 	}
 	return true;
 }
@@ -56,7 +54,7 @@ bool xsavec_store(struct ucontext *context, uint64_t to)
 	if (xstate_sw(context->fpstate)->magic1 != XSTATE_MAGIC1 || to % 64)
 		return false;
 	what &= xstate_sw(context->fpstate)->xfeatures;
-	xstate_write_out(context->fpstate);
+	xstate_write_out(&agent_config.xstate, context->fpstate);
 	header[0] = what;
 	header[1] = COMPACTED | what;
 	return store_legacy(to, context->fpstate, what) &&
