@@ -480,14 +480,17 @@ static void hold_all(struct thread *thread, const struct call *call)
 	}
 }
 
-/* EFAULT for want of a page that no row tells of? */
+/* EFAULT for want of a page that no row tells of, or that has come meanwhile for another thread? */
 static bool hold_pointers(struct thread *thread, const struct call *call)
 {
-	bool came = false;
+	bool again = false;
 
-	for (unsigned i = 0; i < 6; i++)
-		came |= pages_hold(thread, (uint64_t)call->kernel_args[i], 1);
-	return came;
+	for (unsigned i = 0; i < 6; i++) {
+		uint64_t address = (uint64_t)call->kernel_args[i];
+
+		again |= pages_hold(thread, address, 1) || pages_are_handed(address);
+	}
+	return again;
 }
 
 static void record_result(struct thread *thread, struct call *call)

@@ -262,13 +262,20 @@ static bool fetch(struct thread *thread, struct mapped_object *object, uint64_t 
 				 record_fetch(thread, object, page, flags);
 }
 
+bool pages_are_handed(uint64_t address)
+{
+	const struct mapped_range *range = process()->n_handed ? mapped_at(address) : NULL;
+
+	return range && (range->flags & MAPPED_SHARED) && program_prot(range);
+}
+
 /* The page that a fault at @address is for, if it is of shared memory and another's. */
 static struct mapped_object *missing_page(uint64_t address, uint64_t *ret_page)
 {
-	const struct mapped_range *range = process()->n_handed ? mapped_at(address) : NULL;
+	const struct mapped_range *range = mapped_at(address);
 	struct mapped_object *object;
 
-	if (!range || !(range->flags & MAPPED_SHARED) || !program_prot(range))
+	if (!pages_are_handed(address))
 		return NULL;
 	object = mapped_object_of(range);
 	*ret_page = (range->offset + (address - range->start)) / PAGE;

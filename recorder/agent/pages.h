@@ -39,6 +39,8 @@ bool pages_missed(struct thread *thread, const struct siginfo *info);
  * MODE_PASS, where all is opened, that may be others.
  */
 bool pages_hold(struct thread *thread, uint64_t address, uint64_t len);
+/* It is of memory that may be handed over, whoever has the page now. Baton. */
+bool pages_are_handed(uint64_t address);
 
 /* A fork comes. False: the child can't have pages handed over, or shares none. Recording. */
 bool pages_before_fork(struct thread *thread);
