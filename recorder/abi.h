@@ -160,10 +160,25 @@ struct known_image {
 	uint32_t uid;		/* the recorder: of whose process it is from */
 };
 
-struct known_images {
+/*
+ * What CPUID says, the same on each processor. In a virtual machine it takes many microseconds, and
+ * a program's libraries ask dozens of times as they begin.
+ */
+struct cpuid_row {
+	uint32_t leaf, subleaf, regs[4];	/* eax, ebx, ecx, edx */
+};
+#define CPUID_ROWS 64
+
+struct cpuid_table {
+	uint32_t n, reserved;
+	struct cpuid_row rows[CPUID_ROWS];
+};
+
+struct known_facts {
 	uint32_t n_images, n_sites;	/* n_images: stored last, with release order */
 	struct known_image images[KNOWN_IMAGES];
 	struct agent_site sites[KNOWN_SITES];
+	struct cpuid_table cpuid;
 };
 
 /* In agent_shared.refused: the call was made, but what it did isn't known. */
@@ -439,7 +454,7 @@ struct agent_shared {
 	/* Stubs. */
 	struct stub_request stub_requests[MAX_STUB_REQUESTS] __attribute__((aligned(64)));
 
-	struct known_images known;
+	struct known_facts known;
 
 	/* Death. */
 	struct obituary obituary __attribute__((aligned(64)));

@@ -31,7 +31,7 @@ struct domain_env {
 	struct store *store;
 	struct files *files;
 	const struct policy *policy;
-	struct known_images *known;	/* gathered from all domains */
+	struct known_facts *known;	/* gathered from all domains */
 	double tsc_per_ns;
 	uint64_t tsc_zero, mono_zero;	/* read at one moment */
 };

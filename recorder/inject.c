@@ -56,7 +56,7 @@ struct injector {
 	int socket;
 	timer_t deadline;
 	struct agent_config policy;	/* from INJECT_SETUP */
-	const struct known_images *known; /* NULL: can't be read */
+	const struct known_facts *known; /* NULL: can't be read */
 	struct traced {
 		pid_t pid;		/* a thread's; 0: free */
 		bool leaving;		/* interrupted, to be let go at its next stop */

@@ -19,7 +19,7 @@
 #include "recorder/abi.h"
 
 #define INJECT_FD 3
-#define INJECT_KNOWN_FD 4	/* a struct known_images, which the recorder writes */
+#define INJECT_KNOWN_FD 4	/* a struct known_facts, which the recorder writes */
 
 enum inject_kind {
 	INJECT_SETUP = 1,	/* recorder: config holds policy and ring size */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * known - what the agents' scans of images have found (struct known_images), gathered and handed on
+ * known - what isn't found out in each process anew (struct known_facts)
  *
- * The recorder gathers, in memory that the injector reads; the injector hands on. What comes from a
- * process is only given to others of its user, which can do to each other what they like.
+ * The recorder gathers what the agents' scans of images have found, in memory that the injector
+ * reads; the injector hands it on. What comes from a process is only given to others of its user,
+ * which can do to each other what they like.
  */
 #pragma once
 
@@ -14,8 +15,11 @@
 /* The effective user that @pid is now. 0 or a negative errno: it is gone. */
 int known_uid(pid_t pid, uint32_t *ret_uid);
 
-/* Adds those of @of, which its process may change meanwhile, that @all hasn't. */
-void known_learn(struct known_images *all, const struct known_images *of, uint32_t uid);
+/* Fills in what CPUID says to libraries. Takes half a millisecond in a virtual machine. */
+void known_ask_processor(struct known_facts *facts);
+
+/* Adds those images of @of, which its process may change meanwhile, that @all hasn't. */
+void known_learn(struct known_facts *all, const struct known_facts *of, uint32_t uid);
 
 /* Into the shared memory of a process that hasn't begun. */
-void known_copy(const struct known_images *all, struct known_images *to, uint32_t uid);
+void known_copy(const struct known_facts *all, struct known_facts *to, uint32_t uid);

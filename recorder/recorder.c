@@ -24,6 +24,7 @@
 #include "common/parse.h"
 #include "recorder/domain.h"
 #include "recorder/inject.h"
+#include "recorder/known.h"
 #include "recorder/recorder-internal.h"
 
 /* How long a freeze request waits for the program to come by, before it is looked at asleep. */
@@ -400,12 +401,13 @@ static int make_known(struct recorder *r)
 	void *known;
 
 	r->known_fd = memfd_create("blackbox-known", MFD_CLOEXEC);
-	if (r->known_fd < 0 || ftruncate(r->known_fd, sizeof(struct known_images)) < 0)
+	if (r->known_fd < 0 || ftruncate(r->known_fd, sizeof(struct known_facts)) < 0)
 		return -errno;
-	known = mmap(NULL, sizeof(struct known_images), PROT_READ | PROT_WRITE, MAP_SHARED, r->known_fd, 0);
+	known = mmap(NULL, sizeof(struct known_facts), PROT_READ | PROT_WRITE, MAP_SHARED, r->known_fd, 0);
 	if (known == MAP_FAILED)
 		return -errno;
 	r->env.known = known;
+	known_ask_processor(r->env.known);
 	return 0;
 }
 

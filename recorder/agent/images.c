@@ -17,7 +17,7 @@ static bool is_id(const struct image_id *a, const struct image_id *b)
 
 bool images_recall(const struct image_id *id, uint64_t base, uint32_t ret_left[SITE_N])
 {
-	const struct known_images *known = &shared()->known;
+	const struct known_facts *known = &shared()->known;
 	uint32_t n = MIN(load_acquire(&known->n_images), (uint32_t)KNOWN_IMAGES);
 	struct agent_process *p = process();
 
@@ -40,7 +40,7 @@ static_assert(KNOWN_SITES <= MAX_SITES_OF_IMAGE, "all of an image's sites have r
 
 void images_remember(const struct image_id *id, uint64_t base, const uint32_t left[SITE_N])
 {
-	struct known_images *known = &shared()->known;
+	struct known_facts *known = &shared()->known;
 	const struct agent_process *p = process();
 	uint32_t n = known->n_images, first = known->n_sites;
 	struct known_image *image = &known->images[n];

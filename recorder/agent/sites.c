@@ -15,6 +15,7 @@
  * table is never rearranged: in MODE_PASS others read it at any time.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/cpuid.h"
 
 enum {
 	PR_SET_TSC_ = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
@@ -161,9 +162,16 @@ static void give_back(struct agent_site *site)
 
 static void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
 {
-	__asm__ volatile("cpuid"
-			 : "=a"(ret[0]), "=b"(ret[1]), "=c"(ret[2]), "=d"(ret[3])
-			 : "a"(leaf), "c"(subleaf));
+	const struct cpuid_table *table = &shared()->known.cpuid;
+
+	if (!cpuid_has_subleaves(leaf))
+		subleaf = 0;
+	for (uint32_t i = 0; i < table->n && i < CPUID_ROWS; i++)
+		if (table->rows[i].leaf == leaf && table->rows[i].subleaf == subleaf) {
+			memcpy(ret, table->rows[i].regs, sizeof(table->rows[i].regs));
+			return;
+		}
+	cpuid_ask(leaf, subleaf, ret);
 }
 
 /*
