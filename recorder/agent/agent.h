@@ -621,6 +621,37 @@ void on_fork_add(uint64_t start, uint64_t len, uint32_t what);
 /* In the child, on its way to the program. */
 void on_fork_in_child(void);
 
+/* -- descriptors.c: what is known of them. Recording. Baton. ------------------------------ */
+
+/* Before a call and behind it: what was known may not be so any more. */
+#define KEEPS_DESCRIPTORS 1
+extern const uint8_t descriptor_effects[N_SYSCALLS];
+void descriptors_update(const struct thread *thread, const struct call *call);
+static inline void descriptors_change(const struct thread *thread, const struct call *call)
+{
+	if (!call->desc || descriptor_effects[call->nr] != KEEPS_DESCRIPTORS)
+		descriptors_update(thread, call);
+}
+/* A clone(2) with these @flags is made: who has which table? */
+void descriptors_cloned(uint64_t flags);
+/* Bits of agent_process.descriptors. */
+enum { KIND_KNOWN = 1, REGULAR = 2, FLAGS_KNOWN = 4, NONBLOCKING = 8 };
+/* A vfork child has a table of its own, and doesn't count here. */
+static inline bool descriptors_are_known(const struct thread *thread)
+{
+	return !agent_replays() && !thread->is_vfork_child && !process()->shares_descriptors;
+}
+/* It isn't a regular file, as far as is known; and what it is, by stat's @mode. */
+static inline bool descriptor_is_plain(const struct thread *thread, long fd)
+{
+	return (uint64_t)fd < N_DESCRIPTORS &&
+	       (process()->descriptors[fd] & (KIND_KNOWN | REGULAR)) == KIND_KNOWN && descriptors_are_known(thread);
+}
+void descriptor_note_kind(long fd, uint32_t mode);
+/* How long a call may wait, as far as is known of its descriptor. */
+enum call_wait { WAITS_NEVER, WAITS_FOR_DISK, WAITS_AT_WILL };
+enum call_wait call_wait(const struct thread *thread, const struct call *call);
+
 /* -- changes.c: calls that change files ------------------------------------------------- */
 
 /*
@@ -629,10 +660,12 @@ void on_fork_in_child(void);
  */
 void changer_begins(struct call *call);
 void changer_ends(struct call *call);
+#define CHANGER_WRITES 1		/* to its first argument, and nothing else */
 extern const uint8_t file_changers[N_SYSCALLS];
 static inline bool may_change_mapped(const struct call *call)
 {
-	return call->desc && file_changers[call->nr] && process()->n_objects;
+	return call->desc && file_changers[call->nr] && process()->n_objects &&
+	       !(file_changers[call->nr] == CHANGER_WRITES && descriptor_is_plain(this_thread(), (int32_t)call->args[0]));
 }
 static inline void change_begins(struct call *call)
 {
@@ -650,25 +683,6 @@ static inline void change_ends(struct call *call)
 void change_log(struct thread *thread, const struct call *call);
 /* Replay: reads it, and does the same. False: the log makes no sense. Baton. */
 bool change_replay(struct thread *thread, const struct call *call);
-
-/* -- descriptors.c: what is known of them. Recording. Baton. ------------------------------ */
-
-/* Before a call and behind it: what was known may not be so any more. */
-#define KEEPS_DESCRIPTORS 1
-extern const uint8_t descriptor_effects[N_SYSCALLS];
-void descriptors_update(const struct thread *thread, const struct call *call);
-static inline void descriptors_change(const struct thread *thread, const struct call *call)
-{
-	if (!call->desc || descriptor_effects[call->nr] != KEEPS_DESCRIPTORS)
-		descriptors_update(thread, call);
-}
-/* A clone(2) with these @flags is made: who has which table? */
-void descriptors_cloned(uint64_t flags);
-/* It isn't a regular file, as far as is known; and what it is, by stat's @mode. */
-bool descriptor_is_plain(long fd);
-void descriptor_note_kind(long fd, uint32_t mode);
-/* It returns at once, or after what a disk takes. */
-bool call_never_blocks(const struct thread *thread, const struct call *call);
 
 /* -- syscall.c, sys-*.c ---------------------------------------------------------------- */
 

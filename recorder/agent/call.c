@@ -255,10 +255,12 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 	}
 }
 
-/* Nobody else would run meanwhile. */
+/* Nobody else would run meanwhile; or nobody waits, and the call is over before somebody could run. */
 static bool keeps_baton(const struct thread *thread, const struct call *call)
 {
-	return !chaos() && alone() && call_never_blocks(thread, call);
+	if (chaos() || (!alone() && (load_relaxed(&shared()->baton) & BATON_SLEEPERS)))
+		return false;
+	return call_wait(thread, call) <= (alone() ? WAITS_FOR_DISK : WAITS_NEVER);
 }
 
 void call_prepare(struct thread *thread, struct call *call)

@@ -28,7 +28,7 @@ struct iovec64 {
 /* What kind of call it is. */
 enum changer {
 	CHANGES_NOTHING = 0,
-	WRITES,			/* the program's bytes, at the file's position */
+	WRITES = CHANGER_WRITES, /* the program's bytes, at the file's position */
 	WRITES_AT,		/* at the offset in argument 3 */
 	COPIES,			/* bytes from elsewhere, at the position */
 	COPIES_TO,		/* at the offset that argument 3 points at, or the position */
@@ -65,7 +65,7 @@ static bool target(const struct call *call, enum changer what, struct stat64 *st
 		*ret_fd = -1;
 		r = agent_syscall(NR_stat, call->args[0], st);
 	} else {
-		if (descriptor_is_plain(*ret_fd))
+		if (descriptor_is_plain(this_thread(), *ret_fd))
 			return false;
 		r = agent_syscall(NR_fstat, *ret_fd, st);
 		if (r == 0)

@@ -2,16 +2,11 @@
 /*
  * descriptors - what is known of some, so that the kernel needn't be asked at each call
  *
- * A call on a descriptor that doesn't block may keep the baton, where no other thread could
- * want it; what isn't a regular file isn't mapped, so no write to it shows in memory. Both
+ * A call on a descriptor that doesn't block may keep the baton, where no other thread waits
+ * for it; what isn't a regular file isn't mapped, so no write to it shows in memory. Both
  * stay as they were until a call that may change them: one that isn't named below may.
  */
 #include "recorder/agent/agent.h"
-
-enum known {			/* bits of agent_process.descriptors */
-	KIND_KNOWN = 1, REGULAR = 2,
-	FLAGS_KNOWN = 4, NONBLOCKING = 8,
-};
 
 enum {
 	F_GETFL_ = 3, F_SETFL_ = 4, O_NONBLOCK_ = 04000,	/* also SOCK_NONBLOCK */
@@ -114,32 +109,19 @@ static void change(const struct call *call)
 	}
 }
 
-/* A vfork child has a table of its own, and doesn't count here. */
-static bool are_known(const struct thread *thread)
-{
-	return !agent_replays() && !thread->is_vfork_child && !process()->shares_descriptors;
-}
-
 void descriptors_update(const struct thread *thread, const struct call *call)
 {
-	if (are_known(thread))
+	if (descriptors_are_known(thread))
 		change(call);
 }
 
 /* -- what is known ----------------------------------------------------------------------------------- */
 
-bool descriptor_is_plain(long fd)
-{
-	const uint8_t *known = known_of(fd);
-
-	return known && (*known & (KIND_KNOWN | REGULAR)) == KIND_KNOWN && are_known(this_thread());
-}
-
 void descriptor_note_kind(long fd, uint32_t mode)
 {
 	uint8_t *known = known_of(fd);
 
-	if (known && are_known(this_thread()))
+	if (known && descriptors_are_known(this_thread()))
 		*known |= (mode & S_IFMT_) == S_IFREG_ ? KIND_KNOWN | REGULAR : KIND_KNOWN;
 }
 
@@ -164,30 +146,32 @@ static const uint8_t ways[N_SYSCALLS] = {
 	[NR_poll] = BY_THIRD, [NR_epoll_wait] = BY_FOURTH, [NR_epoll_pwait] = BY_FOURTH,
 };
 
-static bool descriptor_never_blocks(const struct call *call)
+static enum call_wait descriptor_wait(const struct call *call)
 {
 	long fd = (int32_t)call->args[0];
 	uint8_t *known = known_of(fd);
 
 	if (!known)
-		return false;
+		return WAITS_AT_WILL;
 	if (!(*known & FLAGS_KNOWN))
 		learn(fd, known);
-	return (*known & NONBLOCKING) || ((*known & REGULAR) && (uint64_t)call->args[2] < LONG);
+	if (*known & REGULAR)
+		return (uint64_t)call->args[2] < LONG ? WAITS_FOR_DISK : WAITS_AT_WILL;
+	return *known & NONBLOCKING ? WAITS_NEVER : WAITS_AT_WILL;
 }
 
-bool call_never_blocks(const struct thread *thread, const struct call *call)
+enum call_wait call_wait(const struct thread *thread, const struct call *call)
 {
-	if (!are_known(thread))
-		return false;
+	if (!descriptors_are_known(thread))
+		return WAITS_AT_WILL;
 	switch (ways[call->nr]) {
 	case BY_DESCRIPTOR:
-		return descriptor_never_blocks(call);
+		return descriptor_wait(call);
 	case BY_THIRD:
-		return (int32_t)call->args[2] == 0;
+		return (int32_t)call->args[2] ? WAITS_AT_WILL : WAITS_NEVER;
 	case BY_FOURTH:
-		return (int32_t)call->args[3] == 0;
+		return (int32_t)call->args[3] ? WAITS_AT_WILL : WAITS_NEVER;
 	default:
-		return false;
+		return WAITS_AT_WILL;
 	}
 }
