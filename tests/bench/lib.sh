@@ -1,45 +1,121 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# What the benchmarks share: two servers, one native, one recorded, are loaded in turn.
 # shellcheck shell=sh
+#
+# What the loads share. A load is a function load_NAME, which runs in a subshell with set -e,
+# with a directory $work of its own. It describes itself by `row' and measures by `alternate'.
 
-ctl=${BLACKBOXCTL:-./blackboxctl}
-port=${PORT:-7300}
-dir=$(mktemp -d)
-servers=
-trap 'kill $servers 2>/dev/null || :; wait; rm -rf "$dir"' EXIT
-trap 'exit 1' INT TERM
-
-median() {
-	sort -n "$1" | awk '{ v[NR] = $1 } END { m = int((NR + 1) / 2); print NR % 2 ? v[m] : (v[m] + v[m + 1]) / 2 }'
+# row KIND UNIT OPERATION TITLE: what the measurements that follow are. KIND is how they are
+# compared: rate (operations a second), time (seconds of a run), added (UNITs that recording
+# adds) or alone.
+row() {
+	kind=$1 unit=$2 operation=$3 title=$4
 }
 
-# await COMMAND...: until it succeeds; $dir/log is shown if it doesn't
+# keep JSON: a measurement, with what it is of
+keep() {
+	printf '{"load": "%s", "kind": "%s", "unit": "%s", "operation": "%s", "how": "%s", "pair": %s, %s\n' \
+		"$title" "$kind" "$unit" "$operation" "$how" "$pair" "${1#\{}" >>"$results"
+}
+
+# both COMMAND...: with $how, which is `native' and then `recorded'
+both() {
+	for how in native recorded; do
+		"$@"
+	done
+}
+
+# alternate COMMAND...: both, in turn, for each of the pairs
+alternate() {
+	for pair in $(seq "$pairs"); do
+		both "$@"
+	done
+}
+
+# await COMMAND...: until it succeeds; what the servers said is shown if it doesn't
 await() {
-	for _ in $(seq 100); do
+	for _ in $(seq 200); do
 		"$@" >/dev/null 2>&1 && return
 		sleep 0.1
 	done
-	cat "$dir"/*log >&2
-	exit 1
+	tail -n 20 "$work"/*.log >&2
+	echo "not within 20 s: $*" >&2
+	return 1
 }
 
-head_line() {	# UNIT
-	printf '%-24s %10s %10s %7s   (%s, median of %d rounds)\n' load native recorded ratio "$1" "$rounds"
+measure() { python3 "$here/measure.py" "$@"; }
+
+# -- servers
+
+# serve COMMAND...: in the background, as $as_user. The native one runs by $native_prefix, too.
+serve() {
+	prefix=$native_prefix
+	[ "$how" = native ] || prefix="$ctl record --dir $work/store --"
+	# shellcheck disable=SC2086
+	$as_user $prefix "$@" >"$work/$how.log" 2>&1 </dev/null &
+	echo "$!" >"$work/$how.pid"
+	servers="$servers $!"
 }
 
-# compare NAME NATIVE RECORDED COMMAND...: COMMAND with NATIVE, or RECORDED, behind it prints a rate
-compare() {
-	name=$1 native=$2 recorded=$3
-	shift 3
-	"$@" "$native" >/dev/null
-	"$@" "$recorded" >/dev/null
-	: >"$dir/native"
-	: >"$dir/recorded"
-	for _ in $(seq "$rounds"); do
-		"$@" "$native" >>"$dir/native"
-		"$@" "$recorded" >>"$dir/recorded"
+# A port for the server, which its clients find by `port'.
+new_port() {
+	python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])' | tee "$work/$how.port"
+}
+port() { cat "$work/$how.port"; }
+
+# measure_server CLIENT COMMAND...: as measure.py's `server'
+measure_server() {
+	client=$1 store=
+	shift
+	[ "$how" = native ] || store="--store $work/store"
+	# shellcheck disable=SC2086
+	json=$(measure $store server --client "$client" "$(cat "$work/$how.pid")" "$@")
+	keep "$json"
+}
+
+stop_servers() {
+	# shellcheck disable=SC2086
+	[ -z "$servers" ] || measure stop $servers
+	servers=
+}
+
+# What the user would have been told by blackboxctl is told here as well.
+tell_warnings() {
+	grep -h '^blackboxctl: ' "$work"/*.log 2>/dev/null | sort | uniq -c | sed "s/^ */$load: warning: /" >&2
+}
+
+# -- programs
+
+# measure_command KIND [OPTION...] -- COMMAND...: as measure.py's `program' or `value', after
+# $prepare
+measure_command() {
+	options=
+	while [ "$1" != -- ]; do
+		options="$options $1"
+		shift
 	done
-	awk -v load="$name" -v native="$(median "$dir/native")" -v recorded="$(median "$dir/recorded")" \
-		'BEGIN { printf "%-24s %10.0f %10.0f %6.0f%%\n", load, native, recorded, 100 * recorded / native }'
+	shift
+	$prepare
+	rm -rf "$work/store"
+	if [ "$how" = native ]; then
+		# shellcheck disable=SC2086
+		set -- $options $native_prefix "$@"
+	else
+		# shellcheck disable=SC2086
+		set -- --store "$work/store" $options "$ctl" record --dir "$work/store" -- "$@"
+	fi
+	json=$(measure "$@" 2>"$work/errors") || fail_with "$work/errors"
+	cat "$work/errors" >>"$work/program.log"
+	keep "$json"
+}
+
+fail_with() {
+	tail -n 20 "$1" >&2
+	return 1
+}
+
+compile() {	# NAME: of tests/bench, to $work
+	cc -O2 -pthread -o "$work/$1" "$here/$1.c"
 }
