@@ -47,11 +47,12 @@ measure() { python3 "$here/measure.py" "$@"; }
 # -- servers
 
 # serve COMMAND...: in the background, as $as_user. The native one runs by $native_prefix, too.
+# In a session of its own: Apache ends all of its process group.
 serve() {
 	prefix=$native_prefix
 	[ "$how" = native ] || prefix="$ctl record --dir $work/store --"
 	# shellcheck disable=SC2086
-	$as_user $prefix "$@" >"$work/$how.log" 2>&1 </dev/null &
+	setsid $as_user $prefix "$@" >"$work/$how.log" 2>&1 </dev/null &
 	echo "$!" >"$work/$how.pid"
 	servers="$servers $!"
 }

@@ -31,7 +31,8 @@ import threading
 import time
 
 TICK = os.sysconf("SC_CLK_TCK")
-# The last chunk of a log is written after half a second at the latest.
+# The last chunk of a log is written after half a second at the latest, and who served a
+# client that is gone has been waited for.
 SETTLE_S = 0.8
 # A recorder that ends with its program is looked at so often until then.
 POLL_S = 0.03
@@ -196,7 +197,7 @@ def count_redis(text, args):
 
 def count_wrk(text, _args):
     found = re.search(r"(\d+) requests in ([\d.]+)s", text)
-    if "Non-2xx" in text or "Socket errors" in text:
+    if "Non-2xx" in text or re.search("Socket errors: (?!connect 0, read 0, write 0)", text):
         raise SystemExit(text)
     return int(found[1]), float(found[2])
 
@@ -221,6 +222,7 @@ def measure_server(args):
         recorder.start()
     before = cpu()
     text = output_of(args.command)
+    time.sleep(SETTLE_S)
     after = cpu()
     try:
         ops, seconds = globals()["count_" + args.client](text, args)
@@ -228,7 +230,6 @@ def measure_server(args):
         raise SystemExit(f"{args.client} said what isn't understood:\n{text}") from None
     row = {"ops": ops, "seconds": seconds, "cpu_s": after - before}
     if recorder:
-        time.sleep(SETTLE_S)
         row.update(recorder.end())
     return row
 

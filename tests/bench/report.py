@@ -192,7 +192,7 @@ def svg(report, targets):
            f'font-family="sans-serif" font-size="13">')
     yield '<rect width="100%" height="100%" fill="white"/>'
     yield f'<text x="{LEFT}" y="22" font-size="16">Speed when recorded, of native speed</text>'
-    yield (f'<text x="{LEFT}" y="42" fill="#555">median of {report["pairs"]} pairs; thin line: smallest to '
+    yield (f'<text x="{LEFT}" y="42" fill="#555">medians, of so many pairs: {report["pairs"]}; thin line: smallest to '
            f'largest; red: target</text>')
     for percent in range(0, 121, 20):
         x = LEFT + SCALE * percent / 100

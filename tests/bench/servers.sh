@@ -86,7 +86,7 @@ User www-data
 Group www-data
 StartServers 4
 MaxRequestWorkers 4
-KeepAliveTimeout 1
+KeepAlive Off
 ErrorLog $3/errors
 DocumentRoot $work/html
 DirectoryIndex index.html
