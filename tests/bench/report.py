@@ -109,16 +109,16 @@ def percent(fraction):
 
 
 def speed_table(loads, targets):
-    yield f"{'speed':<30}{'unit':>5}{'native':>21}{'recorded':>21}{'ratio, %':>14}{'target':>8}"
+    yield f"{'speed':<28}{'unit':>5}{'native':>22}{'recorded':>22}{'ratio, %':>15}{'target':>8}"
     for name, load in loads.items():
         if "ratio" in load:
             target = percent(targets[name]) if name in targets else ""
-            yield (f"{name:<30}{load['unit']:>5}{ranged(load['native']):>21}{ranged(load['recorded']):>21}"
-                   f"{ranged(load['ratio'], percent):>14}{target:>8}").rstrip()
+            yield (f"{name:<28}{load['unit']:>5}{ranged(load['native']):>22}{ranged(load['recorded']):>22}"
+                   f"{ranged(load['ratio'], percent):>15}{target:>8}").rstrip()
 
 
 def cost_table(loads):
-    yield (f"{'cost of an operation':<30}{'operation':>12}{'CPU us':>9}{'recorded':>9}{'ratio':>7}"
+    yield (f"{'cost of an operation':<28}{'operation':>12}{'CPU us':>9}{'recorded':>9}{'ratio':>7}"
            f"{'log B':>8}{'recorder us':>13}{'peak MB':>9}")
     for name, load in loads.items():
         native = load.get("native", {}).get("per_operation", {})
@@ -127,17 +127,17 @@ def cost_table(loads):
             continue
         cpus = native.get("cpu_us"), recorded.get("cpu_us")
         ratio = f"{cpus[1] / cpus[0]:.2f}" if cpus[0] else "-"
-        yield (f"{name:<30}{load['operation']:>12}{number(cpus[0]):>9}{number(cpus[1]):>9}{ratio:>7}"
+        yield (f"{name:<28}{load['operation']:>12}{number(cpus[0]):>9}{number(cpus[1]):>9}{ratio:>7}"
                f"{number(recorded['log_bytes']):>8}{number(recorded.get('recorder_cpu_us')):>13}"
                f"{number(recorded.get('recorder_peak_mb')):>9}")
 
 
 def added_table(loads):
-    yield f"{'time added':<30}{'unit':>5}{'native':>21}{'recorded':>21}{'added':>21}"
+    yield f"{'time added':<28}{'unit':>5}{'native':>22}{'recorded':>22}{'added':>22}"
     for name, load in loads.items():
         if "added" in load:
-            yield (f"{name:<30}{load['unit']:>5}{ranged(load['native']):>21}{ranged(load['recorded']):>21}"
-                   f"{ranged(load['added']):>21}")
+            yield (f"{name:<28}{load['unit']:>5}{ranged(load['native']):>22}{ranged(load['recorded']):>22}"
+                   f"{ranged(load['added']):>22}")
 
 
 def alone_lines(loads):
