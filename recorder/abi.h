@@ -738,7 +738,6 @@ struct agent_process {
 	uint32_t n_found, reserved;	/* by the scan of an image that is under way */
 	struct agent_site found[MAX_SITES_OF_IMAGE];
 	uint32_t n_stubs, n_stub_areas;	/* only grow */
-	uint32_t stubs_asked;		/* of the recorder, and not answered */
 	uint32_t stubs_overlap;		/* some jump overwrites more than one instruction */
 	struct agent_stub stubs[MAX_STUBS];
 	struct stub_area {

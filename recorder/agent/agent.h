@@ -833,6 +833,8 @@ static inline void stubs_attend(struct thread *thread, long nr)
 }
 /* What is unmapped isn't ours any more. Before it is made writable, what was there comes back. Baton. */
 void stubs_forget(uint64_t start, uint64_t len);
+/* In a forked child. */
+void stubs_forget_parent(void);
 void stubs_restore(uint64_t start, uint64_t len);
 /* The program wants that memory, which it can't know to be ours. Before the call is made. Baton. */
 void stubs_give_way(uint64_t start, uint64_t len);

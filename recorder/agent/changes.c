@@ -201,10 +201,15 @@ static uint64_t shared_address(const struct mapped_object *object, uint64_t offs
 	return 0;
 }
 
-static bool may_be_written(long fd)
+/* What was opened, and by most calls it is seen for what. */
+static bool may_be_written(const struct call *call)
 {
-	long flags = agent_syscall(NR_fcntl, fd, F_GETFL_);
+	long flags;
 
+	if (call->nr == NR_open || call->nr == NR_openat)
+		flags = call->args[call->nr == NR_open ? 1 : 2];
+	else
+		flags = agent_syscall(NR_fcntl, call->result, F_GETFL_);
 	return flags >= 0 && (flags & O_ACCMODE_) != 0;
 }
 
@@ -219,7 +224,7 @@ void changer_ends(struct call *call)
 	if (what == CHANGES_NOTHING || passing() || call->result < 0 ||
 	    (call->changes_unmapped && call->change_inserted == process()->n_inserted))
 		return;
-	if ((what == OPENS && !may_be_written(call->result)) || !target(call, what, &st, &fd))
+	if ((what == OPENS && !may_be_written(call)) || !target(call, what, &st, &fd))
 		return;
 	object = mapped_find(st.dev, st.ino);
 	if (!object || (call->result == 0 && (what == WRITES || what == WRITES_AT ||

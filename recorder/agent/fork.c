@@ -188,6 +188,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	}
 	p->head = p->log_used = p->room_until = p->read_at = p->read_used = 0;
 	p->stall_window_ns = p->stall_used_ns = 0;
+	stubs_forget_parent();
 	p->pages_open = 0;
 	p->snapshot_child = p->snapshot_child_last = p->snapshot_child_before = 0;
 	p->has_children = 0;

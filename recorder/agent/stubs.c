@@ -226,6 +226,40 @@ void stubs_give_way(uint64_t start, uint64_t len)
 	text_close(fd);
 }
 
+/* -- recording: counts ------------------------------------------------------------------------------- */
+
+static struct hot_call *find_hot(uint64_t site)
+{
+	struct agent_process *p = process();
+	uint64_t at = site * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	for (unsigned i = 0; i < PROBES; i++) {
+		struct hot_call *hot = &p->hot[(at + i) % MAX_HOT_CALLS];
+
+		if (hot->site == site)
+			return hot;
+		if (hot->site)
+			continue;
+		*hot = (struct hot_call){ .site = site };
+		return hot;
+	}
+	return NULL;
+}
+
+static void ask_later(uint64_t site)
+{
+	struct hot_call *hot = find_hot(site);
+
+	if (hot)
+		*hot = (struct hot_call){ .site = site };
+}
+
+/* What the parent has asked for it alone is told. */
+void stubs_forget_parent(void)
+{
+	memset(process()->hot, 0, sizeof(process()->hot));
+}
+
 /* -- recording: answers ----------------------------------------------------------------------------- */
 
 /* Does a thread stand at what the jump will overwrite, behind its first instruction? */
@@ -248,7 +282,11 @@ static void carry_out_and_log(struct thread *thread, struct stub_request *reques
 {
 	struct event_stub plan = request->plan;
 
-	if (is_occupied(&plan.stub) || !carry_out(&plan))
+	if (is_occupied(&plan.stub)) {
+		ask_later(plan.stub.site);
+		return;
+	}
+	if (!carry_out(&plan))
 		return;
 	if (!log_begin(thread, EVENT_STUB, 0, 0, 0, 0))
 		return;
@@ -269,7 +307,6 @@ static void take_answers(struct thread *thread)
 			continue;
 		if (state == STUB_PLANNED)
 			carry_out_and_log(thread, request);
-		process()->stubs_asked--;
 		store_release(&request->state, STUB_NONE);
 	}
 }
@@ -281,24 +318,6 @@ static bool gets_none(long nr)
 {
 	return nr == NR_rt_sigreturn || nr == NR_clone || nr == NR_clone3 || nr == NR_fork || nr == NR_vfork ||
 	       nr == NR_execve || nr == NR_execveat || nr == NR_exit || nr == NR_exit_group;
-}
-
-static struct hot_call *find_hot(uint64_t site)
-{
-	struct agent_process *p = process();
-	uint64_t at = site * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-
-	for (unsigned i = 0; i < PROBES; i++) {
-		struct hot_call *hot = &p->hot[(at + i) % MAX_HOT_CALLS];
-
-		if (hot->site == site)
-			return hot;
-		if (hot->site)
-			continue;
-		*hot = (struct hot_call){ .site = site };
-		return hot;
-	}
-	return NULL;
 }
 
 static struct stub_area *area_near(uint64_t site)
@@ -342,40 +361,46 @@ static struct stub_area *new_area_near(struct thread *thread, uint64_t site)
  * The recorder looks for it when it has something else to do. Who wants a stub for the first call
  * already wants to see what stubs do: it waits.
  */
-static void ask(struct thread *thread, uint64_t site, long nr)
+static void ask(struct thread *thread, struct stub_request *request, uint64_t site, long nr)
 {
-	struct agent_process *p = process();
-	struct stub_request *request = shared()->stub_requests;
 	struct stub_area *area;
-	unsigned i = 0;
 
-	while (i < MAX_STUB_REQUESTS && load_acquire(&request[i].state) != STUB_NONE)
-		i++;
-	if (i == MAX_STUB_REQUESTS || !free_stub())
+	if (!free_stub())
 		return;
 	area = area_near(site);
 	if (!area)
 		area = new_area_near(thread, site);
 	if (!area)
 		return;
-	memset(&request[i].plan, 0, sizeof(request[i].plan));
-	request[i].nr = (uint32_t)nr;
-	request[i].plan.stub.site = site;
-	request[i].plan.stub.code = area->start + area->used;
+	memset(&request->plan, 0, sizeof(request->plan));
+	request->nr = (uint32_t)nr;
+	request->plan.stub.site = site;
+	request->plan.stub.code = area->start + area->used;
 	area->used += STUB_LEN;
-	p->stubs_asked++;
-	store_release(&request[i].state, STUB_ASKED);
+	store_release(&request->state, STUB_ASKED);
 	if (agent_config.stub_after > 1)
 		return;
 	wake_recorder();
-	(void) wait_for_recorder(&request[i].state, STUB_ASKED, 0);
+	(void) wait_for_recorder(&request->state, STUB_ASKED, 0);
 	take_answers(thread);
+}
+
+/* NULL: those that were asked for aren't answered yet. */
+static struct stub_request *free_request(void)
+{
+	struct stub_request *request = shared()->stub_requests;
+
+	for (unsigned i = 0; i < MAX_STUB_REQUESTS; i++)
+		if (load_acquire(&request[i].state) == STUB_NONE)
+			return &request[i];
+	return NULL;
 }
 
 /* One more by a signal. */
 static void count(struct thread *thread, long nr)
 {
 	uint64_t site = context_of(thread)->regs[REG_RIP_] - 2;
+	struct stub_request *request;
 	struct hot_call *hot;
 
 	if (!agent_config.stub_after || !thread->stub_entry || thread->is_vfork_child || gets_none(nr))
@@ -383,8 +408,11 @@ static void count(struct thread *thread, long nr)
 	hot = find_hot(site);
 	if (!hot || hot->done || ++hot->count < agent_config.stub_after)
 		return;
+	request = free_request();
+	if (!request)
+		return;
 	hot->done = 1;
-	ask(thread, site, nr);
+	ask(thread, request, site, nr);
 }
 
 /* -- replay ------------------------------------------------------------------------------------------ */
