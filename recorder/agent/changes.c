@@ -11,7 +11,7 @@
 
 enum {
 	SEEK_CUR_ = 1,
-	F_GETFL_ = 3, O_ACCMODE_ = 3, O_APPEND_ = 02000, RWF_APPEND_ = 0x10,
+	F_GETFL_ = 3, O_ACCMODE_ = 3, O_TRUNC_ = 01000, O_APPEND_ = 02000, RWF_APPEND_ = 0x10,
 	FALLOC_KEEP_SIZE = 1, FALLOC_PUNCH_HOLE = 2, FALLOC_ZERO_RANGE = 0x10, FALLOC_UNSHARE = 0x40,
 	S_IFMT_ = 0170000, S_IFREG_ = 0100000,
 	MAX_IOV = 1024,
@@ -210,7 +210,7 @@ static bool may_be_written(const struct call *call)
 		flags = call->args[call->nr == NR_open ? 1 : 2];
 	else
 		flags = agent_syscall(NR_fcntl, call->result, F_GETFL_);
-	return flags >= 0 && (flags & O_ACCMODE_) != 0;
+	return flags >= 0 && (flags & (O_ACCMODE_ | O_TRUNC_)) != 0;
 }
 
 void changer_ends(struct call *call)
