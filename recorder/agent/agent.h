@@ -401,6 +401,8 @@ void log_end(struct thread *thread);
 /* An event without payload. */
 void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
 	       uint32_t check, int64_t result);
+/* A reading of a clock, if that needs nothing but the few words of its event. */
+bool log_reading(const struct thread *thread, unsigned clock, int64_t ns);
 /* Is there room for an event without payload, without waiting? */
 bool log_has_room(void);
 

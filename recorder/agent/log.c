@@ -70,6 +70,14 @@ static uint16_t ticks_since_last(void)
 	return (uint16_t)(TICKS_FINE | ticks);
 }
 
+/* A recorder that sleeps wants each event; one that naps, only a ring that fills. */
+static inline bool recorder_waits(const struct agent_shared *s, uint64_t head)
+{
+	uint32_t sleeps = load_relaxed(&s->consumer_sleeps);
+
+	return sleeps == 1 || (sleeps == 2 && head - load_relaxed(&s->tail) > agent_config.ring_len / 4);
+}
+
 static void publish(uint64_t head)
 {
 	struct agent_shared *s = shared();
@@ -77,10 +85,7 @@ static void publish(uint64_t head)
 	s->tsc = process()->last_tsc;
 	s->n_events++;
 	store_release(&s->head, head);
-	/* A recorder that sleeps wants each event; one that naps, only a ring that fills. */
-	if (load_relaxed(&s->consumer_sleeps) == 1 ||
-	    (load_relaxed(&s->consumer_sleeps) == 2 &&
-	     head - load_relaxed(&s->tail) > agent_config.ring_len / 4))
+	if (recorder_waits(s, head))
 		wake_recorder();
 }
 
@@ -237,6 +242,24 @@ void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsi
 {
 	if (log_begin(thread, kind, flags, nr, check, result))
 		log_end(thread);
+}
+
+bool log_reading(const struct thread *thread, unsigned clock, int64_t ns)
+{
+	struct agent_process *p = process();
+	struct agent_shared *s = shared();
+	struct event *event = (struct event *)ring_at(p->head);
+
+	/* The fields at once: a clock is read as often as anything else together. */
+	if (s->n_events % CLOCKS_TIMED == 0 || p->head + sizeof(*event) > p->room_until ||
+	    recorder_waits(s, p->head))
+		return false;
+	*event = (struct event){ .len = sizeof(*event), .kind = EVENT_CLOCK, .thread = (uint16_t)thread->slot,
+				 .nr = (uint16_t)clock, .result = ns };
+	p->head += sizeof(*event);
+	s->n_events++;
+	store_release(&s->head, p->head);
+	return true;
 }
 
 bool log_has_room(void)

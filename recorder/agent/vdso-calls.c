@@ -31,13 +31,19 @@ static bool is_fast_clock(long clock)
 /* A kick needn't be kept away from here: it sees whose stack this is, and comes again. */
 static bool may_read(struct thread *thread)
 {
-	return !load_relaxed(&shared()->attention) && !thread->pending && log_has_room() &&
-	       !process()->tsc_trapped && !chaos_strikes(thread, 8);
+	return !load_relaxed(&shared()->attention) && !thread->pending && !process()->tsc_trapped &&
+	       !(chaos() && chaos_strikes(thread, 8));
 }
 
 static int end_reading(struct thread *thread, unsigned clock, uint64_t sec, uint64_t nsec)
 {
-	log_event(thread, EVENT_CLOCK, 0, clock, 0, (int64_t)(sec * 1000000000 + nsec));
+	int64_t ns = (int64_t)(sec * 1000000000 + nsec);
+
+	if (!log_reading(thread, clock, ns)) {
+		if (!log_has_room())
+			return MAKE_SYSTEM_CALL;
+		log_event(thread, EVENT_CLOCK, 0, clock, 0, ns);
+	}
 	thread->vdso_result[0] = sec;
 	thread->vdso_result[1] = nsec;
 	return DONE;
@@ -90,9 +96,9 @@ int agent_gettimeofday(void *time, void *zone)
 	if (!may_read(thread))
 		return MAKE_SYSTEM_CALL;
 	(void) ((real_gettimeofday *)real_function(VDSO_REAL_GETTIMEOFDAY))(&now, NULL);
-	(void) end_reading(thread, EVENT_CLOCK_TIMEOFDAY, (uint64_t)now.sec,
-			   (uint64_t)now.nsec * 1000);
-	thread->vdso_result[1] /= 1000;
+	if (end_reading(thread, EVENT_CLOCK_TIMEOFDAY, (uint64_t)now.sec, (uint64_t)now.nsec * 1000) != DONE)
+		return MAKE_SYSTEM_CALL;
+	thread->vdso_result[1] = (uint64_t)now.nsec;
 	return DONE;
 }
 
