@@ -513,6 +513,9 @@ struct call {
 	struct span *spans;	/* few_spans, or in the thread's scratch */
 	struct span few_spans[FEW_SPANS];
 	struct event_file change; /* what it does to a mapped file, if change.kind isn't 0 */
+	/* Pages of shared memory that it will change behind the mapping's back: held before. Or NULL. */
+	struct mapped_object *changes_object;
+	uint64_t changes_page, n_changes_pages;
 	long change_fd;		/* FILE_BYTES: where they can be read, or -1 */
 	uint64_t change_address; /* or where they are mapped, or 0 */
 	bool changes_unmapped;	/* the file isn't mapped, unless meanwhile: */
@@ -673,6 +676,7 @@ static inline void change_begins(struct call *call)
 {
 	call->change.offset = UINT64_MAX;
 	call->changes_unmapped = false;
+	call->changes_object = NULL;
 	if (may_change_mapped(call))
 		changer_begins(call);
 }

@@ -477,6 +477,9 @@ static void hold_all(struct thread *thread, const struct call *call)
 
 	for (unsigned round = 0; came && round < HOLD_ROUNDS; round++) {
 		came = hold_spans(thread, call);
+		if (call->changes_object)
+			came |= pages_hold_object(thread, call->changes_object, call->changes_page,
+						  call->n_changes_pages);
 		for (unsigned i = 0; desc && i < desc->n_args; i++)
 			came |= hold_argument(thread, call, i, &desc->args[i]);
 	}

@@ -95,9 +95,47 @@ static uint64_t asked(const struct call *call)
 	return len;
 }
 
+static bool appends(const struct call *call, long fd)
+{
+	return (agent_syscall(NR_fcntl, fd, F_GETFL_) & O_APPEND_) ||
+	       (call->nr == NR_pwritev2 && (call->args[5] & RWF_APPEND_));
+}
+
+static bool goes_to_position(const struct call *call, enum changer what)
+{
+	return what == WRITES || what == COPIES || (what == COPIES_TO && call->change.offset == UINT64_MAX) ||
+	       (call->nr == NR_pwritev2 && call->args[3] == -1);
+}
+
+/*
+ * The call changes memory that others share, at most these pages: whoever has one may take a
+ * snapshot, which mustn't show what this process does.
+ */
+static void will_change(struct call *call, enum changer what, long fd, const struct stat64 *st,
+			struct mapped_object *object)
+{
+	uint64_t begin = 0, len = UINT64_MAX;
+
+	if (what == RESIZES) {
+		begin = MIN(st->size, (uint64_t)call->args[1]);
+	} else if (what == ALLOCATES) {
+		begin = (uint64_t)call->args[2];
+	} else if (what != CLONES) {
+		len = asked(call);
+		begin = appends(call, fd)		 ? st->size :
+			goes_to_position(call, what) ? (uint64_t)agent_syscall(NR_lseek, fd, 0, SEEK_CUR_) :
+			what == COPIES_TO		 ? call->change.offset :
+							   (uint64_t)call->args[3];
+	}
+	call->changes_object = object;
+	call->changes_page = begin / PAGE;
+	call->n_changes_pages = len / PAGE + 2;
+}
+
 void changer_begins(struct call *call)
 {
 	enum changer what = changer(call);
+	struct mapped_object *object;
 	struct stat64 st;
 	long fd;
 
@@ -107,11 +145,14 @@ void changer_begins(struct call *call)
 	if (what == COPIES_TO && call->args[3] &&
 	    !copy_from_user(&call->change.offset, (uint64_t)call->args[3], sizeof(uint64_t)))
 		return;
-	if (!target(call, what, &st, &fd) || !mapped_find(st.dev, st.ino)) {
+	object = target(call, what, &st, &fd) ? mapped_find(st.dev, st.ino) : NULL;
+	if (!object) {
 		call->changes_unmapped = true;
 		call->change_inserted = process()->n_inserted;
 		return;
 	}
+	if (object->flags & MAPPED_HANDED)
+		will_change(call, what, fd, &st, object);
 	/* They may wait for what they read. */
 	if (what == COPIES || call->nr == NR_splice)
 		return;
@@ -125,16 +166,12 @@ void changer_begins(struct call *call)
 static uint64_t written_at(const struct call *call, enum changer what, long fd, uint64_t size)
 {
 	uint64_t len = (uint64_t)call->result;
-	bool at_position = what == WRITES || what == COPIES ||
-			   (what == COPIES_TO && call->change.offset == UINT64_MAX) ||
-			   (call->nr == NR_pwritev2 && call->args[3] == -1);
 
-	if (at_position)
+	if (goes_to_position(call, what))
 		return (uint64_t)agent_syscall(NR_lseek, fd, 0, SEEK_CUR_) - len;
 	if (what == COPIES_TO)
 		return call->change.offset;
-	if ((agent_syscall(NR_fcntl, fd, F_GETFL_) & O_APPEND_) ||
-	    (call->nr == NR_pwritev2 && (call->args[5] & RWF_APPEND_)))
+	if (appends(call, fd))
 		return size - len;
 	return (uint64_t)call->args[3];
 }

@@ -356,6 +356,18 @@ bool pages_hold(struct thread *thread, uint64_t address, uint64_t len)
 	return passing() ? open_for(thread) : came;
 }
 
+bool pages_hold_object(struct thread *thread, struct mapped_object *object, uint64_t page, uint64_t n)
+{
+	bool came = false;
+
+	for (; n && page < object->n_pages && !passing(); page++, n--)
+		if (!is_held(object, page) && address_of(object, page)) {
+			came = true;
+			(void) fetch(thread, object, page, 0);
+		}
+	return came;
+}
+
 /* -- replay --------------------------------------------------------------------------------------------- */
 
 static struct mapped_object *object_at(struct thread *thread, uint32_t index)

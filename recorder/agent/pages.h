@@ -39,6 +39,8 @@ bool pages_missed(struct thread *thread, const struct siginfo *info);
  * MODE_PASS, where all is opened, that may be others.
  */
 bool pages_hold(struct thread *thread, uint64_t address, uint64_t len);
+/* The same of @n pages of @object, as far as they are mapped here. */
+bool pages_hold_object(struct thread *thread, struct mapped_object *object, uint64_t page, uint64_t n);
 /* It is of memory that may be handed over, whoever has the page now. Baton. */
 bool pages_are_handed(uint64_t address);
 
