@@ -337,6 +337,8 @@ static int judge_trap(struct session *s, struct thread_view *view)
 		return -EAGAIN;
 	}
 	hits = take_hits(s);
+	if (!hits && s->shared->stop_signal == TRAP_HWBKPT)
+		hits = ~0U;	/* lost by a hypervisor: any of them */
 	if (locate_is_seen(s, hits, ip))
 		return -ESTALE;
 	/* What the search's compares read isn't the program's access. */

@@ -461,18 +461,34 @@ static bool goes_to_twin(struct ucontext *context)
 	return false;
 }
 
+/*
+ * A hypervisor may lose what the debug status register said of a trap; the kernel takes it for an
+ * ICEBP's then, and says TRAP_BRKPT, which it says of nothing else (int3's is SI_KERNEL).
+ */
+static int code_of_trap(const struct ucontext *context, const struct siginfo *info)
+{
+	enum { TRAP_BRKPT = 1, ICEBP = 0xf1 };
+	uint8_t before = 0;
+
+	if (info->code != TRAP_BRKPT)
+		return info->code;
+	(void) copy_from_user(&before, context->regs[REG_RIP_] - 1, 1);
+	return before == ICEBP ? TRAP_BRKPT : TRAP_HWBKPT_;
+}
+
 enum trap replay_trap(struct thread *thread, struct ucontext *context, const struct siginfo *info)
 {
 	struct agent_shared *s = shared();
 	struct replay_search *search = &s->search;
 	uint64_t ip = context->regs[REG_RIP_];
 	bool at_trap = search->address && ip - 1 == search->address;
+	int code = code_of_trap(context, info);
 
-	if ((info->code == TRAP_HWBKPT_ && goes_to_twin(context)) || passed_by_fault(context))
+	if ((code == TRAP_HWBKPT_ && goes_to_twin(context)) || passed_by_fault(context))
 		return TRAP_DONE;
 	set_context(thread, context, FP_IN_FRAME);
 	thread->fs_base = read_fs_base();
-	if (search->hardware && ip == search->place.regs[REG_RIP_] && info->code == TRAP_HWBKPT_)
+	if (search->hardware && ip == search->place.regs[REG_RIP_] && code == TRAP_HWBKPT_)
 		at_trap = true;
 	if (search->partial && ip == search->partial_end) {
 		if (!end_partial(context))
@@ -491,7 +507,7 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 		context->regs[REG_EFL_] &= ~(uint64_t)REPLAY_FLAG_TRAP;
 		return TRAP_PLACE_FOUND;
 	}
-	s->stop_signal = (uint32_t)info->code;
+	s->stop_signal = (uint32_t)code;
 	s->stop_address = context->regs[REG_RIP_];
 	s->trap_is_programs = 0;
 	replay_stop(thread, STOP_TRAP);
@@ -500,7 +516,7 @@ enum trap replay_trap(struct thread *thread, struct ucontext *context, const str
 
 void replay_trap_in_agent(struct thread *thread, struct ucontext *context, const struct siginfo *info)
 {
-	thread->watch_hit |= info->code == TRAP_HWBKPT_;
+	thread->watch_hit |= code_of_trap(context, info) == TRAP_HWBKPT_;
 	/* The step ends where the program goes on. */
 	if (context->regs[REG_RIP_] == (uint64_t)stub_entry && (context->regs[REG_EFL_] & REPLAY_FLAG_TRAP)) {
 		thread->stepping = 1;

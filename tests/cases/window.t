@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A minute of load with a window of 5 s and a ring of 64 MiB: never more than that on disk,
+# A minute of load with a window of 5 s and a ring of 128 MiB: never more than that on disk,
 # never less than the window, and the replay starts from a snapshot.
 
 . "$(dirname "$0")/lib.sh"
 need redis-server redis-cli redis-benchmark jq
 
-seconds=${LOAD_SECONDS:-60} limit=$((64 << 20)) port=$(free_port 1) largest=0
+seconds=${LOAD_SECONDS:-60} limit=$((128 << 20)) port=$(free_port 1) largest=0
 # shellcheck disable=SC2046
-start_recorded "$work/store" --window 5s --ring 64M -o "$work/dump" -- \
+start_recorded "$work/store" --window 5s --ring 128M -o "$work/dump" -- \
 	redis-server $(eval printf "'%s '" "$(redis_arguments)")
 check "redis answers" within 10 redis_answers || { done_testing; exit; }
 
@@ -30,13 +30,13 @@ while [ "$(date +%s)" -lt $until ]; do
 	sleep 0.1
 done
 echo "looked $n times, at most $largest bytes" | diag
-check "at most 64 MiB on disk" [ $largest -le $limit ]
+check "at most 128 MiB on disk" [ $largest -le $limit ]
 check "the load still runs" kill -0 $load
 redis debug segfault >/dev/null 2>&1
 wait $recorded
 is "it dies of SIGSEGV" $? 139
 kill $load 2>/dev/null
-check "at most 64 MiB with the incident" [ "$(du -s -B1 "$work/store" | cut -f1)" -le $limit ]
+check "at most 128 MiB with the incident" [ "$(du -s -B1 "$work/store" | cut -f1)" -le $limit ]
 
 replay_seconds=200
 replay_checks "the replay is what was recorded" "$work/dump" || notes "$work/store"
