@@ -754,7 +754,8 @@ struct agent_process {
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 	uint8_t descriptors[N_DESCRIPTORS]; /* recording: what is known of them (agent/descriptors.c) */
 	uint32_t shares_descriptors;	/* with another process, or threads have their own */
-	uint32_t reserved_descriptors;
+	uint32_t runner, streak;	/* recording: slot + 1 that had the baton last; its calls since another */
+	uint32_t reserved_streak;
 	/* Where devices are mapped, or were in part: to read there may do things. */
 	uint64_t n_devices;
 	struct agent_range devices[MAX_DEVICES];

@@ -41,6 +41,12 @@ void agent_enter(struct thread *thread)
 /* It has the baton: pages may have been taken meanwhile. */
 static void runs(struct thread *thread)
 {
+	struct agent_process *p = process();
+
+	if (p->runner != thread->slot + 1) {
+		p->runner = thread->slot + 1;
+		p->streak = 0;
+	}
 	if (process()->member && !passing() && directory_runs())
 		pages_settle(thread, 0);
 }

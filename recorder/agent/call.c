@@ -255,12 +255,22 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 	}
 }
 
-/* Nobody else would run meanwhile; or nobody waits, and the call is over before somebody could run. */
+/* The others sleep in long calls, as a server's helpers do: none has run for a while, or waits to. */
+static bool is_alone_awake(void)
+{
+	enum { A_WHILE = 64 };	/* calls */
+
+	return ++process()->streak > A_WHILE && !(load_relaxed(&shared()->baton) & BATON_SLEEPERS);
+}
+
+/* Nobody else would run meanwhile, or would be kept from it by a call that is over at once. */
 static bool keeps_baton(const struct thread *thread, const struct call *call)
 {
-	if (chaos() || (!alone() && (load_relaxed(&shared()->baton) & BATON_SLEEPERS)))
+	if (chaos())
 		return false;
-	return call_wait(thread, call) <= (alone() ? WAITS_FOR_DISK : WAITS_NEVER);
+	if (alone())
+		return call_wait(thread, call) <= WAITS_FOR_DISK;
+	return is_alone_awake() && call_wait(thread, call) == WAITS_NEVER;
 }
 
 void call_prepare(struct thread *thread, struct call *call)
