@@ -10,7 +10,7 @@
 
 enum {
 	F_GETFL_ = 3, F_SETFL_ = 4, O_NONBLOCK_ = 04000,	/* also SOCK_NONBLOCK */
-	S_IFMT_ = 0170000, S_IFREG_ = 0100000,
+	S_IFMT_ = 0170000, S_IFREG_ = 0100000, S_IFSOCK_ = 0140000,
 	CLONE_FILES_ = 0x400, CLONE_THREAD_ = 0x10000, CLOSE_RANGE_UNSHARE_ = 2,
 	LONG = 1 << 20,		/* so many bytes of a file may take a while */
 };
@@ -125,6 +125,10 @@ void descriptor_note_kind(long fd, uint32_t mode)
 		*known |= (mode & S_IFMT_) == S_IFREG_ ? KIND_KNOWN | REGULAR : KIND_KNOWN;
 }
 
+/*
+ * The flag is that of the open file, which other processes may have and change: shells do so with
+ * the terminals and pipes that they give to programs. So only of sockets it is believed.
+ */
 static void learn(long fd, uint8_t *known)
 {
 	long flags = agent_syscall(NR_fcntl, fd, F_GETFL_);
@@ -132,7 +136,7 @@ static void learn(long fd, uint8_t *known)
 
 	if (flags < 0 || agent_syscall(NR_fstat, fd, &st) < 0)
 		return;
-	*known = FLAGS_KNOWN | (flags & O_NONBLOCK_ ? NONBLOCKING : 0);
+	*known = FLAGS_KNOWN | ((flags & O_NONBLOCK_) && (st.mode & S_IFMT_) == S_IFSOCK_ ? NONBLOCKING : 0);
 	descriptor_note_kind(fd, st.mode);
 }
 
