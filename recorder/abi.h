@@ -206,6 +206,7 @@ enum {
 	SLOT_AGENT = 1,		/* in the agent, or in the kernel on its behalf */
 	SLOT_USER = 2,		/* in the program's code: may be kicked */
 	SLOT_KICKED = 3,	/* a kick is under way */
+	SLOT_KEEPS = 4,		/* in a call of the program's, with the baton: may be kicked, too */
 };
 
 struct agent_slot {
@@ -513,6 +514,12 @@ enum thread_state {
 	THREAD_ENDED,		/* dead, or an exec's or a vfork's vanished child */
 };
 
+enum keeps {
+	KEEPS_NOT = 0,
+	KEEPS_BATON,
+	KEEPS_NO_LONGER,	/* somebody has waited too long: the call is to be made again without it */
+};
+
 /* Where a thread's FP and SIMD state is while it is in the agent, which doesn't touch it. */
 enum fp_place {
 	FP_IN_FRAME = 0,	/* a signal frame's */
@@ -566,6 +573,8 @@ struct thread {
 	/* One signal that the kernel has delivered and the program hasn't seen. */
 	uint32_t pending;	/* its number, or 0; the gate looks at it */
 	uint32_t kick_seen;
+	uint32_t keeps;		/* enum keeps: the baton, in a call */
+	uint32_t reserved_keeps;
 	uint8_t pending_info[128];
 	uint64_t held_mask;	/* unblockable ones that came while the program blocks them */
 	uint8_t held_info[N_HELD][128];

@@ -467,14 +467,16 @@ static bool anybody_runs(const struct domain *d)
 /* A wanted snapshot waits for an entry into the agent. A thread that makes none is kicked. */
 void kick_holder(struct domain *d)
 {
-	uint32_t holder = load(&d->shared->baton) & 0x7fffffff, expected = SLOT_USER;
+	uint32_t holder = load(&d->shared->baton) & 0x7fffffff, was, expected;
 	struct agent_slot *slot;
 	siginfo_t info = { 0 };
 
 	if (holder == 0 || holder > MAX_THREADS)
 		return;
 	slot = &d->shared->slots[holder - 1];
-	if (!__atomic_compare_exchange_n(&slot->status, &expected, SLOT_KICKED, false,
+	was = expected = load(&slot->status);
+	if ((was != SLOT_USER && was != SLOT_KEEPS) ||
+	    !__atomic_compare_exchange_n(&slot->status, &expected, SLOT_KICKED, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return;
 	info.si_signo = KICK_SIGNAL;
@@ -486,7 +488,7 @@ void kick_holder(struct domain *d)
 	 * thread group is ours to say: the service could name anybody's.
 	 */
 	if (!d->same_pids || syscall(SYS_rt_tgsigqueueinfo, d->pid, load(&slot->tid), KICK_SIGNAL, &info) < 0)
-		(void) __atomic_compare_exchange_n(&slot->status, &expected, SLOT_USER, false,
+		(void) __atomic_compare_exchange_n(&slot->status, &expected, was, false,
 						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 

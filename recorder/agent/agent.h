@@ -335,7 +335,13 @@ void agent_enter(struct thread *thread);
 void agent_leave(struct thread *thread);
 
 void baton_acquire(struct thread *thread);	/* entered -> baton */
-void baton_release(struct thread *thread);	/* baton -> entered */
+void baton_release(struct thread *thread);
+/*
+ * Around a call that isn't to block, though it might: who waits for the baton too long kicks the
+ * thread out of it. kept returns false then; a call that is GATE_ABORTED has done nothing.
+ */
+void baton_keep(struct thread *thread);
+bool baton_kept(struct thread *thread);	/* baton -> entered */
 /* Lets who has waited too long have it first. Baton. */
 void baton_yield(struct thread *thread);
 /* Lets this one have it first: it waits for the baton. Baton. */
@@ -508,7 +514,7 @@ struct call {
 	long result;
 	uint32_t check;
 	uint32_t n_spans, max_spans;
-	bool yields;
+	bool yields, keeps;	/* the baton is given up meanwhile; or kept, where it could be given up */
 	bool is_redirected;	/* some span is, to scratch */
 	struct span *spans;	/* few_spans, or in the thread's scratch */
 	struct span few_spans[FEW_SPANS];

@@ -26,15 +26,36 @@ bool alone(void)
 	return load_relaxed(&shared()->n_threads) == 1;
 }
 
-void agent_enter(struct thread *thread)
+/* From here on nobody kicks it. One under way must not land in a call that we make for the program. */
+static void back_in_agent(struct thread *thread)
 {
 	uint32_t was = exchange(&slot_of(thread)->status, SLOT_AGENT);
 
-	/* A kick under way must not land in a system call that we make for the program. */
 	if (was == SLOT_KICKED)
 		for (int i = 0; i < KICK_SPINS && !load_relaxed(&thread->kick_seen); i++)
 			cpu_relax();
 	thread->kick_seen = 0;
+}
+
+void baton_keep(struct thread *thread)
+{
+	thread->keeps = KEEPS_BATON;
+	store_release(&slot_of(thread)->status, SLOT_KEEPS);
+}
+
+bool baton_kept(struct thread *thread)
+{
+	bool kept;
+
+	back_in_agent(thread);
+	kept = thread->keeps == KEEPS_BATON;
+	thread->keeps = KEEPS_NOT;
+	return kept;
+}
+
+void agent_enter(struct thread *thread)
+{
+	back_in_agent(thread);
 	thread->fs_base = read_fs_base();
 }
 
@@ -62,14 +83,15 @@ static void kick(uint32_t slot)
 {
 	struct agent_slot *target = &shared()->slots[slot];
 	struct siginfo info = { .signo = KICK_SIGNAL, .code = -1 /* SI_QUEUE */ };
+	uint32_t was = load_relaxed(&target->status);
 
-	if (!compare_exchange(&target->status, SLOT_USER, SLOT_KICKED))
+	if ((was != SLOT_USER && was != SLOT_KEEPS) || !compare_exchange(&target->status, was, SLOT_KICKED))
 		return;	/* it is in the agent and will see `want` at its next entry */
 	info.value = KICK_MAGIC;
 	info.pid = (int32_t)shared()->pid;
 	(void) add_fetch(&shared()->n_kicks, 1);
 	if (agent_syscall(NR_rt_tgsigqueueinfo, target->tgid, target->tid, KICK_SIGNAL, &info) < 0)
-		(void) compare_exchange(&target->status, SLOT_KICKED, SLOT_USER);
+		(void) compare_exchange(&target->status, SLOT_KICKED, was);
 }
 
 /* The kernel clears a thread's word at its death, also that of a vfork child at its exec. */

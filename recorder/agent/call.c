@@ -291,7 +291,8 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->args[4] = call->kernel_args[4] = (long)regs[REG_R8_];
 	call->args[5] = call->kernel_args[5] = (long)regs[REG_R9_];
 	call->desc = desc = syscall_desc(call->nr);
-	call->yields = desc && desc->yields && !keeps_baton(thread, call);
+	call->keeps = desc && desc->yields && keeps_baton(thread, call);
+	call->yields = desc && desc->yields && !call->keeps;
 	thread->scratch_used = 0;
 	thread->big_scratch_used = 0;
 	n_args = desc ? desc->n_args : 0;
@@ -542,7 +543,7 @@ static bool nothing_to_deliver(struct thread *thread)
 
 bool call_try(struct thread *thread, struct call *call)
 {
-	bool yields = call->yields && !passing();
+	bool yields = call->yields && !passing(), keeps = call->keeps && !passing();
 	unsigned faults = 0;
 
 	if (yields)
@@ -554,11 +555,20 @@ bool call_try(struct thread *thread, struct call *call)
 			break;
 		if (yields)
 			baton_release(thread);
+		else if (keeps)
+			baton_keep(thread);
 		call->result = program_call(thread, call->nr, call->kernel_args);
 		if (thread->pi_futex)
 			pi_lock_ends(thread);
-		if (yields)
+		if (yields) {
 			baton_acquire(thread);
+		} else if (keeps && !baton_kept(thread) && call->result == GATE_ABORTED && !thread->pending) {
+			keeps = false;
+			yields = call->yields = !passing();
+			if (yields)
+				redirect(thread, call);
+			continue;
+		}
 		if (call->result == -EFAULT_ && faults++ < HOLD_ROUNDS && hold_pointers(thread, call))
 			continue;
 		if (!thread->pending || signal_waited_for(thread, call) ||

@@ -159,7 +159,7 @@ void changer_begins(struct call *call)
 	if ((what == WRITES || what == WRITES_AT || what == COPIES_TO) &&
 	    asked(call) > KEEPS_BATON_MAX)
 		return;
-	call->yields = false;
+	call->yields = call->keeps = false;
 }
 
 /* Where its first byte went. */

@@ -31,9 +31,10 @@ long program_call(struct thread *thread, long nr, const long args[6])
 		 * interrupted a call that the kernel doesn't restart. The program must not
 		 * see that.
 		 */
-		if (result == -EINTR_ && thread->kick_seen && !thread->pending)
-			continue;
-		return result;
+		if (result != -EINTR_ || !thread->kick_seen || thread->pending)
+			return result;
+		if (thread->keeps == KEEPS_NO_LONGER)
+			return GATE_ABORTED;
 	}
 }
 

@@ -526,11 +526,20 @@ static void keep_others_out(struct thread *thread, struct ucontext *context)
 		frame->mask = ~UNBLOCKABLE;
 }
 
+/* In the gate and not yet called, or about to be restarted by the kernel: the call has had no effect. */
+static void abort_call(const struct thread *thread, struct ucontext *context)
+{
+	uint64_t ip = context->regs[REG_RIP_];
+
+	if (thread->in_program_call && ip >= VDSO_ADDRESS(VDSO_gate_check) &&
+	    ip <= VDSO_ADDRESS(VDSO_gate_syscall))
+		context->regs[REG_RIP_] = VDSO_ADDRESS(VDSO_gate_abort);
+}
+
 static void program_signal(struct thread *thread, int signal, const struct siginfo *info,
 			   struct ucontext *context)
 {
 	bool in_agent = interrupted_agent(context);
-	uint64_t ip = context->regs[REG_RIP_];
 
 	if (agent_replays() || hold_back(thread, signal, info))
 		return;
@@ -545,13 +554,7 @@ static void program_signal(struct thread *thread, int signal, const struct sigin
 	if (signal == SIGSYS_ && info->code == SYS_SECCOMP_TRAP && thread->in_program_call)
 		((struct siginfo *)thread->pending_info)->call_addr = context_of(thread)->regs[REG_RIP_];
 	thread->pending = (uint32_t)signal;
-	/*
-	 * In the gate and not yet called, or about to be restarted by the kernel: the call
-	 * has had no effect.
-	 */
-	if (thread->in_program_call && ip >= VDSO_ADDRESS(VDSO_gate_check) &&
-	    ip <= VDSO_ADDRESS(VDSO_gate_syscall))
-		context->regs[REG_RIP_] = VDSO_ADDRESS(VDSO_gate_abort);
+	abort_call(thread, context);
 	/* No entry looks at it before the program goes on: resume_program() has, a vDSO function. */
 	if (!in_agent || thread->state == THREAD_RUNNING)
 		signal_arm_timer(thread);
@@ -739,10 +742,14 @@ static void kicked(struct thread *thread, struct ucontext *context, bool by_time
 			preempt(thread, context, by_timer);
 		return;
 	}
-	/* On its way out: whoever kicked will do so again. */
 	if (!by_timer) {
 		thread->kick_seen = 1;
-		(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
+		if (thread->keeps) {
+			thread->keeps = KEEPS_NO_LONGER;
+			abort_call(thread, context);
+		}
+		/* On its way out, or just before its call: whoever kicked will do so again. */
+		(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, thread->keeps ? SLOT_KEEPS : SLOT_USER);
 	}
 	if ((thread->pending || chaos_reigns()) && thread->state == THREAD_RUNNING && !agent_replays())
 		signal_arm_timer(thread);
