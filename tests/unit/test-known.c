@@ -137,6 +137,17 @@ static void full_is_full(void **state)
 	}
 }
 
+static void sites_run_out(void **state)
+{
+	struct facts *f = *state;
+
+	add_image(&f->of, 7, KNOWN_SITES);
+	known_learn(&f->all, &f->of, ALICE);
+	known_learn(&f->all, &f->of, BOB);
+	assert_int_equal(f->all.n_images, 1);
+	assert_int_equal(f->all.n_sites, KNOWN_SITES);
+}
+
 static void knows_the_user(void **state)
 {
 	uint32_t uid = UINT32_MAX;
@@ -157,6 +168,7 @@ int main(void)
 		ON_FACTS(a_file_that_changed_is_another),
 		ON_FACTS(nonsense_is_refused),
 		ON_FACTS(full_is_full),
+		ON_FACTS(sites_run_out),
 		cmocka_unit_test(knows_the_user),
 	};
 
