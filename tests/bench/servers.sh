@@ -73,24 +73,8 @@ END
 }
 
 apache_config() {	# PORT - DIRECTORY
-	modules=/usr/lib/apache2/modules
-	cat <<END
-ServerRoot $3
-PidFile $3/pid
-Listen 127.0.0.1:$1
-ServerName localhost
-LoadModule mpm_prefork_module $modules/mod_mpm_prefork.so
-LoadModule authz_core_module $modules/mod_authz_core.so
-LoadModule dir_module $modules/mod_dir.so
-User www-data
-Group www-data
-StartServers 4
-MaxRequestWorkers 4
-KeepAlive Off
-ErrorLog $3/errors
-DocumentRoot $work/html
-DirectoryIndex index.html
-END
+	apache_prefork "$3" "$1" "$work/html" 4
+	echo KeepAlive Off
 }
 
 serve_http() {	# CONFIGURATION WORKERS COMMAND...: with a configuration's name behind it

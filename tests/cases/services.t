@@ -6,6 +6,7 @@
 # from process to process.
 
 . "$(dirname "$0")/lib.sh"
+. "$top_srcdir/tests/apache.sh"
 need nginx apache2 ab jq setpriv ssh ssh-keygen
 postgres=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
 [ -n "$postgres" ] || skip_all "postgresql is not installed"
@@ -69,23 +70,7 @@ ends_well nginx TERM 3
 
 port=$(free_port 2)
 mkdir "$work/apache"
-modules=/usr/lib/apache2/modules
-cat >"$work/apache.conf" <<END
-ServerRoot $work/apache
-PidFile $work/apache/pid
-Listen 127.0.0.1:$port
-ServerName localhost
-LoadModule mpm_prefork_module $modules/mod_mpm_prefork.so
-LoadModule authz_core_module $modules/mod_authz_core.so
-LoadModule dir_module $modules/mod_dir.so
-User www-data
-Group www-data
-StartServers 2
-MaxRequestWorkers 4
-ErrorLog $work/apache/errors
-DocumentRoot $work/html
-DirectoryIndex index.html
-END
+apache_prefork "$work/apache" "$port" "$work/html" 2 >"$work/apache.conf"
 start_recorded "$work/store" --window all --ring 1G -o "$work/dump" -- \
 	setsid apache2 -DFOREGROUND -f "$work/apache.conf"
 http_load Apache
