@@ -574,7 +574,6 @@ static inline void change_begins(struct call *call)
 {
 	call->change.offset = UINT64_MAX;
 	call->changes_unmapped = false;
-	call->changes_object = NULL;
 	if (may_change_mapped(call))
 		changer_begins(call);
 }

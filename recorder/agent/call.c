@@ -284,6 +284,7 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->n_spans = 0;
 	call->is_redirected = false;
 	call->change.kind = 0;
+	call->changes_object = NULL;
 	call->args[0] = call->kernel_args[0] = (long)regs[REG_RDI_];
 	call->args[1] = call->kernel_args[1] = (long)regs[REG_RSI_];
 	call->args[2] = call->kernel_args[2] = (long)regs[REG_RDX_];
