@@ -58,6 +58,15 @@ static void show_row(struct json_object *row)
 }
 
 /* Of one service that was asked for by name. */
+static void show_turns(struct json_object *row)
+{
+	int64_t n = json_number(row, "by_turns");
+
+	if (n > 1)
+		(void) printf("\nshared memory: %" PRId64 " processes share so much that they run one at a time, on one "
+			      "processor's worth\n", n);
+}
+
 static void show_stubs(struct json_object *row)
 {
 	struct json_object *refused;
@@ -99,8 +108,10 @@ int verb_status(int argc, char **argv)
 			      "INCIDENTS");
 		for (size_t i = 0; i < json_object_array_length(rows); i++)
 			show_row(json_object_array_get_idx(rows, i));
-		if (s.service && json_object_array_length(rows) == 1)
+		if (s.service && json_object_array_length(rows) == 1) {
+			show_turns(json_object_array_get_idx(rows, 0));
 			show_stubs(json_object_array_get_idx(rows, 0));
+		}
 	}
 	(void) json_object_put(rows);
 	return status;

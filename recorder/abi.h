@@ -27,7 +27,7 @@
 #include "recorder/xstate.h"
 
 /* Raised with any change of what is declared here or in event.h. */
-#define AGENT_ABI 4
+#define AGENT_ABI 5
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -54,6 +54,7 @@
 #define AGENT_HELD (UINT64_C(12) << 32)		/* which pages of shared objects it may touch: bits */
 #define AGENT_HELD_LEN (UINT64_C(4) << 20)	/* for each object */
 #define AGENT_SCRATCH (UINT64_C(16) << 32)	/* large scratch buffers, one place per slot */
+#define AGENT_TURNS (UINT64_C(36) << 32)	/* struct turn_pages, and copies of those */
 #define AGENT_DIRECTORY (UINT64_C(40) << 32)	/* struct directory */
 #define AGENT_REGION (UINT64_C(64) << 32)	/* size of it all */
 
@@ -597,6 +598,8 @@ struct thread {
 	uint32_t wants_pages;	/* of a call: those that the agent misses are fetched */
 	uint32_t pages_opened;	/* it has faulted after they were opened */
 	uint32_t reserved2;
+	/* rip, rdi and rcx of an instruction that has just been stopped for want of a page. */
+	uint64_t unfinished[3];
 	uint64_t chaos;		/* random state; 0: not begun */
 };
 
@@ -664,6 +667,7 @@ enum mapped_flags {
 	/* objects */
 	MAPPED_CHANGES = 1 << 0, /* may be changed: mapped shared, or opened for writing */
 	MAPPED_HANDED = 1 << 3,	/* pages of it have been given up: bits at AGENT_HELD say which it has */
+	MAPPED_BY_TURNS = 1 << 4, /* recording: those that it has it may write in its turn only */
 	/* ranges */
 	MAPPED_SHARED = 1 << 1,
 	MAPPED_READ_ONLY = 1 << 2, /* shared, and can't be made writable */
@@ -776,6 +780,12 @@ struct agent_process {
 	uint32_t member, owner;		/* recording: its place in the directory + 1, or 0; PAGE_OWNER of it */
 	uint32_t child_member;		/* the same for the child that is being forked */
 	uint32_t pages_open;		/* MODE_PASS: nothing is kept from it any more; futex */
+	uint32_t n_fetched, n_runs;	/* recording: pages got, and how often it had rested, lately */
+	uint32_t takes_turns;		/* recording: it has pages that are shared by turns */
+	uint32_t turn_epoch;		/* the directory's, when it had its last turn */
+	uint64_t turn_seen;		/* position in the journal up to which it knows all changes */
+	uint32_t turn_spoils;		/* in this turn it changes what isn't kept track of */
+	uint32_t turn_call_pages;	/* that the present call has been given to write */
 	struct agent_filter filters[MAX_FILTERS];
 	uint64_t filter_instructions[MAX_FILTER_INSTRUCTIONS]; /* struct sock_filter */
 };

@@ -163,6 +163,14 @@ static int add_text(struct capture *c, const char *path, struct image_map *row)
 	return 0;
 }
 
+static bool is_same_object(const struct image_map *a, const struct image_map *b)
+{
+	uint32_t kind = le32_get(b->kind);
+
+	return (kind == IMAGE_SHARED || kind == IMAGE_OBJECT) &&
+	       le64_get(a->ino) == le64_get(b->ino) && le64_get(a->dev) == le64_get(b->dev);
+}
+
 /* The file behind a mapping, if it is one: opening a device may do things. Not permitted: false. */
 static bool stat_mapped(const struct capture *c, uint64_t start, uint64_t end, struct stat *ret)
 {
@@ -184,7 +192,10 @@ static int open_mapped(const struct capture *c, uint64_t start, uint64_t end)
 	return fd;
 }
 
-/* Which mappings are one memory, and how large that is. */
+/*
+ * Which mappings are one memory, and how large that is. What processes share is often many
+ * mappings, one behind another.
+ */
 static void identify(const struct capture *c, const struct line *line,
 		     const struct mapped_object *object, struct image_map *row)
 {
@@ -193,7 +204,9 @@ static void identify(const struct capture *c, const struct line *line,
 	row->dev = le64_of(object ? object->dev : makedev(line->major, line->minor));
 	row->ino = le64_of(object ? object->ino : line->ino);
 	row->size = le64_of(object ? object->size : IMAGE_ANY_SIZE);
-	if (stat_mapped(c, line->start, line->end, &st))
+	if (row > c->maps && is_same_object(row, row - 1))
+		row->size = row[-1].size;
+	else if (stat_mapped(c, line->start, line->end, &st))
 		row->size = le64_of((uint64_t)st.st_size);
 }
 
@@ -212,7 +225,7 @@ static int add_map(struct capture *c, pid_t pid, struct files *files, const stru
 		.start = le64_of(line->start),
 		.end = le64_of(line->end),
 		.offset = le64_of(line->offset),
-		.prot = le32_of(prot_of(line)),
+		.prot = le32_of(objects_prot(c->objects, line->start, prot_of(line))),
 		.kind = le32_of(kind),
 	};
 	if (kind == IMAGE_FILE) {
@@ -232,6 +245,23 @@ static int add_map(struct capture *c, pid_t pid, struct files *files, const stru
 		identify(c, line, object, row);
 	}
 	return add_text(c, line->path, row);
+}
+
+/* What the program has protected in different ways may be one mapping, as the agent protects it. */
+static int add_maps(struct capture *c, pid_t pid, struct files *files, const struct line *line)
+{
+	const struct mapped_object *object = objects_at(c->objects, line->start);
+	struct line piece = *line;
+	int r = 0;
+
+	if (!object || !(object->flags & MAPPED_BY_TURNS))
+		return add_map(c, pid, files, line);
+	for (; r == 0 && piece.start < line->end; piece.start = piece.end) {
+		piece.end = objects_prot_end(c->objects, piece.start, line->end);
+		piece.offset = line->offset + (piece.start - line->start);
+		r = add_map(c, pid, files, &piece);
+	}
+	return r;
 }
 
 /* What the service waits for: it changes under the child, and the child's hold on it shows. */
@@ -271,7 +301,7 @@ static int read_maps(struct capture *c, pid_t pid, struct files *files)
 			return -EBADMSG;
 		if (is_left_out(c, &line))
 			continue;
-		r = add_map(c, pid, files, &line);
+		r = add_maps(c, pid, files, &line);
 		if (r < 0)
 			return r;
 	}
@@ -347,6 +377,10 @@ static void open_shared(struct capture *c, const struct image_map *map)
 {
 	if (c->shared_map == c->map + 1)
 		return;
+	if (c->shared >= 0 && is_same_object(map, &c->maps[c->shared_map - 1])) {
+		c->shared_map = c->map + 1;
+		return;
+	}
 	c->shared_map = c->map + 1;
 	closep(&c->shared);
 	c->shared = open_mapped(c, le64_get(map->start), le64_get(map->end));
@@ -367,18 +401,18 @@ static uint64_t skip_hole(struct capture *c, const struct image_map *map, uint64
 	return start + ((uint64_t)data - offset) / IMAGE_PAGE * IMAGE_PAGE;
 }
 
-static bool is_same_object(const struct image_map *a, const struct image_map *b)
+static uint64_t offset_behind(const struct image_map *map)
 {
-	uint32_t kind = le32_get(b->kind);
-
-	return (kind == IMAGE_SHARED || kind == IMAGE_OBJECT) &&
-	       le64_get(a->ino) == le64_get(b->ino) && le64_get(a->dev) == le64_get(b->dev);
+	return le64_get(map->offset) + le64_get(map->end) - le64_get(map->start);
 }
 
+/* Some page of it is mapped elsewhere, too. */
 static bool has_twins(const struct capture *c, const struct image_map *map)
 {
 	for (size_t i = 0; i < c->n_urgent; i++)
-		if (i != c->map && is_same_object(map, &c->maps[i]))
+		if (i != c->map && is_same_object(map, &c->maps[i]) &&
+		    le64_get(map->offset) < offset_behind(&c->maps[i]) &&
+		    le64_get(c->maps[i].offset) < offset_behind(map))
 			return true;
 	return false;
 }

@@ -9,6 +9,11 @@
  * (The single-writer scheme of Li and Hudak, "Memory Coherence in Shared Virtual Memory
  * Systems", 1989, with one owner for reading, too.)
  *
+ * Where several busy processes share all that they do, a page that goes to and fro costs more
+ * than what they do. The pages of such an object are shared by turns instead: its processes run
+ * one at a time, each may read what it has read once, and write what it has written. Who ends
+ * its turn says in the journal what it has changed, and who begins one logs what others have.
+ *
  * The directory is a memfd that a family of processes maps: those that descend from one image
  * by fork, without exec. It may be written by any of them, and they may have different rights:
  * nothing in it is an address, each number is bounded where it is used, and each wait for
@@ -38,6 +43,7 @@ struct directory_member {
 	uint32_t attention;	/* pages were taken from it, or are asked for */
 	uint32_t kick;		/* they have been asked for in vain for a while */
 	uint32_t answers;	/* futex: counts what who asks waits for, that it gives pages or rests */
+	uint32_t dies;		/* it is being looked at: its turn lasts as long */
 } __attribute__((aligned(64)));
 
 /*
@@ -47,6 +53,7 @@ struct directory_member {
  */
 #define PAGE_WANTED (UINT32_C(1) << 31)
 #define PAGE_NOBODYS (UINT32_C(1) << 30)
+#define PAGE_BY_TURNS (PAGE_NOBODYS | 1)	/* nobody's, and everybody's whose turn it is */
 #define PAGE_OWNER(member, generation) \
 	(((member) + 1) | ((generation) & PAGE_GENERATIONS) << 10)
 #define PAGE_GENERATIONS UINT32_C(0xfffff)
@@ -56,15 +63,39 @@ struct directory_object {
 	uint64_t dev, ino;	/* as in struct mapped_object */
 	uint32_t first;		/* PAGE_OWNER of who began, or PAGE_NOBODYS */
 	uint32_t page, n_pages;	/* its words in the directory */
-	uint32_t reserved;
+	uint32_t by_turns;	/* for good */
 	uint64_t mapped[(DIRECTORY_MEMBERS + 63) / 64];	/* bits: members who have it; none: free */
 };
+
+/*
+ * The turn: 0, or PAGE_OWNER of whose it is; TURN_RECORDERS while the recorder reads what must not
+ * change. With TURN_SLEEPERS somebody sleeps on it.
+ */
+#define TURN_SLEEPERS (UINT32_C(1) << 31)
+#define TURN_RECORDERS (UINT32_C(1) << 30)
+#define TURN_OWNER(word) ((word) & ~TURN_SLEEPERS)
+
+/* In the journal, each at a multiple of 8: bytes of a page that a turn has changed, which follow. */
+struct journal_entry {
+	uint32_t object;	/* in the directory, + 1 */
+	uint32_t page;
+	uint16_t offset, len;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct journal_entry) == 16, "entries are aligned");
+#define JOURNAL_LEN (UINT64_C(1) << 20)	/* a power of two */
 
 struct directory {
 	uint32_t lock;		/* member + 1 of who changes the objects */
 	uint32_t broken;	/* one who shares isn't recorded, or some isn't handed: what is written isn't known */
 	uint32_t kicks;		/* a member's kick is set */
 	uint32_t reserved;
+	/* What follows is changed by whose turn it is, but for the turn itself. */
+	uint32_t turn, turn_wanted;	/* the latter: PAGE_OWNER of one that waits for too long */
+	uint32_t turn_epoch;	/* counts when what was changed isn't in the journal */
+	uint32_t reserved2;
+	uint64_t journal_end;	/* bytes of all entries ever */
+	uint8_t journal[JOURNAL_LEN];
 	struct directory_member members[DIRECTORY_MEMBERS + 1];	/* the last: who has left meanwhile */
 	struct directory_object objects[DIRECTORY_OBJECTS];
 	uint32_t pages[DIRECTORY_PAGES];

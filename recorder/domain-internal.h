@@ -159,6 +159,14 @@ void domain_leave_directory(struct domain *d);
 bool domain_pages_are_wanted(const struct domain *d);
 /* The pages of the mapping that are another process's by now: up to @max addresses. */
 size_t domain_others_pages(const struct domain *d, const struct image_map *map, uint64_t *to, size_t max);
+/*
+ * While the recorder has the turn nobody changes what is shared by turns. Waits some milliseconds
+ * for it, and returns whether it got it, and when giving it back, whether it still had it.
+ */
+bool domain_take_turn(struct domain *d);
+/* Some of what it shares is. */
+bool domain_takes_turns(const struct domain *d);
+bool domain_give_turn(struct domain *d);
 
 /* domain-snapshot.c: what a snapshot of it before @event, at @mono_ns, says first. */
 struct image_head snapshot_head(const struct domain *d, uint64_t event, uint64_t mono_ns);

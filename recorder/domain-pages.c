@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/autoclean.h"
 #include "recorder/domain-internal.h"
 #include "recorder/image.h"
+
+enum { TURN_LOOKS = 100, TURN_LOOKS_NS = 50000 };
 
 static int map_directory(struct domain *d)
 {
@@ -150,6 +153,16 @@ static const struct directory_object *find_object(const struct domain *d, uint32
 	return NULL;
 }
 
+/* While it has the turn nobody else changes what is shared by turns. */
+static bool may_have_changed(const struct domain *d, uint32_t word, uint32_t first, uint32_t me, bool by_turns)
+{
+	uint32_t owner = word & ~PAGE_WANTED;
+
+	if (by_turns && owner == PAGE_BY_TURNS)
+		return TURN_OWNER(load(&d->directory->turn)) != me;
+	return (owner ? owner : first) != me;
+}
+
 size_t domain_others_pages(const struct domain *d, const struct image_map *map, uint64_t *to, size_t max)
 {
 	const struct directory_object *object;
@@ -166,11 +179,63 @@ size_t domain_others_pages(const struct domain *d, const struct image_map *map, 
 	if (begin > DIRECTORY_PAGES || n_pages > DIRECTORY_PAGES - begin)
 		return 0;
 	n = (le64_get(map->end) - le64_get(map->start)) / IMAGE_PAGE;
-	for (uint64_t i = 0; i < n && first + i < n_pages && n_others < max; i++) {
-		uint32_t owner = load(&d->directory->pages[begin + first + i]) & ~PAGE_WANTED;
-
-		if ((owner ? owner : load(&object->first)) != me)
+	for (uint64_t i = 0; i < n && first + i < n_pages && n_others < max; i++)
+		if (may_have_changed(d, load(&d->directory->pages[begin + first + i]), load(&object->first),
+				     me, load(&object->by_turns)))
 			to[n_others++] = le64_get(map->start) + i * IMAGE_PAGE;
-	}
 	return n_others;
+}
+
+/* -- turns ------------------------------------------------------------------------------------------ */
+
+bool domain_takes_turns(const struct domain *d)
+{
+	uint32_t member;
+
+	if (!member_of(d, &member))
+		return false;
+	for (size_t i = 0; i < DIRECTORY_OBJECTS; i++)
+		if (load(&d->directory->objects[i].by_turns) &&
+		    (d->directory->objects[i].mapped[member / 64] & UINT64_C(1) << member % 64))
+			return true;
+	return false;
+}
+
+static bool become(uint32_t *word, uint32_t was, uint32_t is)
+{
+	return __atomic_compare_exchange_n(word, &was, is, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+bool domain_take_turn(struct domain *d)
+{
+	const struct timespec pause = { .tv_nsec = TURN_LOOKS_NS };
+	struct directory *directory = d->directory;
+
+	if (!directory || become(&directory->turn, 0, TURN_RECORDERS))
+		return true;
+	/* Whose turn it is gives it to who wants it. */
+	if (!become(&directory->turn_wanted, 0, TURN_RECORDERS))
+		return false;
+	for (unsigned i = 0; i < TURN_LOOKS; i++) {
+		if (TURN_OWNER(load(&directory->turn)) == TURN_RECORDERS || become(&directory->turn, 0, TURN_RECORDERS))
+			break;
+		(void) nanosleep(&pause, NULL);
+	}
+	if (!become(&directory->turn_wanted, TURN_RECORDERS, 0))
+		(void) nanosleep(&pause, NULL);	/* it is being given */
+	return TURN_OWNER(load(&directory->turn)) == TURN_RECORDERS;
+}
+
+bool domain_give_turn(struct domain *d)
+{
+	uint32_t *turn = d->directory ? &d->directory->turn : NULL, was;
+
+	if (!turn)
+		return true;
+	for (was = load(turn); TURN_OWNER(was) == TURN_RECORDERS; was = load(turn))
+		if (become(turn, was, 0)) {
+			wake_word(turn);
+			return true;
+		}
+	return false;
 }

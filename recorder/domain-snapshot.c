@@ -677,22 +677,35 @@ bool domain_thaw(struct domain *d)
 
 /* -- a sleeper's first snapshot ------------------------------------------------------------------------------ */
 
-/* Reads all of it, within the policy's bound, and only as long as nobody wants to go on. */
+/*
+ * Reads all of it, within the policy's bound, and only as long as nobody wants to go on. What it
+ * shares by turns comes first.
+ */
 static int read_sleeper(struct domain *d)
 {
 	const struct capture_sink sink = { store_maps, store_pages, d, true };
 	uint64_t begin = now_ns();
 	struct capture *capture = NULL;
+	bool turn = true;
 	int r;
 
+	if (!domain_take_turn(d))
+		return -EAGAIN;
 	r = capture_open(living_task(d), d->config.base, d->config.vdso, d->env->files, &sink, &capture);
 	while (r == 0) {
 		r = capture_step(capture, 1 << 20);
+		if (r >= 0 && turn && capture_urgent_is_done(capture)) {
+			turn = false;
+			if (!domain_give_turn(d))
+				r = -EAGAIN;
+		}
 		if (r == 0 && load(&d->shared->baton) != BATON_RECORDER)
 			r = -EAGAIN;
 		else if (r == 0 && now_ns() - begin > d->env->policy->stall_ns)
 			r = -ETIME;
 	}
+	if (turn)
+		(void) domain_give_turn(d);
 	if (r == CAPTURE_DONE)
 		d->missing_files = capture_missing_files(capture);
 	(void) capture_close(capture);

@@ -795,4 +795,5 @@ void domain_get_status(const struct domain *d, struct domain_status *ret_status)
 	ret_status->forks_left = d->shared->forks_left;
 	ret_status->stubs = (unsigned)d->n_stubs;
 	ret_status->stubs_refused = (unsigned)d->n_refused_stubs;
+	ret_status->by_turns = domain_takes_turns(d);
 }

@@ -217,6 +217,7 @@ struct domain_status {
 	uint64_t forks_left;		/* children that ran natively */
 	unsigned stubs;			/* for places that make many system calls */
 	unsigned stubs_refused;		/* domain_refused_stubs() */
+	unsigned by_turns;		/* processes that share memory by turns, and so run one at a time */
 };
 void domain_get_status(const struct domain *domain, struct domain_status *ret_status);
 

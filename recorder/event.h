@@ -42,6 +42,7 @@ enum event_kind {
 	EVENT_STUB,		/* a call's place has got a stub; struct event_stub */
 	EVENT_PAGE_OUT,		/* pages of shared memory were given up; struct event_page_run each */
 	EVENT_PAGE_IN,		/* one was got; nr is its object, result its number; its bytes, if not 0 */
+	EVENT_TURN,		/* others have changed shared memory; struct event_page_bytes each, and those */
 	EVENT_N
 };
 
@@ -172,6 +173,14 @@ struct event_page_run {
 	uint32_t reserved;
 };
 static_assert(sizeof(struct event_page_run) == 24, "log layout");
+
+/* Of one page of what is shared: @len bytes, which follow, without padding. */
+struct event_page_bytes {
+	uint32_t object, page;
+	uint16_t offset, len;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct event_page_bytes) == 16, "log layout");
 
 /* A call has changed a file that is mapped. */
 struct event_file {

@@ -522,6 +522,7 @@ static void add_up(const struct recorder *r, struct domain_status *sum)
 		sum->gaps += one.gaps;
 		sum->stubs += one.stubs;
 		sum->stubs_refused += one.stubs_refused;
+		sum->by_turns += one.by_turns;
 		sum->passing &= one.passing;
 	}
 }
@@ -578,6 +579,7 @@ struct json_object *recorder_status(struct recorder *r)
 	add_number(json, "stubs", domain.stubs);
 	add_number(json, "stubs_refused", domain.stubs_refused);
 	add(json, "refused_stubs", refused_stubs(r));
+	add_number(json, "by_turns", domain.by_turns);
 	add_number(json, "gaps", domain.gaps);
 	add(json, "window_seconds", json_object_new_double((double)store.window_ns / 1e9));
 	add_number(json, "snapshots", store.n_snapshots);

@@ -69,14 +69,37 @@ int objects_read(int mem, uint64_t base, struct objects **ret_objects)
 	return 0;
 }
 
-const struct mapped_object *objects_at(const struct objects *objects, uint64_t address)
+static const struct mapped_range *range_at(const struct objects *objects, uint64_t address)
 {
 	for (uint32_t i = 0; i < objects->n_ranges; i++) {
 		const struct mapped_range *range = &objects->ranges[i];
 
 		if (address >= range->start && address < range->end &&
 		    range->object < objects->n_objects)
-			return &objects->objects[range->object];
+			return range;
 	}
 	return NULL;
+}
+
+const struct mapped_object *objects_at(const struct objects *objects, uint64_t address)
+{
+	const struct mapped_range *range = range_at(objects, address);
+
+	return range ? &objects->objects[range->object] : NULL;
+}
+
+uint64_t objects_prot_end(const struct objects *objects, uint64_t address, uint64_t end)
+{
+	const struct mapped_range *range = range_at(objects, address);
+
+	return range && range->end > address && range->end < end ? range->end : end;
+}
+
+uint32_t objects_prot(const struct objects *objects, uint64_t address, uint32_t prot)
+{
+	const struct mapped_range *range = range_at(objects, address);
+
+	return prot && range && (range->flags & MAPPED_SHARED) &&
+			       (objects->objects[range->object].flags & MAPPED_BY_TURNS) ?
+		       range->flags >> MAPPED_PROT_SHIFT : prot;
 }

@@ -20,3 +20,10 @@ struct objects *objects_free(struct objects *objects);
 
 /* The object that is mapped at @address, or NULL. */
 const struct mapped_object *objects_at(const struct objects *objects, uint64_t address);
+/*
+ * The program's protection of what is mapped at @address with @prot: of what is shared by turns
+ * the agent keeps track by a lesser one.
+ */
+uint32_t objects_prot(const struct objects *objects, uint64_t address, uint32_t prot);
+/* How far that is the same, at most to @end. */
+uint64_t objects_prot_end(const struct objects *objects, uint64_t address, uint64_t end);

@@ -17,6 +17,7 @@ const char *event_kind_name(unsigned kind)
 		[EVENT_EXIT] = "exit", [EVENT_EXEC] = "exec",
 		[EVENT_PI_WAIT] = "pi-wait", [EVENT_FORK] = "fork",
 		[EVENT_SITES] = "sites", [EVENT_PAGE_OUT] = "page-out", [EVENT_PAGE_IN] = "page-in",
+		[EVENT_TURN] = "turn",
 		[EVENT_INSTRUCTION] = "instruction", [EVENT_STUB] = "stub",
 	};
 

@@ -193,7 +193,8 @@ static const char *const kind_names[EVENT_N] = {
 	[EVENT_EXIT] = "exit", [EVENT_EXEC] = "exec",
 	[EVENT_PI_WAIT] = "a wait for a futex", [EVENT_FORK] = "a fork",
 	[EVENT_SITES] = "a scan of new code",
-	[EVENT_INSTRUCTION] = "an instruction of the machine's own",
+	[EVENT_INSTRUCTION] = "an instruction of the machine's own", [EVENT_STUB] = "a call stub",
+	[EVENT_PAGE_OUT] = "pages given up", [EVENT_PAGE_IN] = "a page got", [EVENT_TURN] = "others' changes",
 };
 
 static void describe(uint32_t kind, uint32_t nr, uint32_t check, char *text, size_t size)

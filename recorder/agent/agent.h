@@ -202,6 +202,8 @@ int memcmp(const void *a, const void *b, size_t len);
 size_t copy_user(void *to, const void *from, size_t len);
 bool copy_from_user(void *to, uint64_t from, size_t len);
 bool copy_to_user(uint64_t to, const void *from, size_t len);
+/* How many bytes are the same before the first word that isn't, or can't be read; @len is of words. */
+size_t same_user(const void *user, const void *ours, size_t len);
 /* Of an instruction that is being executed: in a replay, no access that a debug register watches. */
 size_t copy_code(void *to, uint64_t from, size_t len);
 /* Can each page of it be written? Changes nothing. */

@@ -19,6 +19,7 @@ enum {
 	FLAG_TRAP = 1 << 8, FLAG_RESUME = 1 << 16,
 	PR_SET_TSC = 26, PR_TSC_ENABLE = 1,
 	TIMER_NS = 2000000,	/* how long a computing thread may leave a signal waiting */
+	CHUNK = 64,		/* what a repeated store does at a time, at most */
 };
 
 static bool in_gate(uint64_t ip)
@@ -198,6 +199,39 @@ static bool in_vdso_function(const struct ucontext *context)
 	       VDSO_vdso_functions_end - VDSO_vdso_functions;
 }
 
+static bool is_near_page(uint64_t address)
+{
+	uint64_t offset = address % PAGE;
+
+	return offset >= PAGE - CHUNK || offset < CHUNK;
+}
+
+/*
+ * An instruction that a page fault has stopped may have written more than its registers say: a
+ * repeated store or copy does whole chunks where it can. Where the page is there nobody ever sees
+ * that, and how much it is varies. The fault was the agent's affair, or the kernel's alone.
+ */
+static bool is_unfinished(const struct thread *thread, const struct ucontext *context)
+{
+	const uint64_t *regs = context->regs;
+	uint8_t code[5] = { 0 }, i = 0;
+
+	if (thread->unfinished[0] == regs[REG_RIP_] && thread->unfinished[1] == regs[REG_RDI_] &&
+	    thread->unfinished[2] == regs[REG_RCX_])
+		return true;
+	(void) copy_code(code, regs[REG_RIP_], sizeof(code) - 1);
+	while (i < sizeof(code) - 1 && (code[i] == 0xf3 || code[i] == 0xf2 || (code[i] & 0xf0) == 0x40))
+		i++;
+	switch (code[i]) {
+	case 0xaa: case 0xab:	/* stos */
+		return i && is_near_page(regs[REG_RDI_]);
+	case 0xa4: case 0xa5:	/* movs */
+		return i && (is_near_page(regs[REG_RDI_]) || is_near_page(regs[REG_RSI_]));
+	default:
+		return false;
+	}
+}
+
 /*
  * A computing thread is interrupted: somebody waits for it, a signal does, or its time is up.
  * A kick by its own timer may come while another thread's is still on the way.
@@ -209,7 +243,7 @@ static void preempt(struct thread *thread, struct ucontext *context, bool by_tim
 	struct event_async place;
 
 	if ((!attention && !thread->pending && !chaos_reigns()) || is_no_place(context) ||
-	    in_vdso_function(context) || in_stub(context->regs[REG_RIP_])) {
+	    in_vdso_function(context) || in_stub(context->regs[REG_RIP_]) || is_unfinished(thread, context)) {
 		if (!by_timer)
 			(void) compare_exchange(&slot_of(thread)->status, SLOT_KICKED, SLOT_USER);
 		if (thread->pending || chaos_reigns())
@@ -235,6 +269,7 @@ static void preempt(struct thread *thread, struct ucontext *context, bool by_tim
 	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_PAGES);
 	if (process()->member && directory_calls())
 		pages_settle(thread, 0);
+	turn_yield(thread, 0);
 	chaos_yield(thread);
 	signals_strike(thread, EVENT_AT_ASYNC);
 	if (thread->state == THREAD_PREEMPTED)
@@ -415,7 +450,7 @@ static void judge(int signal, struct siginfo *info, struct ucontext *context)
 			if (agent_replays() && signal == SIGTRAP_)
 				replay_trap_in_agent(thread, context, info);
 			else if (copy_fault(context->regs[REG_RIP_], &ip)) {
-				if (signal != SIGSEGV_ || !pages_missed(thread, info))
+				if (signal != SIGSEGV_ || !pages_missed(thread, info, context))
 					context->regs[REG_RIP_] = ip;
 			}
 			else if (in_gate(context->regs[REG_RIP_]))	/* queued again, as it was */

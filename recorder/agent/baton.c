@@ -68,8 +68,12 @@ static void runs(struct thread *thread)
 		p->runner = thread->slot + 1;
 		p->streak = 0;
 	}
-	if (process()->member && !passing() && directory_runs())
+	if (!p->member || passing())
+		return;
+	p->n_runs++;
+	if (directory_runs())
 		pages_settle(thread, 0);
+	turn_begin(thread, 0);
 }
 
 void agent_leave(struct thread *thread)
@@ -190,8 +194,10 @@ void baton_release(struct thread *thread)
 		give((uint32_t)waiter + 1);
 		return;
 	}
-	if (process()->member)
+	if (process()->member) {
+		turn_end();
 		directory_rests();
+	}
 	if (exchange(&s->baton, 0) & BATON_SLEEPERS)
 		futex_wake(&s->baton, 1);
 }

@@ -449,11 +449,11 @@ static bool hold_argument(struct thread *thread, const struct call *call, unsign
 
 	switch (arg->kind) {
 	case ARG_STR:
-		return pages_hold(thread, user, 1);
-	case ARG_IN: case ARG_OUT: case ARG_ALWAYS:
-		return pages_hold(thread, user, arg->b);
+		return pages_hold(thread, user, 1, false);
+	case ARG_IN: case ARG_OUT: case ARG_ALWAYS:	/* what is written is a span, too */
+		return pages_hold(thread, user, arg->b, false);
 	case ARG_INBUF:
-		return pages_hold(thread, user, other);
+		return pages_hold(thread, user, other, false);
 	case ARG_MSG:
 		if (copy_from_user(&iov, user + 16, sizeof(iov)))
 			user = iov.base;
@@ -463,19 +463,19 @@ static bool hold_argument(struct thread *thread, const struct call *call, unsign
 	case ARG_IOVIN:
 		for (n = iov.len; n && n <= MAX_IOV; n--, user += sizeof(iov))
 			if (copy_from_user(&iov, user, sizeof(iov)))
-				came |= pages_hold(thread, iov.base, iov.len);
+				came |= pages_hold(thread, iov.base, iov.len, false);
 		return came;
 	default:
 		return false;
 	}
 }
 
-static bool hold_spans(struct thread *thread, const struct call *call)
+static bool hold_spans(struct thread *thread, const struct call *call, bool writes)
 {
 	bool came = false;
 
 	for (uint32_t i = 0; i < call->n_spans; i++)
-		came |= pages_hold(thread, call->spans[i].user, call->spans[i].capacity);
+		came |= pages_hold(thread, call->spans[i].user, call->spans[i].capacity, writes);
 	return came;
 }
 
@@ -488,7 +488,8 @@ static void hold_all(struct thread *thread, const struct call *call)
 	bool came = true;
 
 	for (unsigned round = 0; came && round < HOLD_ROUNDS; round++) {
-		came = hold_spans(thread, call);
+		process()->turn_call_pages = 0;
+		came = hold_spans(thread, call, true);
 		if (call->changes_object)
 			came |= pages_hold_object(thread, call->changes_object, call->changes_page,
 						  call->n_changes_pages);
@@ -505,7 +506,7 @@ static bool hold_pointers(struct thread *thread, const struct call *call)
 	for (unsigned i = 0; i < 6; i++) {
 		uint64_t address = (uint64_t)call->kernel_args[i];
 
-		again |= pages_hold(thread, address, 1) || pages_are_handed(address);
+		again |= pages_hold(thread, address, 1, true) || pages_are_handed(address);
 	}
 	return again;
 }
@@ -516,7 +517,8 @@ static void record_result(struct thread *thread, struct call *call)
 
 	if (call->is_redirected)
 		write_back(call);
-	for (unsigned round = 0; process()->n_handed && round < HOLD_ROUNDS && hold_spans(thread, call); round++)
+	for (unsigned round = 0; process()->n_handed && round < HOLD_ROUNDS && hold_spans(thread, call, false);
+	     round++)
 		;
 	share = (struct share){ .left = (uint64_t)MAX(call->result, 0) };
 	if (!log_begin(thread, EVENT_SYSCALL, call->change.kind ? EVENT_FILE : 0, (unsigned)call->nr,

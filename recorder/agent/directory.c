@@ -16,18 +16,12 @@ enum {
 /* Whoever holds a lock for so long doesn't run any more. */
 #define LOCK_LASTS_NS UINT64_C(50000000)
 
-static struct directory *directory(void)
-{
-	return (struct directory *)(agent_config.base + AGENT_DIRECTORY);
-}
-
 static struct directory_member *member_at(uint32_t member)
 {
 	return &directory()->members[member % DIRECTORY_MEMBERS];
 }
 
-/* The living member that @owner names, or NULL. */
-static struct directory_member *owner_member(uint32_t owner)
+struct directory_member *directory_owner(uint32_t owner)
 {
 	uint32_t number = owner & 0x3ff;
 	struct directory_member *member;
@@ -108,6 +102,12 @@ void directory_attends(void)
 	store_release(&myself()->attention, 0);
 }
 
+void directory_dies(void)
+{
+	store_release(&myself()->dies, 1);
+	directory_rests();
+}
+
 void directory_reminds(void)
 {
 	store_release(&myself()->attention, 1);
@@ -130,6 +130,7 @@ static uint32_t new_member(uint32_t *ret_owner)
 			continue;
 		store_relaxed(&member->attention, 0);
 		store_relaxed(&member->kick, 0);
+		store_relaxed(&member->dies, 0);
 		*ret_owner = PAGE_OWNER(i, add_fetch(&member->generation, 1));
 		return i + 1;
 	}
@@ -154,6 +155,7 @@ void directory_leave(bool unrecorded)
 		return;
 	if (unrecorded)
 		store_release(&directory()->broken, 1);
+	turn_leave(PAGE_OWNER(member - 1, load_relaxed(&member_at(member - 1)->generation)));
 	directory_member_ends(directory(), member - 1);
 }
 
@@ -242,6 +244,7 @@ static uint32_t new_object(uint32_t me, uint64_t dev, uint64_t ino, uint64_t n_p
 	object->page = at;
 	object->n_pages = (uint32_t)n_pages;
 	object->first = process()->owner;
+	object->by_turns = 0;
 	memset(directory()->pages + at, 0, n_pages * sizeof(uint32_t));
 	set_mapped(object, me);
 	return i + 1;
@@ -305,6 +308,45 @@ void directory_forget(uint32_t entry)
 			store_release(&words[i], PAGE_NOBODYS);
 	answer();
 	(void) fetch_and(&object->mapped[member / 64], ~(UINT64_C(1) << member % 64));
+}
+
+bool directory_by_turns(uint32_t entry)
+{
+	uint32_t *words;
+	uint64_t n;
+
+	return entry && load_acquire(&object_of(entry, &words, &n)->by_turns);
+}
+
+void directory_begin_turns(uint32_t entry)
+{
+	uint32_t *words;
+	uint64_t n;
+	struct directory_object *object = object_of(entry, &words, &n);
+
+	store_release(&object->by_turns, 1);
+	for (uint32_t i = 0; i < DIRECTORY_MEMBERS; i++)
+		if (load_relaxed(&object->mapped[i / 64]) >> i % 64 & 1)
+			store_release(&member_at(i)->attention, 1);
+}
+
+void directory_disown(uint32_t entry)
+{
+	uint32_t *words;
+	uint64_t n;
+	struct directory_object *object = object_of(entry, &words, &n);
+
+	(void) compare_exchange(&object->first, process()->owner, PAGE_NOBODYS);
+}
+
+void directory_is_by_turns(uint32_t entry, uint64_t page)
+{
+	uint32_t *words;
+	uint64_t n;
+
+	(void) object_of(entry, &words, &n);
+	if (page < n)
+		store_release(&words[page], PAGE_BY_TURNS);
 }
 
 bool directory_new_child(void)
@@ -397,7 +439,7 @@ struct claim {
 	uint32_t answers;
 };
 
-/* Takes the page, or asks its owner for it. Returns whether it is ours now. */
+/* Takes the page, or asks its owner for it. Returns whether it is ours now, or is taken by turns. */
 static bool take(const struct directory_object *object, struct claim *claim)
 {
 	uint32_t seen = load_acquire(claim->word), owner = seen & ~PAGE_WANTED;
@@ -406,7 +448,9 @@ static bool take(const struct directory_object *object, struct claim *claim)
 		owner = load_relaxed(&object->first);
 	if (owner == process()->owner)
 		return true;
-	claim->member = owner == PAGE_NOBODYS ? NULL : owner_member(owner);
+	if (owner == PAGE_BY_TURNS)
+		return true;
+	claim->member = owner == PAGE_NOBODYS ? NULL : directory_owner(owner);
 	if (!claim->member)
 		return compare_exchange(claim->word, seen, process()->owner);
 	claim->answers = load_acquire(&claim->member->answers);
@@ -420,8 +464,8 @@ static bool take(const struct directory_object *object, struct claim *claim)
 	return false;
 }
 
-/* It makes no entry into the agent: the recorder will see to that. */
-static void ask_for_kick(struct directory_member *member)
+/* The recorder will do it. */
+void directory_kick(struct directory_member *member)
 {
 	store_release(&member->kick, 1);
 	store_release(&directory()->kicks, 1);
@@ -447,7 +491,7 @@ bool directory_fetch(uint32_t entry, uint64_t page)
 		if (!claim.member)
 			continue;
 		if (now - asked >= KICK_AFTER_NS) {
-			ask_for_kick(claim.member);
+			directory_kick(claim.member);
 			asked = now;
 		}
 		/* Who waits for us meanwhile needn't wait for that. */

@@ -226,6 +226,40 @@ copy_user_done:
 	sub	%rcx, %rax
 	ret
 
+/* size_t same_user(const void *user, const void *ours, size_t len): a fault ends it, too. */
+	.globl	same_user, same_user_words, same_user_done
+	.hidden	same_user, same_user_words, same_user_done
+same_user:
+	xor	%eax, %eax
+	sub	$32, %rdx
+	jb	2f
+same_user_words:
+1:	mov	(%rdi,%rax), %rcx
+	xor	(%rsi,%rax), %rcx
+	mov	8(%rdi,%rax), %r8
+	xor	8(%rsi,%rax), %r8
+	mov	16(%rdi,%rax), %r9
+	xor	16(%rsi,%rax), %r9
+	mov	24(%rdi,%rax), %r10
+	xor	24(%rsi,%rax), %r10
+	or	%rcx, %r8
+	or	%r9, %r10
+	or	%r8, %r10
+	jnz	2f
+	add	$32, %rax
+	cmp	%rdx, %rax
+	jbe	1b
+2:	add	$32, %rdx
+3:	cmp	%rdx, %rax
+	jae	same_user_done
+	mov	(%rdi,%rax), %rcx
+	cmp	(%rsi,%rax), %rcx
+	jne	same_user_done
+	add	$8, %rax
+	jmp	3b
+same_user_done:
+	ret
+
 /* int probe_write(void *byte): 1, or 0 if it can't be written. */
 	.globl	probe_write, probe_write_insn, probe_write_failed
 	.hidden	probe_write, probe_write_insn, probe_write_failed

@@ -3,6 +3,7 @@
 #include "recorder/agent/agent.h"
 
 extern const char copy_user_words[], copy_user_rest[], copy_user_insn[], copy_user_done[];
+extern const char same_user_words[], same_user_done[];
 extern const char probe_write_insn[], probe_write_failed[];
 int probe_write(void *byte);
 
@@ -93,6 +94,8 @@ bool copy_fault(uint64_t ip, uint64_t *ret_ip)
 		*ret_ip = (uint64_t)copy_user_done;
 	else if (ip >= (uint64_t)copy_user_words && ip < (uint64_t)copy_user_rest)
 		*ret_ip = (uint64_t)copy_user_rest;
+	else if (ip >= (uint64_t)same_user_words && ip < (uint64_t)same_user_done)
+		*ret_ip = (uint64_t)same_user_done;
 	else if (ip == (uint64_t)probe_write_insn)
 		*ret_ip = (uint64_t)probe_write_failed;
 	else

@@ -3,9 +3,12 @@
 #include "recorder/agent/pages.h"
 
 enum {
-	PROT_RW = 3,
+	PROT_RW = 3, PROT_WRITE_ = 2,
 	MAP_SHARED_ = 1, MAP_FIXED_ = 0x10, MAP_PRIVATE_ANON_FIXED = 0x32, MAP_NORESERVE_ = 0x4000,
 	SEGV_ACCERR_ = 2,
+	FAULT_WRITES = 2,	/* in the error code of a page fault */
+	FETCHES = 256, FETCHES_OF_A_RUN = 4,	/* so many, and so often: pages are shared by turns */
+	UNTRACKED = 32,		/* pages that a call may write and more isn't kept track of */
 	OPENING_LOOK_NS = 10000000, OPENING_LOOKS = 100,
 };
 
@@ -23,7 +26,7 @@ static uint64_t bits_len(uint64_t n_pages)
 	return ALIGN_UP((n_pages + 7) / 8, (uint64_t)PAGE);
 }
 
-static bool is_held(const struct mapped_object *object, uint64_t page)
+bool pages_held(const struct mapped_object *object, uint64_t page)
 {
 	return !(object->flags & MAPPED_HANDED) || page >= object->n_pages ||
 	       (bits_of(object)[page / 64] >> page % 64 & 1);
@@ -73,9 +76,9 @@ static uint32_t program_prot(const struct mapped_range *range)
 	return range->flags >> MAPPED_PROT_SHIFT;
 }
 
-/* Protects @n pages wherever they are mapped. */
-static bool set_access(const struct mapped_object *object, uint64_t page, uint64_t n, bool on)
+bool pages_protect(const struct mapped_object *object, uint64_t page, uint64_t n, enum page_access access)
 {
+	const uint32_t mask = access == ACCESS_FULL ? ~0u : access == ACCESS_READ ? ~(uint32_t)PROT_WRITE_ : 0;
 	struct agent_process *p = process();
 	bool done = true;
 
@@ -87,7 +90,7 @@ static bool set_access(const struct mapped_object *object, uint64_t page, uint64
 		if (mapped_object_of(range) != object || !(range->flags & MAPPED_SHARED) || begin >= end)
 			continue;
 		done &= agent_syscall(NR_mprotect, range->start + (begin - range->offset), end - begin,
-				      on ? program_prot(range) : 0) == 0;
+				      program_prot(range) & mask) == 0;
 	}
 	return done;
 }
@@ -97,11 +100,10 @@ static bool drop_pages(struct mapped_object *object, uint64_t page, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++)
 		set_held(object, page + i, false);
-	return set_access(object, page, n, false);
+	return pages_protect(object, page, n, ACCESS_NONE);
 }
 
-/* Where a page can be read; 0: nowhere. */
-static uint64_t address_of(const struct mapped_object *object, uint64_t page)
+uint64_t pages_address(const struct mapped_object *object, uint64_t page)
 {
 	const struct agent_process *p = process();
 
@@ -131,23 +133,27 @@ static void log_out(struct thread *thread, const struct mapped_object *object, u
 }
 
 /*
- * Of one object: what was taken, and with @asked what is asked for. @began: the event is being
- * written. Returns whether it is.
+ * Of one object: what was taken, and with @asked what is asked for, which is all if its pages are
+ * shared by turns from now on. @began: the event is being written. Returns whether it is.
  */
 static bool settle_object(struct thread *thread, struct mapped_object *object, unsigned flags, bool asked,
 			  bool began)
 {
 	uint64_t n_pages = object->flags & MAPPED_HANDED ? object->n_pages : pages_of(object), end;
+	bool all = asked && directory_by_turns(object->entry);
 
+	if (object->flags & MAPPED_BY_TURNS)
+		return began;
 	for (uint64_t page = 0; page < n_pages; page = end) {
 		end = page + 1;
 		if (!(page % 64) && (object->flags & MAPPED_HANDED) && !bits_of(object)[page / 64]) {
 			end = page + 64;
 			continue;
 		}
-		if (!is_held(object, page) || !directory_gives(object->entry, page, asked))
+		if (!pages_held(object, page) || (!all && !directory_gives(object->entry, page, asked)))
 			continue;
-		while (end < n_pages && is_held(object, end) && directory_gives(object->entry, end, asked))
+		while (end < n_pages && pages_held(object, end) &&
+		       (all || directory_gives(object->entry, end, asked)))
 			end++;
 		if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
 			return false;
@@ -159,6 +165,10 @@ static bool settle_object(struct thread *thread, struct mapped_object *object, u
 		}
 		for (uint64_t i = page; i < end; i++)
 			directory_given(object->entry, i);
+	}
+	if (all) {
+		object->flags |= MAPPED_BY_TURNS;
+		directory_disown(object->entry);
 	}
 	return began;
 }
@@ -195,11 +205,65 @@ void pages_at_entry(struct thread *thread)
 	if (!agent_replays()) {
 		if (process()->member && directory_calls())
 			pages_settle(thread, EVENT_AT_ENTRY);
+		turn_yield(thread, EVENT_AT_ENTRY);
 		return;
 	}
 	while (!thread->resumed && (event = replay_peek(thread)) != NULL &&
-	       event->kind == EVENT_PAGE_OUT && (event->flags & EVENT_AT_ENTRY))
+	       (event->kind == EVENT_PAGE_OUT || event->kind == EVENT_TURN) && (event->flags & EVENT_AT_ENTRY))
 		pages_replay(thread, event);
+}
+
+void pages_drop_turns(struct thread *thread, unsigned flags)
+{
+	struct agent_process *p = process();
+	bool began = false;
+
+	p->takes_turns = 0;
+	for (uint32_t i = 0; i < p->n_objects; i++) {
+		struct mapped_object *object = &p->objects[i];
+		uint64_t end;
+
+		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
+			continue;
+		for (uint64_t page = 0; page < object->n_pages; page = end) {
+			end = page + 1;
+			if (!pages_held(object, page))
+				continue;
+			while (end < object->n_pages && pages_held(object, end))
+				end++;
+			if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
+				return;
+			began = true;
+			log_out(thread, object, page, end - page);
+		}
+		if (!drop_pages(object, 0, object->n_pages)) {
+			go_on_open();
+			return;
+		}
+	}
+	if (began)
+		log_end(thread);
+}
+
+void pages_seal_turns(void)
+{
+	struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_objects; i++) {
+		const struct mapped_object *object = &p->objects[i];
+		uint64_t end;
+
+		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
+			continue;
+		for (uint64_t page = 0; page < object->n_pages; page = end) {
+			end = page + 1;
+			if (!pages_held(object, page))
+				continue;
+			while (end < object->n_pages && pages_held(object, end))
+				end++;
+			(void) pages_protect(object, page, end - page, ACCESS_READ);
+		}
+	}
 }
 
 /* -- getting ------------------------------------------------------------------------------------------ */
@@ -207,7 +271,7 @@ void pages_at_entry(struct thread *thread)
 static void log_in(struct thread *thread, const struct mapped_object *object, uint64_t page,
 		   unsigned flags)
 {
-	uint64_t at = address_of(object, page);
+	uint64_t at = pages_address(object, page);
 
 	if (!log_begin(thread, EVENT_PAGE_IN, flags, (unsigned)(object - process()->objects), 0,
 		       (int64_t)page))
@@ -217,13 +281,77 @@ static void log_in(struct thread *thread, const struct mapped_object *object, ui
 	log_end(thread);
 }
 
-static bool record_fetch(struct thread *thread, struct mapped_object *object, uint64_t page,
-			 unsigned flags)
+/* They go to and fro so often that it is cheaper to run one process at a time. */
+static bool costs_too_much(struct thread *thread)
 {
-	if (!directory_fetch(object->entry, page)) {
+	struct agent_process *p = process();
+	bool much;
+
+	if (chaos())
+		return agent_config.chaos_seed % 2 && chaos_strikes(thread, 4);
+	if (++p->n_fetched < FETCHES)
+		return false;
+	/* Who waits for his turn anyway loses nothing more by that. */
+	much = p->takes_turns || p->n_fetched / FETCHES_OF_A_RUN > p->n_runs;
+	p->n_fetched = p->n_runs = 0;
+	return much;
+}
+
+static bool have(struct thread *thread, struct mapped_object *object, uint64_t page, unsigned flags,
+		 enum page_access access)
+{
+	set_held(object, page, true);
+	if (!pages_protect(object, page, 1, access)) {
 		go_on_open();
 		return true;
 	}
+	log_in(thread, object, page, flags);
+	return true;
+}
+
+static bool is_writable(const struct mapped_object *object)
+{
+	const struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_ranges; i++)
+		if (mapped_object_of(&p->ranges[i]) == object && (program_prot(&p->ranges[i]) & PROT_WRITE_))
+			return true;
+	return false;
+}
+
+/* Of what is shared by turns: to be read, until it is written. */
+static bool fetch_by_turns(struct thread *thread, struct mapped_object *object, uint64_t page,
+			   unsigned flags, bool writes)
+{
+	turn_first(thread);
+	if (passing() || !directory_fetch(object->entry, page)) {
+		go_on_open();
+		return true;
+	}
+	directory_is_by_turns(object->entry, page);
+	writes = writes && is_writable(object);
+	(void) have(thread, object, page, flags, writes ? ACCESS_FULL : ACCESS_READ);
+	if (writes && !passing())
+		(void) turn_writes(object, page);
+	return true;
+}
+
+static bool record_fetch(struct thread *thread, struct mapped_object *object, uint64_t page,
+			 unsigned flags, bool writes)
+{
+	bool by_turns = directory_by_turns(object->entry);
+
+	if (!by_turns && !directory_fetch(object->entry, page)) {
+		go_on_open();
+		return true;
+	}
+	/* By now it may be. */
+	if (by_turns || directory_by_turns(object->entry)) {
+		settle(thread, 0, true);
+		return passing() || fetch_by_turns(thread, object, page, flags, writes);
+	}
+	if (costs_too_much(thread))
+		directory_begin_turns(object->entry);
 	/*
 	 * Others may be gone: that comes first. What is only asked for stays, and so does this one,
 	 * until the instruction has been made: two processes whose instructions need the same two
@@ -233,13 +361,7 @@ static bool record_fetch(struct thread *thread, struct mapped_object *object, ui
 		settle(thread, 0, false);
 		directory_reminds();
 	}
-	set_held(object, page, true);
-	if (!set_access(object, page, 1, true)) {
-		go_on_open();
-		return true;
-	}
-	log_in(thread, object, page, flags);
-	return true;
+	return have(thread, object, page, flags, ACCESS_FULL);
 }
 
 /* The log says what became of other pages meanwhile. False: nothing of this one. */
@@ -247,19 +369,21 @@ static bool replay_fetch(struct thread *thread, const struct mapped_object *obje
 {
 	const struct event *event;
 
-	while (!is_held(object, page)) {
+	while (!pages_held(object, page)) {
 		event = replay_peek(thread);
-		if (!event || (event->kind != EVENT_PAGE_OUT && event->kind != EVENT_PAGE_IN))
+		if (!event || (event->kind != EVENT_PAGE_OUT && event->kind != EVENT_PAGE_IN &&
+			       event->kind != EVENT_TURN))
 			return false;
 		pages_replay(thread, event);
 	}
 	return true;
 }
 
-static bool fetch(struct thread *thread, struct mapped_object *object, uint64_t page, unsigned flags)
+static bool fetch(struct thread *thread, struct mapped_object *object, uint64_t page, unsigned flags,
+		  bool writes)
 {
 	return agent_replays() ? replay_fetch(thread, object, page) :
-				 record_fetch(thread, object, page, flags);
+				 record_fetch(thread, object, page, flags, writes);
 }
 
 bool pages_are_handed(uint64_t address)
@@ -279,7 +403,38 @@ static struct mapped_object *missing_page(uint64_t address, uint64_t *ret_page)
 		return NULL;
 	object = mapped_object_of(range);
 	*ret_page = (range->offset + (address - range->start)) / PAGE;
-	return is_held(object, *ret_page) ? NULL : object;
+	return pages_held(object, *ret_page) ? NULL : object;
+}
+
+/*
+ * A page that the process has, but hasn't written to in its turn so far. In a replay nobody keeps
+ * track: a snapshot may have been taken in the meantime. Nothing of it is in the log. @ret_new:
+ * it couldn't be written before.
+ */
+static bool may_write_now(uint64_t address, bool *ret_new)
+{
+	const struct mapped_range *range = mapped_at(address);
+	struct mapped_object *object;
+	uint64_t page;
+
+	*ret_new = false;
+	if (!pages_are_handed(address) || !(program_prot(range) & PROT_WRITE_))
+		return false;
+	object = mapped_object_of(range);
+	page = (range->offset + (address - range->start)) / PAGE;
+	if (!(object->flags & MAPPED_HANDED) || !pages_held(object, page))
+		return false;
+	if (agent_replays())
+		return pages_protect(object, page, 1, ACCESS_FULL);
+	if (!(object->flags & MAPPED_BY_TURNS))
+		return false;
+	*ret_new = turn_writes(object, page);
+	return true;
+}
+
+static bool is_write(const struct ucontext *context)
+{
+	return context->err & FAULT_WRITES;
 }
 
 /* MODE_PASS: it may have been closed when the fault happened. Once: the next is the program's. */
@@ -296,11 +451,17 @@ bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucont
 {
 	struct mapped_object *object;
 	uint64_t page;
+	bool is_new;
 
 	if (info->code != SEGV_ACCERR_)
 		return false;
 	if (passing() && !agent_replays())
 		return open_for(thread);
+	thread->unfinished[0] = context->regs[REG_RIP_];
+	thread->unfinished[1] = context->regs[REG_RDI_];
+	thread->unfinished[2] = context->regs[REG_RCX_];
+	if (is_write(context) && may_write_now(info->addr, &is_new))
+		return true;
 	object = missing_page(info->addr, &page);
 	if (!object)
 		return false;
@@ -308,35 +469,50 @@ bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucont
 	set_context(thread, context, FP_IN_FRAME);
 	thread->state = THREAD_LEAVING;
 	thread->has_call_mask = 0;
-	if (!fetch(thread, object, page, EVENT_AT_FAULT))
+	if (!fetch(thread, object, page, EVENT_AT_FAULT, is_write(context)))
 		return false;
 	if (agent_replays())
 		replay_before_user(thread);
 	resume_program(thread);
 }
 
-bool pages_missed(struct thread *thread, const struct siginfo *info)
+bool pages_missed(struct thread *thread, const struct siginfo *info, const struct ucontext *context)
 {
 	struct mapped_object *object;
 	uint64_t page;
+	bool is_new;
 
 	if (info->code != SEGV_ACCERR_)
 		return false;
 	if (passing() && !agent_replays())
 		return open_for(thread);
+	if (is_write(context) && may_write_now(info->addr, &is_new))
+		return true;
 	if (!thread->wants_pages || process()->log_used)
 		return false;
 	object = missing_page(info->addr, &page);
-	return object && fetch(thread, object, page, 0);
+	return object && fetch(thread, object, page, 0, is_write(context));
 }
 
-bool pages_hold(struct thread *thread, uint64_t address, uint64_t len)
+/* A call is going to write there, and so much that it isn't kept track of? */
+static void count_written(uint64_t n)
+{
+	struct agent_process *p = process();
+
+	p->turn_call_pages += MIN(n, UINT64_C(1) << 20);
+	if (p->takes_turns && p->turn_call_pages > UNTRACKED)
+		turn_spoils();
+}
+
+bool pages_hold(struct thread *thread, uint64_t address, uint64_t len, bool writes)
 {
 	uint64_t end = address + len;
-	bool came = false;
+	bool came = false, is_new;
 
 	if (!process()->n_handed || end < address)
 		return false;
+	if (writes && process()->takes_turns && pages_are_handed(address))
+		count_written(len / PAGE + 1);
 	while (address < end && !passing()) {
 		const struct mapped_range *range = mapped_next(address);
 		struct mapped_object *object;
@@ -348,7 +524,9 @@ bool pages_hold(struct thread *thread, uint64_t address, uint64_t len)
 		object = missing_page(address, &page);
 		if (object) {
 			came = true;
-			(void) fetch(thread, object, page, 0);
+			(void) fetch(thread, object, page, 0, writes);
+		} else if (writes && process()->takes_turns && may_write_now(address, &is_new)) {
+			came |= is_new;
 		}
 		address = ALIGN_DOWN(address, (uint64_t)PAGE) + PAGE;
 	}
@@ -360,11 +538,22 @@ bool pages_hold_object(struct thread *thread, struct mapped_object *object, uint
 {
 	bool came = false;
 
-	for (; n && page < object->n_pages && !passing(); page++, n--)
-		if (!is_held(object, page) && address_of(object, page)) {
+	if (object->flags & MAPPED_BY_TURNS)
+		count_written(MIN(n, object->n_pages));
+	for (; n && page < object->n_pages && !passing(); page++, n--) {
+		bool mapped = pages_address(object, page);
+
+		if (mapped && !pages_held(object, page)) {
 			came = true;
-			(void) fetch(thread, object, page, 0);
+			(void) fetch(thread, object, page, 0, true);
 		}
+		if (!(object->flags & MAPPED_BY_TURNS) || passing())
+			continue;
+		if (mapped && is_writable(object))
+			turn_writes(object, page);
+		else	/* and others may have it mapped */
+			turn_spoils();
+	}
 	return came;
 }
 
@@ -406,13 +595,35 @@ static void replay_in(struct thread *thread, const struct event *event)
 	     at += sizeof(bytes))
 		(void) agent_syscall(NR_pwrite64, mapped_backing(thread, object), bytes, sizeof(bytes), at);
 	set_held(object, page, true);
-	(void) set_access(object, page, 1, true);
+	(void) pages_protect(object, page, 1, ACCESS_FULL);
+}
+
+static void replay_turn(struct thread *thread)
+{
+	struct event_page_bytes change;
+	uint8_t bytes[512];
+
+	while (replay_read(thread, &change, sizeof(change))) {
+		struct mapped_object *object = object_at(thread, change.object);
+		uint64_t at = (uint64_t)change.page * PAGE + change.offset, end = at + change.len;
+
+		if (change.page >= object->n_pages || change.offset + change.len > PAGE)
+			replay_diverged(thread, EVENT_TURN, 0, 0);
+		for (size_t n; at < end; at += n) {
+			n = MIN(sizeof(bytes), end - at);
+			if (!replay_read(thread, bytes, n))
+				replay_diverged(thread, EVENT_TURN, 0, 0);
+			(void) agent_syscall(NR_pwrite64, mapped_backing(thread, object), bytes, n, at);
+		}
+	}
 }
 
 void pages_replay(struct thread *thread, const struct event *event)
 {
 	if (event->kind == EVENT_PAGE_OUT)
 		replay_out(thread);
+	else if (event->kind == EVENT_TURN)
+		replay_turn(thread);
 	else
 		replay_in(thread, event);
 	replay_done(thread);
@@ -505,6 +716,7 @@ void pages_in_child(struct thread *thread)
 			go_on_open();
 		return;
 	}
+	turn_forget();
 	for (uint32_t i = 0; i < p->n_objects; i++) {
 		struct mapped_object *object = &p->objects[i];
 
@@ -526,9 +738,13 @@ void pages_mapped(struct thread *thread, struct mapped_object *object)
 	struct agent_process *p = process();
 	bool is_new = false;
 
+	if (object->flags & MAPPED_BY_TURNS)
+		turn_seals();
 	for (uint64_t page = 0; (object->flags & MAPPED_HANDED) && page < object->n_pages; page++)
-		if (!is_held(object, page))
-			(void) set_access(object, page, 1, false);
+		if (!pages_held(object, page))
+			(void) pages_protect(object, page, 1, ACCESS_NONE);
+		else if (object->flags & MAPPED_BY_TURNS)
+			(void) pages_protect(object, page, 1, ACCESS_READ);
 	if (object->entry && !agent_replays() && p->member)
 		directory_reaches(object->entry, pages_of(object));
 	if (agent_replays() || passing() || !p->member || object->entry ||
@@ -541,6 +757,20 @@ void pages_mapped(struct thread *thread, struct mapped_object *object)
 	log_end(thread);
 	if (!begin_handing(object, pages_of(object)) || !drop_pages(object, 0, object->n_pages))
 		go_on_open();
+}
+
+void pages_will_change(uint64_t start, uint64_t len)
+{
+	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE);
+	const struct mapped_range *range;
+
+	if (agent_replays() || !process()->takes_turns)
+		return;
+	for (range = mapped_next(start); range && range->start < end; range = mapped_next(range->end))
+		if (mapped_object_of(range)->flags & MAPPED_BY_TURNS) {
+			turn_seals();
+			return;
+		}
 }
 
 void pages_protected(uint64_t start, uint64_t len, uint32_t prot)
@@ -557,8 +787,12 @@ void pages_protected(uint64_t start, uint64_t len, uint32_t prot)
 		for (at = MAX(at, range->start); at < MIN(range->end, end); at += PAGE) {
 			uint64_t page = (range->offset + (at - range->start)) / PAGE;
 
-			if ((range->flags & MAPPED_SHARED) && !is_held(object, page))
+			if (!(range->flags & MAPPED_SHARED))
+				continue;
+			if (!pages_held(object, page))
 				(void) agent_syscall(NR_mprotect, at, PAGE, 0);
+			else if (object->flags & MAPPED_BY_TURNS)
+				(void) agent_syscall(NR_mprotect, at, PAGE, prot & ~(uint32_t)PROT_WRITE_);
 		}
 	}
 }
@@ -572,7 +806,7 @@ void pages_released(struct mapped_object *object)
 		return;
 	(void) agent_syscall(NR_munmap, bits_of(object), bits_len(object->n_pages));
 	process()->n_handed--;
-	object->flags &= ~(uint32_t)MAPPED_HANDED;
+	object->flags &= ~(uint32_t)(MAPPED_HANDED | MAPPED_BY_TURNS);
 }
 
 void pages_open(void)

@@ -11,7 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "recorder/agent/agent.h"
 #include "recorder/directory.h"
+
+enum page_access { ACCESS_NONE, ACCESS_READ, ACCESS_FULL };	/* of what the program may do */
 
 struct call;
 struct event;
@@ -19,6 +22,11 @@ struct mapped_object;
 struct siginfo;
 struct thread;
 struct ucontext;
+
+static inline struct directory *directory(void)
+{
+	return (struct directory *)(agent_config.base + AGENT_DIRECTORY);
+}
 
 /* -- pages.c. Baton, where not said otherwise. ------------------------------------------------------ */
 
@@ -29,17 +37,18 @@ void pages_settle(struct thread *thread, unsigned flags);
 
 /*
  * A SIGSEGV of the program's at @context: was it for want of a page that is another's? Then it
- * is there now, and the instruction is to be made again; doesn't return. Entered or any.
+ * is there now, and the instruction is to be made again. Doesn't return then, unless the page was
+ * there and only couldn't be written yet. Entered or any.
  */
 bool pages_fault(struct thread *thread, const struct siginfo *info, struct ucontext *context);
 /* The same, of the agent's own copying for a call; returns. */
-bool pages_missed(struct thread *thread, const struct siginfo *info);
+bool pages_missed(struct thread *thread, const struct siginfo *info, const struct ucontext *context);
 /*
- * Recording: has all of it, as far as the program may touch it. Returns whether some came; in
- * MODE_PASS, where all is opened, that may be others.
+ * Recording: has all of it, as far as the program may touch it, and with @writes may write it.
+ * Returns whether some came; in MODE_PASS, where all is opened, that may be others.
  */
-bool pages_hold(struct thread *thread, uint64_t address, uint64_t len);
-/* The same of @n pages of @object, as far as they are mapped here. */
+bool pages_hold(struct thread *thread, uint64_t address, uint64_t len, bool writes);
+/* The same, to write @n pages of @object, as far as they are mapped here. */
 bool pages_hold_object(struct thread *thread, struct mapped_object *object, uint64_t page, uint64_t n);
 /* It is of memory that may be handed over, whoever has the page now. Baton. */
 bool pages_are_handed(uint64_t address);
@@ -54,6 +63,8 @@ void pages_in_child(struct thread *thread);
 
 /* The object is mapped at one more place, which is in the table. Behind the call's event. */
 void pages_mapped(struct thread *thread, struct mapped_object *object);
+/* What is mapped there is about to change, or how. */
+void pages_will_change(uint64_t start, uint64_t len);
 /* mprotect(2) has been made. */
 void pages_protected(uint64_t start, uint64_t len, uint32_t prot);
 /* Nothing of the object is mapped any more. */
@@ -65,6 +76,38 @@ void pages_replay(struct thread *thread, const struct event *event);
 /* MODE_PASS: all may be touched again. Entered; other threads may be here, too. */
 void pages_open(void);
 
+/* For turns.c: protects @n pages wherever they are mapped; where one can be read, or 0; is it held? */
+bool pages_protect(const struct mapped_object *object, uint64_t page, uint64_t n, enum page_access access);
+uint64_t pages_address(const struct mapped_object *object, uint64_t page);
+bool pages_held(const struct mapped_object *object, uint64_t page);
+/* All that are shared by turns are given up; it takes no turns any more. */
+void pages_drop_turns(struct thread *thread, unsigned flags);
+/* They can be read only, for now. */
+void pages_seal_turns(void);
+
+/* -- turns.c: recording. Baton, where not said otherwise. ---------------------------------------------- */
+
+/*
+ * Waits for the process's turn, and logs what others have changed meanwhile: @flags are the
+ * event's. Nothing if it takes no turns, or has it.
+ */
+void turn_begin(struct thread *thread, unsigned flags);
+/* What was written is in the journal, and others may have their turn. */
+void turn_end(void);
+/* Somebody has waited for too long, or chaos wills. */
+void turn_yield(struct thread *thread, unsigned flags);
+/* The first page that is shared by turns comes: it is the process's turn now, or MODE_PASS. */
+void turn_first(struct thread *thread);
+/* The page, which is held, is about to be written; returns whether that is new. */
+bool turn_writes(const struct mapped_object *object, uint64_t page);
+/* More than can be kept track of is: whoever has pages gives them up when it has its turn. */
+void turn_spoils(void);
+/* What has been written is in the journal, and can't be written now. */
+void turn_seals(void);
+/* In a forked child: it hasn't any. And in MODE_PASS: it has none any more. Any context. */
+void turn_forget(void);
+void turn_leave(uint32_t owner);
+
 /* -- directory.c: recording, of a process that has p->member ------------------------------------------ */
 
 /* All threads are blocked, or about to be; and one has the baton again: is there attention to pay? */
@@ -74,6 +117,8 @@ bool directory_calls(void);	/* is there? */
 void directory_attends(void);	/* it is going to be paid, and has been */
 void directory_attended(void);
 void directory_reminds(void);	/* something is left */
+/* It rests for good, but keeps its turn while its memory is looked at. */
+void directory_dies(void);
 
 bool directory_join(void);
 /* @unrecorded: the process goes on sharing memory. Any context. */
@@ -92,6 +137,17 @@ void directory_forget(uint32_t entry);
 bool directory_new_child(void);
 bool directory_be_child(void);	/* false: it got none */
 void directory_no_child(void);
+
+/* The object's pages are shared by turns; they are from now on. */
+bool directory_by_turns(uint32_t entry);
+void directory_begin_turns(uint32_t entry);
+/* The process has none of its pages for itself any more. */
+void directory_disown(uint32_t entry);
+/* The page is nobody's: all who take turns have it. */
+void directory_is_by_turns(uint32_t entry, uint64_t page);
+/* The living member that @owner names, or NULL. And who makes no entry into the agent is kicked. */
+struct directory_member *directory_owner(uint32_t owner);
+void directory_kick(struct directory_member *member);
 
 /* Is the page, which the process holds, not its own any more, or, if @asked, asked for? */
 bool directory_gives(uint32_t entry, uint64_t page, bool asked);

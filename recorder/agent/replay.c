@@ -127,7 +127,8 @@ const struct event *replay_next(struct thread *thread)
 		} else if (event->kind == EVENT_SNAPSHOT) {
 			replay_stop(thread, STOP_SNAPSHOT);
 			replay_done(thread);
-		} else if ((event->kind == EVENT_PAGE_OUT || event->kind == EVENT_PAGE_IN) && !event->flags) {
+		} else if ((event->kind == EVENT_PAGE_OUT || event->kind == EVENT_PAGE_IN ||
+			    event->kind == EVENT_TURN) && !(event->flags & ~EVENT_CONTINUED)) {
 			pages_replay(thread, event);
 		} else {
 			return event;

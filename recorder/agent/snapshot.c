@@ -322,11 +322,14 @@ void obituary_write(struct thread *thread, int signal, int status, unsigned at, 
 		memcpy(obituary->info, info, sizeof(obituary->info));
 	/* Its pages may be taken while it waits to be looked at: it won't touch them any more. */
 	if (process()->member)
-		directory_rests();
+		directory_dies();
 	store_release(&obituary->state, OBITUARY_WRITTEN);
 	wake_recorder();
 	if (signal || agent_config.hold_exit)
 		hold_for_recorder(obituary);
+	/* Until now others couldn't change what it shares. */
+	if (process()->member)
+		turn_end();
 	/* Children that live on are replayed from it. */
 	if (process()->has_children && s->snapshot_taken == 1)
 		snapshot_end();

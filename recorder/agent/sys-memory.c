@@ -366,6 +366,8 @@ static void sys_mmap(struct thread *thread, struct call *call)
 		replay_mmap(thread, call);
 		return;
 	}
+	if (flags & MAP_FIXED_)
+		pages_will_change((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	/* A hint that leads between our mappings: the kernel finds another place. */
 	hint = range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1]) ? 0 : call->args[0];
 	call->result = agent_call(NR_mmap, hint, call->args[1], call->args[2], flags, call->args[4],
@@ -458,8 +460,11 @@ static void sys_mremap(struct thread *thread, struct call *call)
 	if (flags & MREMAP_FIXED_)
 		stubs_give_way((uint64_t)call->args[4], len);
 	/* What is another's splits the mapping, and the kernel moves only one. */
-	for (unsigned i = 0; !agent_replays() && i < MAP_ROUNDS && pages_hold(thread, old, old_len); i++)
+	for (unsigned i = 0; !agent_replays() && i < MAP_ROUNDS && pages_hold(thread, old, old_len, false); i++)
 		;
+	pages_will_change(old, old_len);
+	if (flags & MREMAP_FIXED_)
+		pages_will_change((uint64_t)call->args[4], len);
 	if (!agent_replays())
 		call->result = agent_call(NR_mremap, (long)old, (long)old_len, (long)len, (long)flags,
 					  call->args[4], 0);
@@ -500,6 +505,8 @@ static void sys_madvise(struct thread *thread, struct call *call)
 	 */
 	if (advice == MADV_FREE_ && !mapped_at((uint64_t)call->args[0]))
 		advice = MADV_DONTNEED_;
+	if (advice == MADV_REMOVE_ && !agent_replays())
+		(void) pages_hold(thread, (uint64_t)call->args[0], (uint64_t)call->args[1], true);
 	if (ours)
 		call->result = -EINVAL_;
 	else if (!agent_replays() && on_fork_is_advice(advice))
@@ -632,6 +639,7 @@ static void detach_segment(uint64_t at)
 
 static void sys_shmdt(struct thread *thread, struct call *call)
 {
+	pages_will_change((uint64_t)call->args[0], PAGE);
 	if (!agent_replays())
 		call->result = agent_call(NR_shmdt, call->args[0], 0, 0, 0, 0, 0);
 	call_finish(thread, call);
@@ -645,6 +653,7 @@ static void sys_pkey_mprotect(struct thread *thread, struct call *call)
 	bool refused = call->args[3] != -1 ||
 		       range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1]);
 
+	pages_will_change((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	if (refused)
 		call->result = -EINVAL_;
 	else if (!agent_replays())

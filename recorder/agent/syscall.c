@@ -47,6 +47,8 @@ static void sys_perform(struct thread *thread, struct call *call)
 	/* What the program may change is its own. */
 	if (call->nr == NR_mprotect && (call->args[2] & PROT_WRITE_))
 		stubs_restore((uint64_t)call->args[0], (uint64_t)call->args[1]);
+	if (call->nr == NR_munmap || call->nr == NR_mprotect)
+		pages_will_change((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	call_perform(thread, call);
 	if (call->nr == NR_munmap && call->result == 0) {
 		sites_forget((uint64_t)call->args[0], (uint64_t)call->args[1]);

@@ -140,6 +140,7 @@ check "PostgreSQL: it answers" within 30 pg_answers
 psql -c 'create database bench' postgres
 check "PostgreSQL: a database is made" pgbench -i -s 1 -q
 check "PostgreSQL: the load runs" pgbench -n -c 3 -t 100
+check "PostgreSQL: a load that only reads runs" pgbench -n -S -c 6 -t 300
 total=$(psql -c 'select sum(abalance) from pgbench_accounts' bench)
 psql -c 'select pg_sleep(60)' bench >/dev/null 2>&1 &
 sleeper=$!

@@ -13,9 +13,29 @@ need jq
 	-o "$work/service.bb" -- "$PROGRAMS/share-service" 4 >"$work/out" 2>"$work/err"
 is "processes that share all that they do" $? 0
 replay_checks "their last second replays" "$work/service.bb"
-check "pages went from one to another" \
-	[ "$("$BLACKBOXCTL" events "$work/service.bb" | grep -c ' page-in ')" -gt 50 ]
+check "what one wrote went to the others" \
+	[ "$("$BLACKBOXCTL" events "$work/service.bb" | grep -cE ' (page-in|turn) ')" -gt 50 ]
 is "nothing is noted" "$("$BLACKBOXCTL" info --json "$work/service.bb" | jq -c '[.notes[] | select(test("memory"))]')" "[]"
+
+# -- so much that they take turns
+
+"$BLACKBOXCTL" record --dir "$work/busy" --window all -o "$work/busy.bb" -- "$PROGRAMS/share-busy" \
+	>"$work/out" 2>"$work/err"
+is "processes that share much" $? 0
+replay_checks "it replays" "$work/busy.bb"
+check "they took turns" [ "$("$BLACKBOXCTL" events "$work/busy.bb" | grep -c ' turn ')" -gt 20 ]
+
+# One that stands still in its turn doesn't keep the others for long: they go on unrecorded.
+"$BLACKBOXCTL" record --dir "$work/stopped" --window all -- "$PROGRAMS/share-service" 3 \
+	>"$work/out" 2>"$work/err" &
+record=$!
+sleep 1
+stopped=$(pgrep -P "$(service_of $record)" | head -n 1)
+kill -STOP "$stopped"
+sleep 2.5
+kill -CONT "$stopped"
+wait $record
+is "one of them stands still, the others go on" $? 0
 
 # -- the recorder is killed
 

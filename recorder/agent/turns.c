@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * turns - recording: memory that processes share by turns (recorder/directory.h)
+ *
+ * A process that has pages of it runs in its turn only, and gives that up whenever it gives
+ * the baton up. What it has written to it keeps track of: of such a page it has a copy, as the
+ * others know it, and when the turn ends it compares. All others are write-protected; a fault
+ * that only says that one is written to isn't logged, as it has no effect.
+ *
+ * Nobody can do that for a process that dies in its turn, nor for a change too large: then
+ * the epoch counts on, and whoever has its next turn has no page any more.
+ */
+#include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
+
+enum {
+	SPINS = 100,
+	LOOK_NS = 1000000,
+	N_WRITTEN = 128,	/* pages that are kept track of */
+	RESTS = 32,		/* turns in which one didn't change: comparing costs as much as a fault */
+	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another entry */
+	PROT_RW = 3, MAP_PRIVATE_ANON_FIXED = 0x32,
+};
+/* With who has been asked for the turn: he may not be running, or not be let run. */
+#define PATIENCE_NS UINT64_C(1000000000)
+#define PATIENCE_WITH_DYING_NS UINT64_C(10000000000)
+
+struct written_page {
+	uint64_t address;	/* 0: free */
+	uint32_t object, page;
+	uint32_t unchanged;	/* for so many turns */
+	uint32_t reserved;
+};
+
+struct turn_pages {
+	uint32_t n;		/* places used; some may be free */
+	uint32_t next;		/* that gives way when there is no room */
+	struct written_page pages[N_WRITTEN];
+};
+#define COPIES ALIGN_UP(sizeof(struct turn_pages), (uint64_t)PAGE)
+
+static struct turn_pages *written(void)
+{
+	return (struct turn_pages *)(agent_config.base + AGENT_TURNS);
+}
+
+static uint8_t *copy_of(const struct written_page *page)
+{
+	return (uint8_t *)written() + COPIES + (uint64_t)(page - written()->pages) * PAGE;
+}
+
+static bool is_ours(void)
+{
+	return TURN_OWNER(load_acquire(&directory()->turn)) == process()->owner;
+}
+
+/* -- the journal ------------------------------------------------------------------------------------- */
+
+static void journal_write(uint64_t at, const void *from, size_t len)
+{
+	uint64_t begin = at % JOURNAL_LEN, n = MIN(len, JOURNAL_LEN - begin);
+
+	memcpy(directory()->journal + begin, from, n);
+	memcpy(directory()->journal, (const uint8_t *)from + n, len - n);
+}
+
+static void journal_read(uint64_t at, void *to, size_t len)
+{
+	uint64_t begin = at % JOURNAL_LEN, n = MIN(len, JOURNAL_LEN - begin);
+
+	memcpy(to, directory()->journal + begin, n);
+	memcpy((uint8_t *)to + n, directory()->journal, len - n);
+}
+
+static void journal_add(const struct written_page *page, size_t offset, size_t len)
+{
+	uint64_t end = load_relaxed(&directory()->journal_end);
+	const struct journal_entry entry = {
+		.object = process()->objects[page->object].entry,
+		.page = page->page,
+		.offset = (uint16_t)offset,
+		.len = (uint16_t)len,
+	};
+
+	journal_write(end, &entry, sizeof(entry));
+	journal_write(end + sizeof(entry), copy_of(page) + offset, len);
+	store_release(&directory()->journal_end, end + sizeof(entry) + ALIGN_UP(len, (size_t)8));
+}
+
+/* -- what was written ---------------------------------------------------------------------------------- */
+
+/* How far a change reaches that begins at @offset: up to where enough is the same. */
+static size_t end_of_change(const struct written_page *page, size_t offset)
+{
+	const uint8_t *now = (const uint8_t *)page->address;
+	size_t end = offset + 8, same;
+
+	for (; end < PAGE; end += same + 8) {
+		same = same_user(now + end, copy_of(page) + end, PAGE - end);
+		if (same >= EQUAL_WORDS || end + same == PAGE)
+			break;
+	}
+	return MIN(end, (size_t)PAGE);
+}
+
+/* Into the journal; returns whether there was anything. */
+static bool publish_page(const struct written_page *page)
+{
+	const uint8_t *now = (const uint8_t *)page->address;
+	bool changed = false;
+
+	for (size_t at = 0, end; at < PAGE; at = end) {
+		at += same_user(now + at, copy_of(page) + at, PAGE - at);
+		if (at >= PAGE)
+			break;
+		end = end_of_change(page, at);
+		/* It isn't there any more: who shares the file knows what that means. */
+		if (!copy_from_user(copy_of(page) + at, page->address + at, end - at))
+			break;
+		journal_add(page, at, end - at);
+		changed = true;
+	}
+	return changed;
+}
+
+static void forget(struct written_page *page)
+{
+	(void) pages_protect(&process()->objects[page->object], page->page, 1, ACCESS_READ);
+	page->address = 0;
+}
+
+static void publish(void)
+{
+	struct agent_process *p = process();
+	struct turn_pages *w = written();
+
+	for (uint32_t i = 0; i < w->n; i++) {
+		struct written_page *page = &w->pages[i];
+
+		if (!page->address)
+			continue;
+		if (publish_page(page))
+			page->unchanged = 0;
+		else if (++page->unchanged == RESTS)
+			forget(page);
+	}
+	while (w->n && !w->pages[w->n - 1].address)
+		w->n--;
+	if (p->turn_spoils) {
+		p->turn_spoils = 0;
+		w->n = 0;
+		pages_seal_turns();
+		p->turn_epoch = add_fetch(&directory()->turn_epoch, 1);
+	}
+	p->turn_seen = load_relaxed(&directory()->journal_end);
+}
+
+static struct written_page *find(uint32_t object, uint32_t page)
+{
+	struct turn_pages *w = written();
+
+	for (uint32_t i = 0; i < w->n; i++)
+		if (w->pages[i].address && w->pages[i].page == page && w->pages[i].object == object)
+			return &w->pages[i];
+	return NULL;
+}
+
+static struct written_page *new_page(void)
+{
+	struct turn_pages *w = written();
+	struct written_page *page;
+
+	for (uint32_t i = 0; i < w->n; i++)
+		if (!w->pages[i].address)
+			return &w->pages[i];
+	if (w->n < N_WRITTEN)
+		return &w->pages[w->n++];
+	page = &w->pages[w->next++ % N_WRITTEN];
+	(void) publish_page(page);
+	forget(page);
+	return page;
+}
+
+bool turn_writes(const struct mapped_object *object, uint64_t number)
+{
+	struct agent_process *p = process();
+	uint32_t index = (uint32_t)(object - p->objects);
+	struct written_page *page = NULL;
+	bool known = p->turn_spoils || find(index, (uint32_t)number);
+
+	if (!known) {
+		page = new_page();
+		*page = (struct written_page){ pages_address(object, number), index, (uint32_t)number, 0, 0 };
+		(void) copy_user(copy_of(page), (const void *)page->address, PAGE);
+	}
+	(void) pages_protect(object, number, 1, ACCESS_FULL);
+	return !known;
+}
+
+void turn_spoils(void)
+{
+	process()->turn_spoils = 1;
+}
+
+void turn_seals(void)
+{
+	struct turn_pages *w = written();
+
+	if (agent_replays() || !process()->takes_turns || passing())
+		return;
+	publish();
+	for (uint32_t i = 0; i < w->n; i++)
+		if (w->pages[i].address)
+			forget(&w->pages[i]);
+	w->n = 0;
+}
+
+/* -- what others have written ---------------------------------------------------------------------------- */
+
+static uint32_t index_of_entry(uint32_t entry)
+{
+	const struct agent_process *p = process();
+	uint32_t i = 0;
+
+	while (i < p->n_objects && (!p->objects[i].n_ranges || p->objects[i].entry != entry))
+		i++;
+	return i;
+}
+
+static void log_change(struct thread *thread, const struct event_page_bytes *change, uint64_t at)
+{
+	uint64_t begin = at % JOURNAL_LEN, n = MIN(change->len, JOURNAL_LEN - begin);
+	const struct written_page *page = find(change->object, change->page);
+
+	log_add(thread, change, sizeof(*change));
+	log_add(thread, directory()->journal + begin, n);
+	log_add(thread, directory()->journal, change->len - n);
+	if (page)
+		journal_read(at, copy_of(page) + change->offset, change->len);
+}
+
+/* One entry; what isn't for pages that the process has is of no interest. False: it makes no sense. */
+static bool attend_to(struct thread *thread, uint64_t at, unsigned flags, bool *began, uint64_t *ret_len)
+{
+	struct agent_process *p = process();
+	struct event_page_bytes change;
+	struct journal_entry entry;
+
+	journal_read(at, &entry, sizeof(entry));
+	*ret_len = sizeof(entry) + ALIGN_UP((uint64_t)entry.len, (uint64_t)8);
+	if (!entry.len || entry.offset + entry.len > PAGE)
+		return false;
+	change = (struct event_page_bytes){ index_of_entry(entry.object), entry.page, entry.offset, entry.len, 0 };
+	if (change.object == p->n_objects || entry.page >= p->objects[change.object].n_pages ||
+	    !(p->objects[change.object].flags & MAPPED_BY_TURNS) ||
+	    !pages_held(&p->objects[change.object], entry.page))
+		return true;
+	if (!*began && !log_begin(thread, EVENT_TURN, flags, 0, 0, 0))
+		return false;
+	*began = true;
+	log_change(thread, &change, at + sizeof(entry));
+	return true;
+}
+
+/* False: the journal doesn't go back as far. */
+static bool catch_up(struct thread *thread, unsigned flags)
+{
+	struct agent_process *p = process();
+	uint64_t end = load_acquire(&directory()->journal_end), at = p->turn_seen, len;
+	bool began = false, known;
+
+	known = p->turn_epoch == load_acquire(&directory()->turn_epoch) && end - at <= JOURNAL_LEN;
+	for (; known && at < end; at += len)
+		known = attend_to(thread, at, flags, &began, &len);
+	if (began)
+		log_end(thread);
+	p->turn_seen = end;
+	return known;
+}
+
+/* -- the turn -------------------------------------------------------------------------------------------- */
+
+/* Asks whoever has it, and has had it for long, and has him kicked if he computes. */
+static void ask(struct directory_member *holder)
+{
+	struct directory *d = directory();
+
+	(void) compare_exchange(&d->turn_wanted, 0, process()->owner);
+	if (holder) {
+		store_release(&holder->attention, 1);
+		directory_kick(holder);
+	}
+}
+
+/* Whose turn it was has died: what it changed nobody knows. */
+static bool take_from_dead(uint32_t value)
+{
+	struct directory *d = directory();
+
+	if (!compare_exchange(&d->turn, value, process()->owner | TURN_SLEEPERS))
+		return false;
+	(void) add_fetch(&d->turn_epoch, 1);
+	return true;
+}
+
+static uint64_t patience_ns(uint32_t holder)
+{
+	struct directory_member *member = directory_owner(holder);
+
+	return MAX(agent_config.stall_ns,
+		   member && load_relaxed(&member->dies) ? PATIENCE_WITH_DYING_NS : PATIENCE_NS);
+}
+
+/* One look at the turn, and a wait if it is another's. Returns whether it is ours. */
+static bool take_or_wait(uint64_t *since, uint32_t *holder_seen)
+{
+	struct directory *d = directory();
+	uint32_t me = process()->owner, value = load_acquire(&d->turn), holder = TURN_OWNER(value);
+	struct directory_member *member = directory_owner(holder);
+	uint64_t now = monotonic_ns();
+
+	if (holder == me)
+		return true;
+	if (!value)
+		return compare_exchange(&d->turn, 0, me | TURN_SLEEPERS);
+	if (holder != *holder_seen) {
+		*holder_seen = holder;
+		*since = now;
+	}
+	if (!member && holder != TURN_RECORDERS)
+		return take_from_dead(value);
+	/* The recorder changes nothing, and may be dead. */
+	if (holder == TURN_RECORDERS && now - *since > agent_config.stall_ns)
+		return compare_exchange(&d->turn, value, me | TURN_SLEEPERS);
+	if (!(value & TURN_SLEEPERS) && !compare_exchange(&d->turn, value, value | TURN_SLEEPERS))
+		return false;
+	futex_wait(&d->turn, value | TURN_SLEEPERS, LOOK_NS);
+	if (now - *since > agent_config.slice_ns)
+		ask(member);
+	return false;
+}
+
+/* Others may rob the process of pages meanwhile; returns whether they have. */
+static bool wait_for_turn(void)
+{
+	uint64_t begin = monotonic_ns(), since = begin;
+	uint32_t holder = 0;
+	bool mine = false;
+
+	directory_rests();
+	while (!mine && !passing()) {
+		mine = take_or_wait(&since, &holder);
+		if (!mine && monotonic_ns() - since > patience_ns(holder)) {
+			go_pass();
+			pages_open();
+		}
+	}
+	(void) compare_exchange(&directory()->turn_wanted, process()->owner, 0);
+	return directory_runs();
+}
+
+static void take(struct thread *thread, unsigned flags)
+{
+	struct directory *d = directory();
+
+	for (int i = 0; i < SPINS; i++) {
+		if (load_relaxed(&d->turn) == 0 && compare_exchange(&d->turn, 0, process()->owner))
+			return;
+		cpu_relax();
+	}
+	if (wait_for_turn())
+		pages_settle(thread, flags);
+}
+
+static void release(void)
+{
+	struct directory *d = directory();
+	uint32_t who = exchange(&d->turn_wanted, 0), value;
+
+	if (who != TURN_RECORDERS && (who == process()->owner || !directory_owner(who)))
+		who = 0;
+	value = exchange(&d->turn, who ? who | TURN_SLEEPERS : 0);
+	if (value & TURN_SLEEPERS)
+		futex_wake(&d->turn, who ? INT32_MAX : 1);
+}
+
+void turn_begin(struct thread *thread, unsigned flags)
+{
+	if (!process()->takes_turns || is_ours())
+		return;
+	take(thread, flags);
+	if (passing() || catch_up(thread, flags))
+		return;
+	written()->n = 0;
+	pages_drop_turns(thread, flags);
+	if (!passing())
+		release();
+}
+
+void turn_end(void)
+{
+	if (!process()->takes_turns || passing() || !is_ours())
+		return;
+	publish();
+	release();
+}
+
+void turn_yield(struct thread *thread, unsigned flags)
+{
+	if (!process()->takes_turns || passing() ||
+	    (!load_relaxed(&directory()->turn_wanted) && !chaos_strikes(thread, 8)))
+		return;
+	turn_end();
+	turn_begin(thread, flags);
+}
+
+void turn_first(struct thread *thread)
+{
+	struct agent_process *p = process();
+	uint64_t at = (uint64_t)written(), len = COPIES + (uint64_t)N_WRITTEN * PAGE;
+
+	if (p->takes_turns)
+		return;
+	if (agent_syscall(NR_mmap, at, len, PROT_RW, MAP_PRIVATE_ANON_FIXED, -1, 0) != (long)at) {
+		go_pass();
+		return;
+	}
+	take(thread, 0);
+	p->takes_turns = 1;
+	p->turn_spoils = 0;
+	p->turn_epoch = load_acquire(&directory()->turn_epoch);
+	p->turn_seen = load_acquire(&directory()->journal_end);
+}
+
+void turn_forget(void)
+{
+	process()->takes_turns = 0;
+}
+
+void turn_leave(uint32_t owner)
+{
+	struct directory *d = directory();
+
+	if (TURN_OWNER(load_acquire(&d->turn)) != owner)
+		return;
+	(void) add_fetch(&d->turn_epoch, 1);
+	release();
+}
