@@ -268,8 +268,9 @@ static bool keeps_baton(const struct thread *thread, const struct call *call)
 {
 	if (chaos())
 		return false;
+	/* Or other processes wait for their turn, and would not be patient with a slow disk. */
 	if (alone())
-		return call_wait(thread, call) <= WAITS_FOR_DISK;
+		return call_wait(thread, call) <= (process()->takes_turns ? WAITS_NEVER : WAITS_FOR_DISK);
 	return is_alone_awake() && call_wait(thread, call) == WAITS_NEVER;
 }
 

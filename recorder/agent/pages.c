@@ -319,6 +319,19 @@ static bool is_writable(const struct mapped_object *object)
 	return false;
 }
 
+/*
+ * While a page was waited for others may be gone: that comes first. What is only asked for stays,
+ * and so does the page that came, until the instruction has been made: two processes whose
+ * instructions need the same two pages would give them to each other for ever.
+ */
+static void settle_what_is_gone(struct thread *thread)
+{
+	if (!directory_calls())
+		return;
+	settle(thread, 0, false);
+	directory_reminds();
+}
+
 /* Of what is shared by turns: to be read, until it is written. */
 static bool fetch_by_turns(struct thread *thread, struct mapped_object *object, uint64_t page,
 			   unsigned flags, bool writes)
@@ -329,6 +342,7 @@ static bool fetch_by_turns(struct thread *thread, struct mapped_object *object, 
 		return true;
 	}
 	directory_is_by_turns(object->entry, page);
+	settle_what_is_gone(thread);
 	writes = writes && is_writable(object);
 	(void) have(thread, object, page, flags, writes ? ACCESS_FULL : ACCESS_READ);
 	if (writes && !passing())
@@ -352,15 +366,7 @@ static bool record_fetch(struct thread *thread, struct mapped_object *object, ui
 	}
 	if (costs_too_much(thread))
 		directory_begin_turns(object->entry);
-	/*
-	 * Others may be gone: that comes first. What is only asked for stays, and so does this one,
-	 * until the instruction has been made: two processes whose instructions need the same two
-	 * pages would give them to each other for ever.
-	 */
-	if (directory_calls()) {
-		settle(thread, 0, false);
-		directory_reminds();
-	}
+	settle_what_is_gone(thread);
 	return have(thread, object, page, flags, ACCESS_FULL);
 }
 

@@ -19,7 +19,7 @@ enum {
 	N_WRITTEN = 128,	/* pages that are kept track of */
 	RESTS = 32,		/* turns in which one didn't change: comparing costs as much as a fault */
 	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another entry */
-	PROT_RW = 3, MAP_PRIVATE_ANON_FIXED = 0x32,
+	PROT_RW = 3, MAP_PRIVATE_ANON_FIXED = 0x32, MADV_DONTDUMP_ = 16,
 };
 /* With who has been asked for the turn: he may not be running, or not be let run. */
 #define PATIENCE_NS UINT64_C(1000000000)
@@ -407,8 +407,13 @@ void turn_end(void)
 
 void turn_yield(struct thread *thread, unsigned flags)
 {
-	if (!process()->takes_turns || passing() ||
-	    (!load_relaxed(&directory()->turn_wanted) && !chaos_strikes(thread, 8)))
+	if (!process()->takes_turns)
+		return;
+	if (passing()) {	/* others wait for what this process needs no more */
+		pages_open();
+		return;
+	}
+	if (!load_relaxed(&directory()->turn_wanted) && !chaos_strikes(thread, 8))
 		return;
 	turn_end();
 	turn_begin(thread, flags);
@@ -425,6 +430,7 @@ void turn_first(struct thread *thread)
 		go_pass();
 		return;
 	}
+	(void) agent_syscall(NR_madvise, at, len, MADV_DONTDUMP_);
 	take(thread, 0);
 	p->takes_turns = 1;
 	p->turn_spoils = 0;
