@@ -145,14 +145,20 @@ static uint32_t check_iovec(uint32_t check, uint64_t user, uint64_t n)
 	return check;
 }
 
+/* Most are short, and a copy of up to 64 bytes is cheap. */
 static uint32_t check_string(uint32_t check, uint64_t user)
 {
-	char text[CHECKED_STRING];
-	size_t n = copy_user(text, (const void *)user, sizeof(text)), len = 0;
+	char text[64];
+	size_t len = sizeof(text);
 
-	while (len < n && text[len])
-		len++;
-	return crc32c(check, text, len);
+	for (size_t done = 0; done < CHECKED_STRING && len == sizeof(text); done += len) {
+		size_t n = copy_user(text, (const void *)(user + done), sizeof(text));
+
+		for (len = 0; len < n && text[len];)
+			len++;
+		check = crc32c(check, text, len);
+	}
+	return check;
 }
 
 /*
