@@ -783,7 +783,7 @@ struct agent_process {
 	uint32_t n_fetched, n_runs;	/* recording: pages got, and how often it had rested, lately */
 	uint32_t takes_turns;		/* recording: it has pages that are shared by turns */
 	uint32_t turn_epoch;		/* the directory's, when it had its last turn */
-	uint64_t turn_seen;		/* position in the journal up to which it knows all changes */
+	uint64_t turn_seen;		/* so many changes of the journal it knows */
 	uint32_t turn_spoils;		/* in this turn it changes what isn't kept track of */
 	uint32_t turn_call_pages;	/* that the present call has been given to write */
 	struct agent_filter filters[MAX_FILTERS];

@@ -24,6 +24,8 @@
 #include <assert.h>
 #include <stdint.h>
 
+#include "recorder/event.h"
+
 #define DIRECTORY_MEMBERS 1023
 #define DIRECTORY_OBJECTS 1024
 #define DIRECTORY_PAGES (UINT32_C(8) << 20)	/* 32 GB of shared memory */
@@ -58,6 +60,7 @@ struct directory_member {
 	(((member) + 1) | ((generation) & PAGE_GENERATIONS) << 10)
 #define PAGE_GENERATIONS UINT32_C(0xfffff)
 static_assert(DIRECTORY_MEMBERS < 1 << 10, "a member fits into ten bits");
+static_assert(DIRECTORY_OBJECTS < CHANGE_OBJECTS && DIRECTORY_PAGES <= CHANGE_PAGES, "a change names them");
 
 struct directory_object {
 	uint64_t dev, ino;	/* as in struct mapped_object */
@@ -75,15 +78,8 @@ struct directory_object {
 #define TURN_RECORDERS (UINT32_C(1) << 30)
 #define TURN_OWNER(word) ((word) & ~TURN_SLEEPERS)
 
-/* In the journal, each at a multiple of 8: bytes of a page that a turn has changed, which follow. */
-struct journal_entry {
-	uint32_t object;	/* in the directory, + 1 */
-	uint32_t page;
-	uint16_t offset, len;
-	uint32_t reserved;
-};
-static_assert(sizeof(struct journal_entry) == 16, "entries are aligned");
-#define JOURNAL_LEN (UINT64_C(1) << 20)	/* a power of two */
+/* In the journal, a struct page_change: what a turn has changed. What it is now is in the memory. */
+#define JOURNAL_CHANGES (UINT64_C(1) << 17)	/* a power of two */
 
 struct directory {
 	uint32_t lock;		/* member + 1 of who changes the objects */
@@ -94,8 +90,8 @@ struct directory {
 	uint32_t turn, turn_wanted;	/* the latter: PAGE_OWNER of one that waits for too long */
 	uint32_t turn_epoch;	/* counts when what was changed isn't in the journal */
 	uint32_t reserved2;
-	uint64_t journal_end;	/* bytes of all entries ever */
-	uint8_t journal[JOURNAL_LEN];
+	uint64_t journal_end;	/* counts all changes ever */
+	uint64_t journal[JOURNAL_CHANGES];
 	struct directory_member members[DIRECTORY_MEMBERS + 1];	/* the last: who has left meanwhile */
 	struct directory_object objects[DIRECTORY_OBJECTS];
 	uint32_t pages[DIRECTORY_PAGES];

@@ -42,7 +42,7 @@ enum event_kind {
 	EVENT_STUB,		/* a call's place has got a stub; struct event_stub */
 	EVENT_PAGE_OUT,		/* pages of shared memory were given up; struct event_page_run each */
 	EVENT_PAGE_IN,		/* one was got; nr is its object, result its number; its bytes, if not 0 */
-	EVENT_TURN,		/* others have changed shared memory; struct event_page_bytes each, and those */
+	EVENT_TURN,		/* others have changed shared memory; struct page_change each, and the words */
 	EVENT_N
 };
 
@@ -174,13 +174,17 @@ struct event_page_run {
 };
 static_assert(sizeof(struct event_page_run) == 24, "log layout");
 
-/* Of one page of what is shared: @len bytes, which follow, without padding. */
-struct event_page_bytes {
-	uint32_t object, page;
-	uint16_t offset, len;
-	uint32_t reserved;
+/* Of a page of what is shared: so many words of eight bytes, which follow. In 64 bits. */
+struct page_change {
+	uint64_t object : 11;
+	uint64_t page : 23;
+	uint64_t word : 9;	/* the first in the page */
+	uint64_t n_words : 10;
+	uint64_t reserved : 11;
 };
-static_assert(sizeof(struct event_page_bytes) == 16, "log layout");
+static_assert(sizeof(struct page_change) == 8, "log layout");
+#define CHANGE_OBJECTS (1 << 11)
+#define CHANGE_PAGES (1 << 23)
 
 /* A call has changed a file that is mapped. */
 struct event_file {

@@ -606,14 +606,14 @@ static void replay_in(struct thread *thread, const struct event *event)
 
 static void replay_turn(struct thread *thread)
 {
-	struct event_page_bytes change;
+	struct page_change change;
 	uint8_t bytes[512];
 
 	while (replay_read(thread, &change, sizeof(change))) {
 		struct mapped_object *object = object_at(thread, change.object);
-		uint64_t at = (uint64_t)change.page * PAGE + change.offset, end = at + change.len;
+		uint64_t at = (uint64_t)change.page * PAGE + change.word * 8, end = at + change.n_words * 8;
 
-		if (change.page >= object->n_pages || change.offset + change.len > PAGE)
+		if (change.page >= object->n_pages || change.word + change.n_words > PAGE / 8)
 			replay_diverged(thread, EVENT_TURN, 0, 0);
 		for (size_t n; at < end; at += n) {
 			n = MIN(sizeof(bytes), end - at);

@@ -18,7 +18,8 @@ enum {
 	LOOK_NS = 1000000,
 	N_WRITTEN = 128,	/* pages that are kept track of */
 	RESTS = 32,		/* turns in which one didn't change: comparing costs as much as a fault */
-	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another entry */
+	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another one */
+	CHANGES_SEEN = 128,	/* a power of two */
 	PROT_RW = 3, MAP_PRIVATE_ANON_FIXED = 0x32, MADV_DONTDUMP_ = 16,
 };
 /* With who has been asked for the turn: he may not be running, or not be let run. */
@@ -54,40 +55,22 @@ static bool is_ours(void)
 	return TURN_OWNER(load_acquire(&directory()->turn)) == process()->owner;
 }
 
-/* -- the journal ------------------------------------------------------------------------------------- */
-
-static void journal_write(uint64_t at, const void *from, size_t len)
-{
-	uint64_t begin = at % JOURNAL_LEN, n = MIN(len, JOURNAL_LEN - begin);
-
-	memcpy(directory()->journal + begin, from, n);
-	memcpy(directory()->journal, (const uint8_t *)from + n, len - n);
-}
-
-static void journal_read(uint64_t at, void *to, size_t len)
-{
-	uint64_t begin = at % JOURNAL_LEN, n = MIN(len, JOURNAL_LEN - begin);
-
-	memcpy(to, directory()->journal + begin, n);
-	memcpy((uint8_t *)to + n, directory()->journal, len - n);
-}
+/* -- what was written ---------------------------------------------------------------------------------- */
 
 static void journal_add(const struct written_page *page, size_t offset, size_t len)
 {
-	uint64_t end = load_relaxed(&directory()->journal_end);
-	const struct journal_entry entry = {
+	uint64_t *end = &directory()->journal_end, word;
+	const struct page_change change = {
 		.object = process()->objects[page->object].entry,
 		.page = page->page,
-		.offset = (uint16_t)offset,
-		.len = (uint16_t)len,
+		.word = offset / 8,
+		.n_words = len / 8,
 	};
 
-	journal_write(end, &entry, sizeof(entry));
-	journal_write(end + sizeof(entry), copy_of(page) + offset, len);
-	store_release(&directory()->journal_end, end + sizeof(entry) + ALIGN_UP(len, (size_t)8));
+	memcpy(&word, &change, sizeof(word));
+	store_relaxed(&directory()->journal[load_relaxed(end) % JOURNAL_CHANGES], word);
+	store_release(end, load_relaxed(end) + 1);
 }
-
-/* -- what was written ---------------------------------------------------------------------------------- */
 
 /* How far a change reaches that begins at @offset: up to where enough is the same. */
 static size_t end_of_change(const struct written_page *page, size_t offset)
@@ -227,51 +210,65 @@ static uint32_t index_of_entry(uint32_t entry)
 	return i;
 }
 
-static void log_change(struct thread *thread, const struct event_page_bytes *change, uint64_t at)
+/* The memory has all that came later, too: once for each place is enough. */
+static void log_change(struct thread *thread, struct page_change change, uint64_t address)
 {
-	uint64_t begin = at % JOURNAL_LEN, n = MIN(change->len, JOURNAL_LEN - begin);
-	const struct written_page *page = find(change->object, change->page);
+	const struct written_page *page = find(change.object, change.page);
+	size_t offset = change.word * 8, len = change.n_words * 8;
 
-	log_add(thread, change, sizeof(*change));
-	log_add(thread, directory()->journal + begin, n);
-	log_add(thread, directory()->journal, change->len - n);
+	log_add(thread, &change, sizeof(change));
+	log_add_user(thread, address + offset, len);
 	if (page)
-		journal_read(at, copy_of(page) + change->offset, change->len);
+		(void) copy_user(copy_of(page) + offset, (const void *)(address + offset), len);
 }
 
-/* One entry; what isn't for pages that the process has is of no interest. False: it makes no sense. */
-static bool attend_to(struct thread *thread, uint64_t at, unsigned flags, bool *began, uint64_t *ret_len)
+/* Which place of ours @change is about: its object becomes the index. 0: none that the process has. */
+static uint64_t place_of(struct page_change *change)
 {
-	struct agent_process *p = process();
-	struct event_page_bytes change;
-	struct journal_entry entry;
+	const struct agent_process *p = process();
+	const struct mapped_object *object;
 
-	journal_read(at, &entry, sizeof(entry));
-	*ret_len = sizeof(entry) + ALIGN_UP((uint64_t)entry.len, (uint64_t)8);
-	if (!entry.len || entry.offset + entry.len > PAGE)
-		return false;
-	change = (struct event_page_bytes){ index_of_entry(entry.object), entry.page, entry.offset, entry.len, 0 };
-	if (change.object == p->n_objects || entry.page >= p->objects[change.object].n_pages ||
-	    !(p->objects[change.object].flags & MAPPED_BY_TURNS) ||
-	    !pages_held(&p->objects[change.object], entry.page))
-		return true;
-	if (!*began && !log_begin(thread, EVENT_TURN, flags, 0, 0, 0))
-		return false;
-	*began = true;
-	log_change(thread, &change, at + sizeof(entry));
-	return true;
+	change->object = index_of_entry(change->object);
+	if (change->object == p->n_objects)
+		return 0;
+	object = &p->objects[change->object];
+	if (!(object->flags & MAPPED_BY_TURNS) || change->page >= object->n_pages || !pages_held(object, change->page))
+		return 0;
+	return pages_address(object, change->page);
 }
 
-/* False: the journal doesn't go back as far. */
+static bool makes_sense(struct page_change change)
+{
+	return change.n_words && change.word + change.n_words <= PAGE / 8;
+}
+
+/* False: the journal doesn't go back as far, or makes no sense. */
 static bool catch_up(struct thread *thread, unsigned flags)
 {
 	struct agent_process *p = process();
-	uint64_t end = load_acquire(&directory()->journal_end), at = p->turn_seen, len;
+	uint64_t end = load_acquire(&directory()->journal_end), address;
+	uint64_t seen[CHANGES_SEEN] = { 0 };
+	struct page_change change;
 	bool began = false, known;
 
-	known = p->turn_epoch == load_acquire(&directory()->turn_epoch) && end - at <= JOURNAL_LEN;
-	for (; known && at < end; at += len)
-		known = attend_to(thread, at, flags, &began, &len);
+	known = p->turn_epoch == load_acquire(&directory()->turn_epoch) && end - p->turn_seen <= JOURNAL_CHANGES;
+	for (uint64_t at = p->turn_seen; known && at < end; at++) {
+		uint64_t word = load_relaxed(&directory()->journal[at % JOURNAL_CHANGES]);
+		uint64_t *before = &seen[(word * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (CHANGES_SEEN - 1)];
+
+		if (*before == word)
+			continue;
+		*before = word;
+		memcpy(&change, &word, sizeof(change));
+		known = makes_sense(change);
+		address = known ? place_of(&change) : 0;
+		if (!address)
+			continue;
+		if (!began && !log_begin(thread, EVENT_TURN, flags, 0, 0, 0))
+			return false;
+		began = true;
+		log_change(thread, change, address);
+	}
 	if (began)
 		log_end(thread);
 	p->turn_seen = end;
