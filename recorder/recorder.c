@@ -534,18 +534,34 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Event times are TSC differences; 5 ms give their scale to better than a thousandth. */
+/* Both clocks at one moment: of a few readings the one that took the least. */
+static void read_clocks(uint64_t *ret_tsc, uint64_t *ret_mono_ns)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < 8; i++) {
+		uint64_t begin = tsc(), ns = monotonic_ns(), took = tsc() - begin;
+
+		if (took >= least)
+			continue;
+		least = took;
+		*ret_tsc = begin + took / 2;
+		*ret_mono_ns = ns;
+	}
+}
+
+/* A reading is right to a fraction of a microsecond; setting up takes longer than this. */
+#define CALIBRATION_NS UINT64_C(200000)
+
+/* Event times are TSC differences; what has passed since @env's zero gives their scale. */
 static void calibrate(struct domain_env *env)
 {
-	const struct timespec while_ns = { 0, 5000000 };
-	uint64_t tsc_end, mono_end;
+	uint64_t tsc_now, mono_now;
 
-	env->tsc_zero = tsc();
-	env->mono_zero = monotonic_ns();
-	(void) nanosleep(&while_ns, NULL);
-	tsc_end = tsc();
-	mono_end = monotonic_ns();
-	env->tsc_per_ns = (double)(tsc_end - env->tsc_zero) / (double)(mono_end - env->mono_zero);
+	do
+		read_clocks(&tsc_now, &mono_now);
+	while (mono_now - env->mono_zero < CALIBRATION_NS);
+	env->tsc_per_ns = (double)(tsc_now - env->tsc_zero) / (double)(mono_now - env->mono_zero);
 }
 
 static void recorder_deinit(struct recorder *r)
@@ -624,8 +640,6 @@ static int set_up(struct recorder *r, int argc, char **argv)
 	r->env.files = files_new();
 	if (!r->env.files)
 		return -ENOMEM;
-	calibrate(&r->env);
-
 	(void) sigemptyset(&signals);
 	(void) sigaddset(&signals, SIGTERM);
 	(void) sigprocmask(SIG_BLOCK, &signals, NULL);
@@ -663,11 +677,13 @@ int main(int argc, char **argv)
 	(void) prctl(PR_SET_NAME, "blackbox-record");
 	(void) fcntl(RECORDER_FD, F_SETFD, FD_CLOEXEC);
 	allow_descriptors();
+	read_clocks(&r.env.tsc_zero, &r.env.mono_zero);
 	ret = set_up(&r, argc, argv);
 	if (ret < 0) {
 		log_error("can't start: %s", strerror(-ret));
 		return EXIT_FAILURE;
 	}
+	calibrate(&r.env);
 	recorder_tell(&r, recorder_news("ready"));
 	ret = sd_event_loop(r.event);
 	if (ret < 0)
