@@ -237,7 +237,7 @@ void io_write(struct io *io, struct io_file *file, struct io_buffer *buffer, siz
 	buffer->offset = offset;
 	buffer->len = len;
 	file->in_flight++;
-	if (io->uring) {
+	if (io->uring && len >= IO_SMALL) {
 		sqe = io_uring_get_sqe(&io->ring);
 		io_uring_prep_write(sqe, file->fd, buffer->data, (unsigned)len, offset);
 		if (submit(io, sqe, buffer))

@@ -21,6 +21,12 @@ enum io_flags {
 	IO_PWRITE = 1 << 0,	/* never io_uring */
 };
 
+/*
+ * Less than this is written at once: the kernel would hand it to a thread of its own, for
+ * which io_settle() would wait.
+ */
+enum { IO_SMALL = 64 << 10 };
+
 struct io_file {		/* must live until io_settle() */
 	int fd;
 	unsigned in_flight;

@@ -129,6 +129,18 @@ static void buffers_come_back(void **state)
 	}
 }
 
+/* What is small isn't waited for. */
+static void small_writes(void **state)
+{
+	const struct fixture *f = *state;
+	struct io_file file = create(f, "small");
+
+	queue(f, &file, 1, IO_SMALL - 1, 0);
+	assert_int_equal(file.in_flight, 0);
+	check(file.fd, 1, IO_SMALL - 1, 0);
+	(void) close(file.fd);
+}
+
 /* One file fails, the other doesn't; the first error is kept, and told once. */
 static void errors(void **state)
 {
@@ -138,16 +150,16 @@ static void errors(void **state)
 	assert_true(full.fd >= 0);
 	good = create(f, "good");
 	for (unsigned i = 0; i < 20; i++) {
-		queue(f, &good, i, 4096, i * 4096);
-		queue(f, &full, i, 4096, (20 - i) * 4096);
+		queue(f, &good, i, IO_SMALL, i * IO_SMALL);
+		queue(f, &full, i, IO_SMALL, (20 - i) * IO_SMALL);
 	}
 	assert_int_equal(io_settle(f->io, &full), -ENOSPC);
-	assert_int_equal(full.valid, 4096);	/* the lowest of those that failed */
+	assert_int_equal(full.valid, IO_SMALL);	/* the lowest of those that failed */
 	assert_int_equal(io_settle(f->io, &good), 0);
 	assert_int_equal(io_flush(f->io), -ENOSPC);
 	assert_int_equal(io_flush(f->io), 0);
 	for (unsigned i = 0; i < 20; i++)
-		check(good.fd, i, 4096, i * 4096);
+		check(good.fd, i, IO_SMALL, i * IO_SMALL);
 	(void) close(good.fd);
 	(void) close(full.fd);
 }
@@ -161,15 +173,15 @@ static void short_writes(void **state)
 
 	(void) signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-	limit = (struct rlimit){ 10000, old.rlim_max };
+	limit = (struct rlimit){ IO_SMALL + 2000, old.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	queue(f, &file, 1, 8192, 0);
-	queue(f, &file, 2, 8192, 8192);
+	queue(f, &file, 1, IO_SMALL, 0);
+	queue(f, &file, 2, IO_SMALL, IO_SMALL);
 	assert_int_equal(io_settle(f->io, &file), -EFBIG);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-	assert_int_equal(file.valid, 8192);
-	check(file.fd, 1, 8192, 0);
-	assert_int_equal(lseek(file.fd, 0, SEEK_END), 10000);
+	assert_int_equal(file.valid, IO_SMALL);
+	check(file.fd, 1, IO_SMALL, 0);
+	assert_int_equal(lseek(file.fd, 0, SEEK_END), IO_SMALL + 2000);
 	(void) close(file.fd);
 }
 
@@ -179,7 +191,7 @@ static void bad_descriptor(void **state)
 	const struct fixture *f = *state;
 	struct io_file file = { .fd = open("/dev/null", O_RDONLY | O_CLOEXEC) };
 
-	queue(f, &file, 1, 100, 0);
+	queue(f, &file, 1, IO_SMALL, 0);
 	assert_int_equal(io_settle(f->io, &file), -EBADF);
 	(void) close(file.fd);
 }
@@ -207,6 +219,7 @@ int main(void)
 		BOTH(names),
 		BOTH(writes),
 		BOTH(buffers_come_back),
+		BOTH(small_writes),
 		BOTH(errors),
 		BOTH(short_writes),
 		BOTH(bad_descriptor),
