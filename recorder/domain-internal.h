@@ -122,8 +122,8 @@ void wake_word(uint32_t *word);
 void domain_drain(struct domain *d);
 /* Ends the present log file behind the newest event. */
 void cut_log(struct domain *d);
-/* At a snapshot event: a log that had a gap may begin again. */
-void restart_log(struct domain *d);
+/* At a snapshot event: a window may begin here, also one of a log that had a gap. */
+void begin_window(struct domain *d);
 
 /* Which of its threads /proc shows memory and files of: the first may have ended. */
 pid_t living_task(const struct domain *d);

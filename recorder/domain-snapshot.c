@@ -307,8 +307,7 @@ void snapshot_begins(struct domain *d)
 	d->capture_event = d->snapshot_event;
 	d->capture_ns = d->last_event_ns;
 	d->capture_flags = d->shared->snapshot_flags;
-	cut_log(d);
-	restart_log(d);
+	begin_window(d);
 	if (d->capture_flags & EVENT_FREEZE)
 		d->freeze = (struct domain_freeze){
 			.event = d->capture_event,

@@ -448,13 +448,25 @@ void cut_log(struct domain *d)
 		(void) store_log_cut(d->env->store, d->id);
 }
 
-void restart_log(struct domain *d)
+static void restart_log(struct domain *d)
 {
 	if (d->log_is_whole)
 		return;
 	/* From here on it can be replayed again, once the snapshot is whole. */
 	if (store_log_restart(d->env->store, d->id) == 0)
 		d->log_is_whole = true;
+}
+
+void begin_window(struct domain *d)
+{
+	/* A file would be made to be removed: without a snapshot nothing can replay what was before it. */
+	if (d->log_is_whole && !d->was_forked && d->log_events == d->next_event) {
+		d->log_len = 0;
+		d->log_events = 0;
+		return;
+	}
+	cut_log(d);
+	restart_log(d);
 }
 
 /* -- work ------------------------------------------------------------------------------------------ */
