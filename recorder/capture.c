@@ -313,7 +313,7 @@ static int read_maps(struct capture *c, pid_t pid, struct files *files)
 	return 0;
 }
 
-int capture_open(pid_t pid, uint64_t base, uint64_t vdso, struct files *files,
+int capture_open(pid_t pid, const struct agent_config *config, struct files *files,
 		 const struct capture_sink *sink, struct capture **ret_capture)
 {
 	autoclean(capture_closep) struct capture *c = calloc(1, sizeof(*c));
@@ -324,8 +324,8 @@ int capture_open(pid_t pid, uint64_t base, uint64_t vdso, struct files *files,
 	c->mem = c->pagemap = c->shared = -1;
 	c->pid = pid;
 	c->sink = *sink;
-	c->base = base;
-	c->vdso = vdso;
+	c->base = config->base;
+	c->vdso = config->vdso;
 	c->bytes = malloc(BATCH * IMAGE_PAGE);
 	if (!c->bytes)
 		return -ENOMEM;
@@ -335,13 +335,13 @@ int capture_open(pid_t pid, uint64_t base, uint64_t vdso, struct files *files,
 	r = open_proc(pid, "pagemap", &c->pagemap);
 	if (r < 0)
 		return r;
-	r = objects_read(c->mem, base, &c->objects);
+	r = objects_read(c->mem, config->base, &c->objects);
 	if (r < 0)
 		return r;
 	r = read_maps(c, pid, files);
 	if (r < 0)
 		return r;
-	r = threads_read(c->mem, base, &c->threads, &c->n_threads);
+	r = threads_read(c->mem, config, &c->threads, &c->n_threads);
 	if (r < 0)
 		return r;
 	r = sink->maps(sink->userdata, c->maps, c->n_maps, c->text, c->text_len);

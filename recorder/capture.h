@@ -42,11 +42,11 @@ struct capture_sink {
 struct capture;
 
 /*
- * Begins to read process @pid, whose agent region is at @base and whose vDSO (ours) at
- * @vdso. Mapped files are opened into @files. Calls sink->maps. The caller ends it with
- * capture_close(); @files and the sink's userdata must live until then.
+ * Begins to read process @pid, whose agent has @config. Mapped files are opened into @files.
+ * Calls sink->maps. The caller ends it with capture_close(); @files and the sink's userdata
+ * must live until then.
  */
-int capture_open(pid_t pid, uint64_t base, uint64_t vdso, struct files *files,
+int capture_open(pid_t pid, const struct agent_config *config, struct files *files,
 		 const struct capture_sink *sink, struct capture **ret_capture);
 struct capture *capture_close(struct capture *capture);
 

@@ -325,7 +325,7 @@ static int begin_capture(struct domain *d)
 		return -ESRCH;
 	d->child = child;
 	d->capture_let_go = false;
-	return capture_open(child, d->config.base, d->config.vdso, d->env->files, &sink, &d->capture);
+	return capture_open(child, &d->config, d->env->files, &sink, &d->capture);
 }
 
 /*
@@ -607,7 +607,7 @@ int domain_read_final(struct domain *d, uint64_t event, const struct obituary *d
 	sink->d = d;
 	sink->final = &final;
 	domain_look_at_shares(d);
-	r = capture_open(living_task(d), d->config.base, d->config.vdso, d->env->files, &calls, &capture);
+	r = capture_open(living_task(d), &d->config, d->env->files, &calls, &capture);
 	if (r == 0)
 		r = capture_dead_stacks(capture, &sink->dead, &sink->n_dead);
 	while (r == 0) {
@@ -690,7 +690,7 @@ static int read_sleeper(struct domain *d)
 
 	if (!domain_take_turn(d))
 		return -EAGAIN;
-	r = capture_open(living_task(d), d->config.base, d->config.vdso, d->env->files, &sink, &capture);
+	r = capture_open(living_task(d), &d->config, d->env->files, &sink, &capture);
 	while (r == 0) {
 		r = capture_step(capture, 1 << 20);
 		if (r >= 0 && turn && capture_urgent_is_done(capture)) {

@@ -19,10 +19,9 @@ static int read_at(int mem, uint64_t address, void *to, size_t len)
 	return (size_t)n == len ? 0 : -EBADMSG;
 }
 
-static int read_vector_hash(int mem, uint64_t frame, uint64_t *ret_hash)
+static int read_vector_hash(int mem, const struct xstate_layout *layout, uint64_t frame, uint64_t *ret_hash)
 {
 	uint8_t state[XSTATE_HASHED_MAX];
-	struct xstate_layout layout;
 	uint64_t fpstate;
 	ssize_t n;
 	int r;
@@ -35,13 +34,13 @@ static int read_vector_hash(int mem, uint64_t frame, uint64_t *ret_hash)
 	n = pread(mem, state, sizeof(state), (off_t)fpstate);
 	if (n < XSAVE_EXTENDED)
 		return n < 0 ? -errno : -EBADMSG;
-	xstate_learn(&layout);
-	*ret_hash = xstate_hash(&layout, state);
+	*ret_hash = xstate_hash(layout, state);
 	return 0;
 }
 
-int thread_read(int mem, uint64_t base, uint32_t slot, struct thread_view *view)
+int thread_read(int mem, const struct agent_config *config, uint32_t slot, struct thread_view *view)
 {
+	uint64_t base = config->base;
 	struct thread record;
 	uint64_t address = base + AGENT_SLOTS + slot * SLOT_LEN + SLOT_THREAD;
 	uint64_t frame;
@@ -65,19 +64,19 @@ int thread_read(int mem, uint64_t base, uint32_t slot, struct thread_view *view)
 		return -EBADMSG;
 	r = read_at(mem, frame + UCONTEXT_REGS, view->regs, sizeof(view->regs));
 	if (r == 0)
-		r = read_vector_hash(mem, frame, &view->vector_hash);
+		r = read_vector_hash(mem, &config->xstate, frame, &view->vector_hash);
 	return r < 0 ? r : 1;
 }
 
-int threads_read(int mem, uint64_t base, struct thread_view **ret_threads, size_t *ret_n)
+int threads_read(int mem, const struct agent_config *config, struct thread_view **ret_threads, size_t *ret_n)
 {
 	autoclean(freep) struct thread_view *threads = NULL;
 	uint64_t n_slots;
 	size_t n = 0;
 	int r;
 
-	r = read_at(mem, base + AGENT_PROCESS + offsetof(struct agent_process, n_slots_mapped), &n_slots,
-		    sizeof(n_slots));
+	r = read_at(mem, config->base + AGENT_PROCESS + offsetof(struct agent_process, n_slots_mapped),
+		    &n_slots, sizeof(n_slots));
 	if (r < 0)
 		return r;
 	if (n_slots == 0 || n_slots > MAX_THREADS)
@@ -86,7 +85,7 @@ int threads_read(int mem, uint64_t base, struct thread_view **ret_threads, size_
 	if (!threads)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n_slots; i++) {
-		r = thread_read(mem, base, i, &threads[n]);
+		r = thread_read(mem, config, i, &threads[n]);
 		if (r < 0)
 			return r;
 		n += (size_t)r;

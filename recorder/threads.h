@@ -31,13 +31,13 @@ struct thread_view {
 #define UCONTEXT_FPSTATE 224
 
 /*
- * Reads the live threads through @mem, a descriptor of /proc/PID/mem. @ret_threads is
- * the caller's to free. -EBADMSG: that isn't an arena.
+ * Reads the live threads through @mem, a descriptor of /proc/PID/mem; of @config base and
+ * xstate count. @ret_threads is the caller's to free. -EBADMSG: that isn't an arena.
  */
-int threads_read(int mem, uint64_t base, struct thread_view **ret_threads, size_t *ret_n);
+int threads_read(int mem, const struct agent_config *config, struct thread_view **ret_threads, size_t *ret_n);
 
 /* One of them. 1: a living thread; 0: the slot has none; or a negative errno. */
-int thread_read(int mem, uint64_t base, uint32_t slot, struct thread_view *ret_view);
+int thread_read(int mem, const struct agent_config *config, uint32_t slot, struct thread_view *ret_view);
 
 /*
  * Stack that nobody will read again: below the red zone of a stack pointer, to the

@@ -258,7 +258,7 @@ enum session_trap session_trap(const struct session *s, uint64_t *ret_watch)
 
 int read_thread(const struct session *s, uint32_t slot, struct thread_view *ret_view)
 {
-	int r = slot < MAX_THREADS ? thread_read(s->mem, s->config.base, slot, ret_view) : 0;
+	int r = slot < MAX_THREADS ? thread_read(s->mem, &s->config, slot, ret_view) : 0;
 
 	return r == 0 ? -ESRCH : r < 0 ? r : 0;
 }

@@ -462,7 +462,7 @@ uint32_t session_stopped_slot(const struct session *s) { return s->shared->stop_
 int session_threads(const struct session *s, struct thread_view **ret_threads, size_t *ret_n)
 {
 	struct thread_view *threads;
-	int r = threads_read(s->mem, s->config.base, &threads, ret_n);
+	int r = threads_read(s->mem, &s->config, &threads, ret_n);
 
 	if (r < 0)
 		return r;

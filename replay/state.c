@@ -251,6 +251,7 @@ static int read_snapshot(struct window *window, const struct window_domain *doma
 			 struct state *state)
 {
 	struct arena arena = { state, -1 };
+	struct agent_config config = { 0 };
 	int r;
 
 	r = read_snapshot_layout(window, domain, event, state);
@@ -260,8 +261,10 @@ static int read_snapshot(struct window *window, const struct window_domain *doma
 	if (arena.fd < 0 || ftruncate(arena.fd, INT64_C(1) << 47) < 0)
 		return -errno;
 	r = each_snapshot_page(window, domain, event, keep_arena_page, &arena);
+	config.base = le64_get(state->head.base);
+	xstate_learn(&config.xstate);
 	if (r == 0)
-		r = threads_read(arena.fd, le64_get(state->head.base), &state->threads, &state->n_threads);
+		r = threads_read(arena.fd, &config, &state->threads, &state->n_threads);
 	(void) close(arena.fd);
 	if (r == 0)
 		r = find_dead_stacks(state);
@@ -642,8 +645,7 @@ int state_compare(const struct state *state, struct session *session, struct rep
 	ret_error->text[0] = '\0';
 	r = compare_threads(state, session, ret_error);
 	if (r == 0)
-		r = capture_open(session_pid(session), session_config(session)->base,
-				 session_config(session)->vdso, files, &sink, &capture);
+		r = capture_open(session_pid(session), session_config(session), files, &sink, &capture);
 	for (size_t i = 0; i < state->n_pages; i++)
 		c.state->pages[i].seen = false;
 	while (r == 0)
