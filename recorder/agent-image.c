@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+/* The injector has libc alone. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "recorder/agent/vdso-offsets.h"

@@ -61,6 +61,7 @@ struct injector {
 		pid_t pid;		/* a thread's; 0: free */
 		bool leaving;		/* interrupted, to be let go at its next stop */
 	} traced[MAX_TRACED];
+	uint8_t *image;			/* the agent's, to be changed for each */
 	const char *why;		/* the reason why this one runs natively */
 	char why_buffer[200];
 };
@@ -394,11 +395,8 @@ static int put_image(struct injector *in, struct target *t)
 	uint64_t real_vdso = t->config.base + AGENT_REAL_VDSO +
 			     (t->vdso.start - t->config.kernel_maps[0].start);
 	uint64_t real[3], at, got = 0;
-	autoclean(freep) uint8_t *image = malloc(len);
 	int r;
 
-	if (!image)
-		return -ENOMEM;
 	for (unsigned i = 0; i < 3; i++) {
 		uint64_t offset = vdso_symbol(t, names[i]);
 
@@ -406,13 +404,13 @@ static int put_image(struct injector *in, struct target *t)
 			return native(in, -ENOEXEC, "the kernel's vDSO has not the functions that it should have");
 		real[i] = real_vdso + offset;
 	}
-	agent_image_prepare(&t->config, real, image);
+	agent_image_prepare(&t->config, real, in->image);
 	at = t->config.base + AGENT_IMAGE;
 	r = remote_call(t, SYS_mmap, at, len, PROT_READ | PROT_EXEC,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, (uint64_t)-1, 0, &got);
 	if (r < 0 || got != at)
 		return native(in, r < 0 ? r : -EEXIST, "the agent can't be mapped");
-	if (pwrite(t->mem, image, len, (off_t)at) != (ssize_t)len)
+	if (pwrite(t->mem, in->image, len, (off_t)at) != (ssize_t)len)
 		return native(in, -errno, "its memory can't be written");
 	return 0;
 }
@@ -696,16 +694,21 @@ static bool receive(struct injector *in)
 int main(void)
 {
 	struct sigevent kill_us = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
-	struct injector in = { .socket = INJECT_FD };
+	autoclean(freep) uint8_t *image = malloc((size_t)(agent_image_end - agent_image));
+	struct injector in = { .socket = INJECT_FD, .image = image };
 	void *known = mmap(NULL, sizeof(*in.known), PROT_READ, MAP_SHARED, INJECT_KNOWN_FD, 0);
 	struct pollfd fds[2] = { { .fd = INJECT_FD, .events = POLLIN }, { .events = POLLIN } };
 	sigset_t children;
 
+	if (!image)
+		return 1;
 	in.known = known == MAP_FAILED ? NULL : known;
 	/* Not the terminal's signals: they are meant for the program. */
 	(void) setsid();
 	(void) prctl(PR_SET_NAME, "blackbox-inject");
-	(void) mlockall(MCL_CURRENT | MCL_FUTURE);
+	/* What is mapped later is a service's: of that we take what we touch, and no more. */
+	(void) mlockall(MCL_CURRENT);
+	(void) mlockall(MCL_FUTURE | MCL_ONFAULT);
 	if (timer_create(CLOCK_MONOTONIC, &kill_us, &in.deadline) < 0)
 		return 1;
 	(void) sigemptyset(&children);

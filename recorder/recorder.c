@@ -407,7 +407,6 @@ static int make_known(struct recorder *r)
 	if (known == MAP_FAILED)
 		return -errno;
 	r->env.known = known;
-	known_ask_processor(r->env.known);
 	return 0;
 }
 
@@ -633,6 +632,17 @@ static int set_up(struct recorder *r, int argc, char **argv)
 	ret = read_arguments(r, argc, argv);
 	if (ret < 0)
 		return ret;
+	(void) sigemptyset(&signals);
+	(void) sigaddset(&signals, SIGTERM);
+	(void) sigprocmask(SIG_BLOCK, &signals, NULL);
+	ret = sd_event_new(&r->event);
+	if (ret < 0)
+		return ret;
+	/* It is on its way while we do the rest. */
+	ret = start_injector(r);
+	if (ret < 0)
+		return ret;
+	known_ask_processor(r->env.known);
 	ret = open_store(r);
 	if (ret < 0)
 		return ret;
@@ -640,20 +650,12 @@ static int set_up(struct recorder *r, int argc, char **argv)
 	r->env.files = files_new();
 	if (!r->env.files)
 		return -ENOMEM;
-	(void) sigemptyset(&signals);
-	(void) sigaddset(&signals, SIGTERM);
-	(void) sigprocmask(SIG_BLOCK, &signals, NULL);
-	ret = sd_event_new(&r->event);
-	if (ret < 0)
-		return ret;
 	ret = sd_event_add_signal(r->event, NULL, SIGTERM, on_terminate, r);
 	if (ret >= 0)
 		ret = sd_event_add_io(r->event, NULL, r->control, EPOLLIN, on_control, r);
 	if (ret >= 0)
 		ret = sd_event_add_time(r->event, &r->freeze_timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
 					on_freeze_patience, r);
-	if (ret >= 0)
-		ret = start_injector(r);
 	return ret;
 }
 
