@@ -425,7 +425,7 @@ static int record(struct record *r)
 			  "blackboxctl(1); --dir names another)", strerror(-ret));
 		return EXIT_FAILED;
 	}
-	ret = recorder_start(r->store, &r->policy, &r->link);
+	ret = recorder_fork(r->store, &r->policy, &r->link);
 	if (ret < 0) {
 		log_error("can't start a recorder: %s", strerror(-ret));
 		return EXIT_FAILED;

@@ -59,11 +59,11 @@ static void arguments_deinit(struct arguments *args)
 }
 
 /* Runs in the child between fork and exec: only what may be called there. */
-static void child(char **argv, int socket)
+void recorder_own_session(int socket)
 {
 	sigset_t none;
 
-	/* Its own session: the terminal's signals are meant for the service. */
+	/* The terminal's signals are meant for the service. */
 	(void) setsid();
 	(void) sigemptyset(&none);
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);
@@ -71,8 +71,6 @@ static void child(char **argv, int socket)
 		(void) fcntl(socket, F_SETFD, 0);
 	else
 		(void) dup2(socket, RECORDER_FD);
-	(void) execv(argv[0], argv);
-	_exit(127);
 }
 
 int recorder_start(const char *dir, const struct policy *policy, struct recorder_link *ret_link)
@@ -99,8 +97,11 @@ int recorder_start(const char *dir, const struct policy *policy, struct recorder
 		(void) close(sockets[1]);
 		return r;
 	}
-	if (pid == 0)
-		child(args.argv, sockets[1]);
+	if (pid == 0) {
+		recorder_own_session(sockets[1]);
+		(void) execv(path, args.argv);
+		_exit(127);
+	}
 	(void) close(sockets[1]);
 	*ret_link = (struct recorder_link){ sockets[0], pid };
 	return 0;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The recorder's main program: its loop, its injector, and what freezes a window. */
+/* The recorder: its loop, its injector, and what freezes a window. */
 #include "recorder/recorder.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -410,6 +411,28 @@ static int make_known(struct recorder *r)
 	return 0;
 }
 
+/* It ends when we do: its end of the socket tells it. A fork would copy what we have. */
+static int spawn_injector(const char *path, int socket, int known_fd, pid_t *ret_pid)
+{
+	autoclean(closep) int known = fcntl(known_fd, F_DUPFD_CLOEXEC, INJECT_KNOWN_FD + 1);
+	char *argv[] = { (char *)path, NULL };
+	posix_spawn_file_actions_t actions;
+	int error;
+
+	if (known < 0)
+		return -errno;
+	error = posix_spawn_file_actions_init(&actions);
+	if (error)
+		return -error;
+	error = posix_spawn_file_actions_adddup2(&actions, socket, INJECT_FD);
+	if (!error)
+		error = posix_spawn_file_actions_adddup2(&actions, known, INJECT_KNOWN_FD);
+	if (!error)
+		error = posix_spawn(ret_pid, path, &actions, NULL, argv, environ);
+	(void) posix_spawn_file_actions_destroy(&actions);
+	return -error;
+}
+
 static int start_injector(struct recorder *r)
 {
 	struct inject_message setup = { .kind = INJECT_SETUP };
@@ -427,18 +450,11 @@ static int start_injector(struct recorder *r)
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid == 0) {
-		/* It ends when we do: its end of the socket tells it. */
-		int known = fcntl(r->known_fd, F_DUPFD, INJECT_KNOWN_FD + 1);
-
-		(void) dup2(sockets[1], INJECT_FD);
-		(void) dup2(known, INJECT_KNOWN_FD);
-		(void) close(known);
-		(void) execl(path, path, (char *)NULL);
-		_exit(127);
+	ret = spawn_injector(path, sockets[1], r->known_fd, &pid);
+	if (ret < 0) {
+		(void) close(sockets[0]);
+		(void) close(sockets[1]);
+		return ret;
 	}
 	(void) close(sockets[1]);
 	r->injector = sockets[0];
@@ -582,32 +598,6 @@ static void recorder_deinit(struct recorder *r)
 	policy_deinit(&r->policy);
 }
 
-static int read_arguments(struct recorder *r, int argc, char **argv)
-{
-	struct policy_error error;
-
-	if (argc < 2) {
-		log_error("usage: blackbox-recorder DIRECTORY KEY=VALUE... (started by blackboxctl and blackboxd)");
-		return -EINVAL;
-	}
-	r->dir = argv[1];
-	policy_init(&r->policy);
-	for (int i = 2; i < argc; i++) {
-		char *value = strchr(argv[i], '=');
-		int ret;
-
-		if (!value)
-			return -EINVAL;
-		*value++ = '\0';
-		ret = policy_set(&r->policy, argv[i], value, &error);
-		if (ret < 0) {
-			log_error("%s", error.text);
-			return ret;
-		}
-	}
-	return 0;
-}
-
 static int open_store(struct recorder *r)
 {
 	const struct store_limits limits = {
@@ -624,14 +614,11 @@ static int open_store(struct recorder *r)
 	return ret;
 }
 
-static int set_up(struct recorder *r, int argc, char **argv)
+static int set_up(struct recorder *r)
 {
 	sigset_t signals;
 	int ret;
 
-	ret = read_arguments(r, argc, argv);
-	if (ret < 0)
-		return ret;
 	(void) sigemptyset(&signals);
 	(void) sigaddset(&signals, SIGTERM);
 	(void) sigprocmask(SIG_BLOCK, &signals, NULL);
@@ -670,17 +657,24 @@ static void allow_descriptors(void)
 	(void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int main(int argc, char **argv)
+int recorder_run(const char *dir, struct policy *policy)
 {
-	autoclean(recorder_deinit) struct recorder r = { .control = RECORDER_FD, .injector = -1, .known_fd = -1 };
+	autoclean(recorder_deinit) struct recorder r = {
+		.control = RECORDER_FD,
+		.injector = -1,
+		.known_fd = -1,
+		.dir = dir,
+		.policy = *policy,
+	};
 	int ret;
 
+	*policy = (struct policy){ 0 };
 	log_setup("blackbox-recorder");
 	(void) prctl(PR_SET_NAME, "blackbox-record");
 	(void) fcntl(RECORDER_FD, F_SETFD, FD_CLOEXEC);
 	allow_descriptors();
 	read_clocks(&r.env.tsc_zero, &r.env.mono_zero);
-	ret = set_up(&r, argc, argv);
+	ret = set_up(&r);
 	if (ret < 0) {
 		log_error("can't start: %s", strerror(-ret));
 		return EXIT_FAILURE;
@@ -691,4 +685,30 @@ int main(int argc, char **argv)
 	if (ret < 0)
 		log_error("the event loop failed: %s", strerror(-ret));
 	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int recorder_fork(const char *dir, struct policy *policy, struct recorder_link *ret_link)
+{
+	int sockets[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		int ret = -errno;
+
+		(void) close(sockets[0]);
+		(void) close(sockets[1]);
+		return ret;
+	}
+	if (pid == 0) {
+		(void) close(sockets[0]);
+		recorder_own_session(sockets[1]);
+		(void) close_range(RECORDER_FD + 1, ~0U, 0);
+		exit(recorder_run(dir, policy));
+	}
+	(void) close(sockets[1]);
+	*ret_link = (struct recorder_link){ sockets[0], pid };
+	return 0;
 }

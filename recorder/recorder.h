@@ -2,7 +2,7 @@
 /*
  * recorder - the process that records one service
  *
- * blackbox-recorder is started by blackboxctl or blackboxd, which speak with it over a
+ * blackboxd starts it as blackbox-recorder, blackboxctl by a fork; they speak with it over a
  * socket pair (SOCK_SEQPACKET, its descriptor 3), one JSON object a packet:
  *
  *	to it	{"do": "attach", "pid": N}	N is about to exec: record what it becomes
@@ -44,6 +44,18 @@ struct recorder_link {
  * -ENOENT if its program isn't where it should be.
  */
 int recorder_start(const char *dir, const struct policy *policy, struct recorder_link *ret_link);
+
+/*
+ * The same, without the program: for who has nothing that a recorder shouldn't inherit, but
+ * its standard error. The child takes @policy.
+ */
+int recorder_fork(const char *dir, struct policy *policy, struct recorder_link *ret_link);
+
+/* Records, as the process that has the socket. Takes @policy. The exit status. */
+int recorder_run(const char *dir, struct policy *policy);
+
+/* In the child: a session of its own, and @socket where a recorder has it. */
+void recorder_own_session(int socket);
 
 /* Sends {"do": @verb, @...} with "pid" and "status" if they aren't 0. */
 int recorder_say(const struct recorder_link *link, const char *verb, pid_t pid, int status);
