@@ -205,7 +205,7 @@ static int write_archive(const struct incident *incident, int fd, incident_progr
 			 void *userdata)
 {
 	autoclean(free_writer) struct archive *archive = archive_write_new();
-	autoclean(freep) char *buffer = malloc(COPY_SIZE);
+	autoclean(freep) char *buffer = archive ? malloc(COPY_SIZE) : NULL;
 	struct dump dump = {
 		.archive = archive,
 		.buffer = buffer,
@@ -214,7 +214,9 @@ static int write_archive(const struct incident *incident, int fd, incident_progr
 	};
 	int r;
 
-	if (!archive || !buffer)
+	if (!archive)
+		return -errno;
+	if (!buffer)
 		return -ENOMEM;
 	/* Restricted: pax where ustar won't do. Level 1: the chunks are compressed already. */
 	if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
@@ -484,7 +486,7 @@ static int read_archive(int fd, int dir_fd, char ret_id[static NAME_MAX + 1])
 	int r;
 
 	if (!archive)
-		return -ENOMEM;
+		return -errno;
 	if (archive_read_support_format_tar(archive) != ARCHIVE_OK ||
 	    archive_read_support_filter_zstd(archive) != ARCHIVE_OK ||
 	    archive_read_open_fd(archive, fd, COPY_SIZE) != ARCHIVE_OK)
