@@ -193,7 +193,7 @@ struct saved {
 	const struct thread_view *view;
 	uint64_t bv;			/* which components are there */
 	uint32_t len;
-	uint8_t area[XSTATE_HASHED_MAX];
+	uint8_t area[XSTATE_HASHED_MAX] __attribute__((aligned(8)));	/* it has words in it */
 };
 
 static int read_saved(const struct session *session, const struct thread_view *view,
