@@ -112,6 +112,26 @@ static void undo_stubs(const struct domain *d, uint8_t *code, uint64_t start, ui
 	}
 }
 
+/* The same of the instructions that the agent answers. The table is the process's: it may say anything. */
+static void undo_sites(const struct domain *d, int mem, uint8_t *code, uint64_t start, uint64_t end)
+{
+	uint64_t process = d->config.base + AGENT_PROCESS;
+	autoclean(freep) struct agent_site *sites = calloc(MAX_SITES, sizeof(*sites));
+	uint32_t n = 0;
+	ssize_t len;
+
+	if (!sites || pread(mem, &n, sizeof(n), (off_t)(process + offsetof(struct agent_process, n_sites))) != sizeof(n))
+		return;
+	n = n < MAX_SITES ? n : MAX_SITES;
+	len = pread(mem, sites, n * sizeof(*sites), (off_t)(process + offsetof(struct agent_process, sites)));
+	for (size_t i = 0; len > 0 && i < (size_t)len / sizeof(*sites); i++) {
+		uint64_t at = sites[i].address + sites[i].at;
+
+		if (sites[i].address && at >= start && at < end && code[at - start] == AGENT_SITE_BYTE)
+			code[at - start] = sites[i].byte;
+	}
+}
+
 /* Is there room for one more? Libraries come and go. */
 static bool has_room(struct domain *d, int mem)
 {
@@ -176,6 +196,7 @@ static int plan(struct domain *d, const struct stub_request *request, struct ima
 	if (!code || pread(mem, code, end - start, (off_t)start) != (ssize_t)(end - start))
 		return -EFAULT;
 	undo_stubs(d, code, start, end);
+	undo_sites(d, mem, code, start, end);
 	r = stub_plan(code, end - start, start, site, at, ret_plan, ret_why);
 	if (r < 0)
 		return r;
