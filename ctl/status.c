@@ -73,7 +73,7 @@ static void show_stubs(struct json_object *row)
 
 	if (!json_object_object_get_ex(row, "refused_stubs", &refused))
 		return;
-	(void) printf("\nsystem calls: %" PRId64 " places have a stub, %" PRId64 " can't have one\n",
+	(void) printf("\nsystem calls and rdtsc: %" PRId64 " places have a stub, %" PRId64 " can't have one\n",
 		      json_number(row, "stubs"), json_number(row, "stubs_refused"));
 	for (size_t i = 0; i < json_object_array_length(refused); i++)
 		(void) printf("  %s\n", json_object_get_string(json_object_array_get_idx(refused, i)));

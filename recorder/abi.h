@@ -27,7 +27,7 @@
 #include "recorder/xstate.h"
 
 /* Raised with any change of what is declared here or in event.h. */
-#define AGENT_ABI 5
+#define AGENT_ABI 6
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -237,6 +237,8 @@ enum stub_state {
 struct stub_request {
 	uint32_t state;		/* enum stub_state */
 	uint32_t nr;		/* the system call that was made there */
+	uint32_t kind;		/* enum site_kind: it is rdtsc or rdtscp; 0: a call */
+	uint32_t reserved;
 	struct event_stub plan;
 };
 
@@ -546,6 +548,7 @@ struct thread {
 	uint32_t native;	/* vDSO functions go straight to the kernel's */
 	uint32_t slot;
 	uint64_t stub_entry;	/* where stubs go (agent/stubs.c); 0: to the system call itself */
+	uint64_t tsc_entry;	/* the same of rdtsc; 0: nowhere */
 	/* From here on only C. */
 	uint32_t tid, tgid;
 	uint32_t state;		/* enum thread_state */
@@ -611,11 +614,13 @@ struct thread {
 #define THREAD_VDSO_RESULT 32
 #define THREAD_NATIVE 48
 #define THREAD_STUB_ENTRY 56
+#define THREAD_TSC_ENTRY 64
 static_assert(offsetof(struct thread, user_sp) == THREAD_USER_SP, "asm");
 static_assert(offsetof(struct thread, stack_top) == THREAD_STACK_TOP, "asm");
 static_assert(offsetof(struct thread, vdso_result) == THREAD_VDSO_RESULT, "asm");
 static_assert(offsetof(struct thread, native) == THREAD_NATIVE, "asm");
 static_assert(offsetof(struct thread, stub_entry) == THREAD_STUB_ENTRY, "asm");
+static_assert(offsetof(struct thread, tsc_entry) == THREAD_TSC_ENTRY, "asm");
 static_assert(sizeof(struct thread) <= 4096, "a slot's record");
 
 struct agent_disposition {
@@ -628,7 +633,8 @@ struct agent_disposition {
 /*
  * System calls that are made often: a jump stands at an instruction before the call, to a stub
  * that does what the jump has displaced and goes to the agent (agent/stubs.c). The recorder plans
- * them, the agent carries out. The call itself stays as it is.
+ * them, the agent carries out. The call itself stays as it is. So it is with rdtsc and rdtscp,
+ * where the jump may stand at the instruction itself.
  */
 #define MAX_STUBS 512
 #define STUB_AREA_LEN (UINT64_C(64) << 10)
@@ -718,6 +724,7 @@ struct agent_process {
 	uint64_t head;			/* ring position behind the newest event */
 	uint64_t log_used;		/* bytes of the event being written; 0: none is */
 	uint64_t last_tsc;		/* of the newest event */
+	uint64_t tsc_read;		/* what the program has read last: EVENT_TSC */
 	uint64_t room_until;		/* position in the ring up to which there is room, at least */
 	/* Replay: position in the ring and in the present event, whose turn it is. */
 	uint64_t read_at, read_used;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the agent asks for places that make many system calls (agent/stubs.c). */
+/* What the agent asks for places that make many system calls, or read time stamps (agent/stubs.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -150,6 +150,20 @@ static bool has_room(struct domain *d, int mem)
 	return n < MAX_STUBS;
 }
 
+/* The jump of another. */
+static bool is_in_the_way(const struct domain *d, int mem, const struct agent_stub *stub)
+{
+	for (size_t i = 0; i < d->n_stubs; i++) {
+		const struct agent_stub *other = &d->stubs[i];
+		uint8_t code[5];
+
+		if (stub->at < other->at + other->len && other->at < stub->at + stub->len &&
+		    pread(mem, code, sizeof(code), (off_t)other->at) == sizeof(code) && jump_stands(other, code))
+			return true;
+	}
+	return false;
+}
+
 static int remember(struct domain *d, const struct agent_stub *stub)
 {
 	struct agent_stub *more = realloc(d->stubs, (d->n_stubs + 1) * sizeof(*more));
@@ -197,16 +211,21 @@ static int plan(struct domain *d, const struct stub_request *request, struct ima
 		return -EFAULT;
 	undo_stubs(d, code, start, end);
 	undo_sites(d, mem, code, start, end);
-	r = stub_plan(code, end - start, start, site, at, ret_plan, ret_why);
+	r = stub_plan(code, end - start, start, site, request->kind, at, ret_plan, ret_why);
 	if (r < 0)
 		return r;
+	*ret_why = "another stub is in the way";
+	if (is_in_the_way(d, mem, &ret_plan->stub))
+		return -EBUSY;
 	*ret_why = "code elsewhere may branch to what is before it";
 	return others_branch_into(mem, ret_image, &ret_plan->stub) ? -ENOTSUP : remember(d, &ret_plan->stub);
 }
 
-static void remember_refusal(struct domain *d, const struct image *image, unsigned nr, const char *why)
+static void remember_refusal(struct domain *d, const struct image *image, const struct stub_request *request,
+			     const char *why)
 {
-	const char *name = syscall_name((long)nr);
+	const char *name = request->kind == SITE_NONE ? syscall_name((long)request->nr) :
+			   request->kind == SITE_RDTSC ? "rdtsc" : "rdtscp";
 	char **more;
 
 	if (d->n_refused_stubs == REFUSALS_MAX)
@@ -258,7 +277,7 @@ static void answer(struct domain *d, struct stub_request *request)
 	if (planned)
 		request->plan = answer;
 	else
-		remember_refusal(d, &image, asked.nr, why);
+		remember_refusal(d, &image, &asked, why);
 	__atomic_store_n(&request->state, planned ? STUB_PLANNED : STUB_REFUSED, __ATOMIC_RELEASE);
 	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_STUBS, __ATOMIC_SEQ_CST);
 	wake_word(&request->state);

@@ -23,7 +23,8 @@ enum event_kind {
 	EVENT_SYSCALL = 1,	/* a system call is done; nr, result, outputs */
 	EVENT_MORE,		/* outputs of the event before, continued */
 	EVENT_CLOCK,		/* a vDSO reading; nr is the clock, result the time in ns */
-	EVENT_TSC,		/* rdtsc or rdtscp was trapped; result the value */
+	EVENT_TSC,		/* rdtsc or rdtscp; nr is its length, result what the value is more than
+				 * that before */
 	EVENT_CREATE,		/* a thread is about to be made; result its slot */
 	EVENT_START,		/* the thread's first step; result its tid */
 	EVENT_GONE,		/* the thread left: exec or death of a vfork child, exit */
@@ -39,7 +40,7 @@ enum event_kind {
 				 * number nr; result 1: it has no page of shared memory */
 	EVENT_SITES,		/* instructions of a new mapping were changed; struct agent_site each */
 	EVENT_INSTRUCTION,	/* one of those was executed; nr is enum site_kind */
-	EVENT_STUB,		/* a call's place has got a stub; struct event_stub */
+	EVENT_STUB,		/* a place has got a stub; struct event_stub */
 	EVENT_PAGE_OUT,		/* pages of shared memory were given up; struct event_page_run each */
 	EVENT_PAGE_IN,		/* one was got; nr is its object, result its number; its bytes, if not 0 */
 	EVENT_TURN,		/* others have changed shared memory; struct page_change each, and the words */
@@ -110,11 +111,11 @@ static_assert(sizeof(struct agent_site) == 16, "log layout");
 #define STUB_MOVED 12
 
 struct agent_stub {
-	uint64_t site;		/* the call's address; 0: none */
+	uint64_t site;		/* the address of the call, or of rdtsc(p); 0: none */
 	uint64_t at, code;	/* of the jump, of the stub */
-	uint8_t len;		/* of the whole instructions that the jump overwrites */
+	uint8_t len;		/* of the whole instructions that the jump overwrites; int3 behind it */
 	uint8_t code_len;
-	uint8_t n_moved;	/* instructions that the stub does first: */
+	uint8_t n_moved;	/* instructions that the stub does, in their order: */
 	uint8_t tail;		/* offset in the stub: what it does in the place of the call */
 	uint8_t from[STUB_MOVED], to[STUB_MOVED];	/* their offsets from at, and in the stub */
 	uint8_t old[16];	/* what was overwritten */
@@ -124,7 +125,8 @@ static_assert(sizeof(struct agent_stub) == 72, "log layout");
 
 /*
  * A system call that is made often: a jump stands at an instruction before the call, to a stub
- * that does what the jump has displaced and goes to the agent (agent/stubs.c).
+ * that does what the jump has displaced and goes to the agent (agent/stubs.c). Or rdtsc, or
+ * rdtscp: the jump stands before it, too, or at it.
  */
 struct event_stub {
 	uint64_t area;		/* not 0: only memory for stubs has been made, there */

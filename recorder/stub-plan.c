@@ -24,9 +24,10 @@ struct instruction {
 struct function {
 	const uint8_t *code;
 	uint64_t start;
+	enum site_kind kind;	/* of what the stub is for; SITE_NONE: a system call */
 	struct instruction *all;
 	size_t n;
-	size_t call;		/* index */
+	size_t call;		/* index of it */
 	bool jumps_anywhere;	/* an indirect jump may lead into it */
 };
 
@@ -51,6 +52,20 @@ static uint64_t branch_target(const struct instruction *in)
 	return target;
 }
 
+static bool is_wanted(const struct function *f, const struct instruction *in)
+{
+	switch (in->decoded.mnemonic) {
+	case ZYDIS_MNEMONIC_SYSCALL:
+		return f->kind == SITE_NONE;
+	case ZYDIS_MNEMONIC_RDTSC:
+		return f->kind == SITE_RDTSC;
+	case ZYDIS_MNEMONIC_RDTSCP:
+		return f->kind == SITE_RDTSCP;
+	default:
+		return false;
+	}
+}
+
 /* All of it, from its beginning. False: the call isn't one of its instructions. */
 static bool decode(struct function *f, size_t len, uint64_t site)
 {
@@ -69,7 +84,7 @@ static bool decode(struct function *f, size_t len, uint64_t site)
 		}
 		in->address = f->start + at;
 		f->jumps_anywhere |= is_indirect_jump(in);
-		if (in->address == site && in->decoded.mnemonic == ZYDIS_MNEMONIC_SYSCALL) {
+		if (in->address == site && is_wanted(f, in)) {
 			f->call = f->n;
 			found = true;
 		}
@@ -142,7 +157,26 @@ static bool may_jump(const struct function *f, size_t first)
 	return true;
 }
 
-/* Where the jump stands. Returns an index, or @f->n. */
+/*
+ * A time stamp is read by who goes on with it at once: the jump takes the place of the instruction
+ * itself, and of those behind it that it needs. Returns the index behind the last; 0: it can't be.
+ */
+static size_t choose_behind(const struct function *f)
+{
+	unsigned len = f->all[f->call].decoded.length;
+	size_t end = f->call + 1;
+
+	if (f->kind == SITE_NONE || f->jumps_anywhere)
+		return 0;
+	for (; len < JUMP_LEN; end++) {
+		if (end == f->n || !is_movable(&f->all[end]) || is_target(f, f->all[end].address))
+			return 0;
+		len += f->all[end].decoded.length;
+	}
+	return end;
+}
+
+/* Where the jump stands, if it is before the call. Returns an index, or @f->n. */
 static size_t choose(const struct function *f, const char **ret_why)
 {
 	size_t several = f->n, first = f->call;
@@ -212,11 +246,49 @@ static void emit_moved(struct stub *s, const struct function *f, const struct in
 	}
 }
 
+static void emit_all_moved(struct stub *s, const struct function *f, size_t first, size_t end)
+{
+	struct agent_stub *stub = &s->plan->stub;
+
+	for (size_t i = first; i < end && stub->n_moved < STUB_MOVED; i++) {
+		stub->from[stub->n_moved] = (uint8_t)(f->all[i].address - stub->at);
+		stub->to[stub->n_moved++] = (uint8_t)s->len;
+		emit_moved(s, f, &f->all[i]);
+	}
+}
+
+/*
+ * To the agent, with %rcx in %rax and what stands for the instruction in %rdx: the same with the
+ * byte that traps, before that the site's address. All of it goes on behind that. Where the thread
+ * has no agent, the instruction itself does it.
+ */
+static void emit_tsc(struct stub *s, const struct function *f, size_t end)
+{
+	const struct instruction *in = &f->all[f->call];
+	const uint8_t *code = f->code + (in->address - f->start);
+	uint8_t len = in->decoded.length, trap = AGENT_SITE_BYTE;
+
+	EMIT(s, 0x48, 0x89, 0xc8);					/* mov %rcx, %rax */
+	EMIT(s, 0x65, 0x48, 0x8b, 0x0c, 0x25, THREAD_TSC_ENTRY, 0, 0, 0); /* mov %gs:..., %rcx */
+	EMIT(s, 0x48, 0x8d, 0x15, (uint8_t)(4 + 3 + len + 2 + 8), 0, 0, 0); /* lea 2f(%rip), %rdx */
+	EMIT(s, 0xe3, 2);						/* jrcxz 1f */
+	EMIT(s, 0xff, 0xe1);						/* jmp *%rcx */
+	EMIT(s, 0x48, 0x89, 0xc1);					/* 1: mov %rax, %rcx */
+	emit(s, code, len);
+	EMIT(s, 0xeb, (uint8_t)(8 + len));				/* jmp 3f */
+	emit(s, &s->plan->stub.site, 8);
+	emit(s, &trap, 1);						/* 2: */
+	emit(s, code + 1, len - 1u);
+	emit_all_moved(s, f, f->call + 1, end);				/* 3: */
+	EMIT(s, 0xe9);
+	emit_distance(s, f->all[end - 1].address + f->all[end - 1].decoded.length, 0);
+}
+
 /*
  * To the agent as from behind the call: %rcx is the address there, and %r11 is free. Where the
  * thread has no agent, to the call.
  */
-static void emit_tail(struct stub *s)
+static void emit_call(struct stub *s)
 {
 	uint64_t site = s->plan->stub.site;
 
@@ -230,25 +302,32 @@ static void emit_tail(struct stub *s)
 	emit_distance(s, site, 0);
 }
 
-static int fill(const struct function *f, size_t first, struct event_stub *plan, const char **ret_why)
+/* The jump is at @first: before the call, or at it; then it overwrites all up to @end. */
+static int fill(const struct function *f, size_t first, size_t end, struct event_stub *plan, const char **ret_why)
 {
 	struct agent_stub *stub = &plan->stub;
 	struct stub s = { plan, 0, true, true };
+	uint64_t behind = f->all[end - 1].address + f->all[end - 1].decoded.length;
+	bool at_call = first == f->call;
 
 	stub->at = f->all[first].address;
-	stub->len = (uint8_t)overwritten(f, first);
+	stub->len = (uint8_t)(at_call ? behind - stub->at : overwritten(f, first));
 	if (stub->len > sizeof(stub->old)) {
 		*ret_why = "the instruction before it is too long";
 		return -ENOTSUP;
 	}
 	memcpy(stub->old, f->code + (stub->at - f->start), stub->len);
-	for (size_t i = first; i < f->call; i++) {
-		stub->from[stub->n_moved] = (uint8_t)(f->all[i].address - stub->at);
-		stub->to[stub->n_moved++] = (uint8_t)s.len;
-		emit_moved(&s, f, &f->all[i]);
+	if (at_call) {
+		stub->old[0] = AGENT_SITE_BYTE;
+		stub->n_moved = 1;	/* the instruction itself: to the stub's beginning */
+	} else {
+		emit_all_moved(&s, f, first, f->call);
 	}
 	stub->tail = (uint8_t)s.len;
-	emit_tail(&s);
+	if (f->kind == SITE_NONE)
+		emit_call(&s);
+	else
+		emit_tsc(&s, f, end);
 	stub->code_len = (uint8_t)s.len;
 	*ret_why = s.fits ? "what is before it can't be reached from a stub" : "what is before it is too long";
 	return s.fits && s.reaches ? 0 : -ENOTSUP;
@@ -259,22 +338,23 @@ static void function_deinit(struct function *f)
 	free(f->all);
 }
 
-int stub_plan(const uint8_t *code, size_t len, uint64_t start, uint64_t site, uint64_t at,
+int stub_plan(const uint8_t *code, size_t len, uint64_t start, uint64_t site, enum site_kind kind, uint64_t at,
 	      struct event_stub *ret_plan, const char **ret_why)
 {
-	autoclean(function_deinit) struct function f = { .code = code, .start = start };
+	autoclean(function_deinit) struct function f = { .code = code, .start = start, .kind = kind };
 	struct event_stub plan = { .stub = { .site = site, .code = at } };
-	size_t first;
+	size_t first, end;
 	int r;
 
 	if (!decode(&f, len, site)) {
 		*ret_why = "its function can't be decoded";
 		return -ENOTSUP;
 	}
-	first = choose(&f, ret_why);
+	end = choose_behind(&f);
+	first = end ? f.call : choose(&f, ret_why);
 	if (first == f.n)
 		return -ENOTSUP;
-	r = fill(&f, first, &plan, ret_why);
+	r = fill(&f, first, end ? end : f.call + 1, &plan, ret_why);
 	if (r == 0)
 		*ret_plan = plan;
 	return r;

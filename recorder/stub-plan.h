@@ -6,6 +6,7 @@
  * instruction is chosen that a jump can take the place of: one of at least five bytes, so that
  * nothing can lead into the jump; or several short ones that no branch of the function leads
  * to. From there to the call the code must run straight, and do the same from another place.
+ * For rdtsc(p) it is preferably itself, with what is behind it.
  */
 #pragma once
 
@@ -15,11 +16,11 @@
 #include "recorder/event.h"
 
 /*
- * Plans the stub for the call at @site, for an address @at that is within reach. @code are the
- * @len bytes of the function that begins at @start and has @site in it, as they are in memory.
- * 0: @ret_plan is whole. -ENOTSUP: it can't be, and @ret_why says why, in a few words.
+ * Plans the stub for what is at @site, a system call (SITE_NONE) or SITE_RDTSC or SITE_RDTSCP, for
+ * an address @at that is within reach. @code are the @len bytes of the function that begins at
+ * @start and has @site in it, as the program has them. 0: @ret_plan is whole. -ENOTSUP: it can't be, and @ret_why says why, in a few words.
  */
-int stub_plan(const uint8_t *code, size_t len, uint64_t start, uint64_t site, uint64_t at,
+int stub_plan(const uint8_t *code, size_t len, uint64_t start, uint64_t site, enum site_kind kind, uint64_t at,
 	      struct event_stub *ret_plan, const char **ret_why);
 
 /*

@@ -293,8 +293,9 @@ static void packet_vcont(struct gdbserver *g, const char *at)
 
 static void show_memory(struct gdbserver *g, uint64_t address, uint8_t *bytes, size_t len)
 {
-	session_hide_sites(g->session, address, bytes, len);
+	/* Of which there may be some in what a stub has displaced. */
 	session_hide_stubs(g->session, address, bytes, len);
+	session_hide_sites(g->session, address, bytes, len);
 	rsp_add_hex(&g->reply, bytes, len);
 }
 

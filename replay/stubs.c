@@ -70,8 +70,8 @@ uint64_t stub_copy(const struct session *s, uint64_t address)
 		for (unsigned j = 1; stub->site && j < n_moved(stub); j++)
 			if (address == stub->at + stub->from[j])
 				return stub->code + stub->to[j];
-		/* Those who come there from elsewhere make the call itself. */
-		if (address == stub->site && stub->site)
+		/* Those who come there from elsewhere make the call itself; or the jump is there. */
+		if (address == stub->site && stub->site && stub->site != stub->at)
 			return stub->code + stub->tail;
 	}
 	return 0;

@@ -301,8 +301,8 @@ void log_end(struct thread *thread);
 /* An event without payload. */
 void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
 	       uint32_t check, int64_t result);
-/* A reading of a clock, if that needs nothing but the few words of its event. */
-bool log_reading(const struct thread *thread, unsigned clock, int64_t ns);
+/* A reading of a clock, or of the time-stamp counter, if that needs nothing but the few words of its event. */
+bool log_reading(const struct thread *thread, enum event_kind kind, unsigned nr, uint32_t check, int64_t result);
 /* Is there room for an event without payload, without waiting? */
 bool log_has_room(void);
 
@@ -331,6 +331,8 @@ __attribute__((noreturn)) void replay_diverged(struct thread *thread, unsigned k
  * A vDSO reading from the log. False: the recording went another way here, the system call.
  */
 bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns);
+/* A stub's rdtsc(p), of @len bytes: an EVENT_TSC's result. False: the same, or there is more to do. */
+bool replay_tsc(struct thread *thread, unsigned len, uint32_t check, int64_t *ret_result);
 /* A SIGTRAP in the program's code: breakpoint, step, watchpoint, or the search's trap. */
 enum trap { TRAP_DONE, TRAP_PLACE_FOUND, TRAP_PROGRAMS };
 enum trap replay_trap(struct thread *thread, struct ucontext *context,
@@ -744,6 +746,8 @@ static inline void stubs_attend(struct thread *thread, long nr)
 	if (thread->fp == FP_IN_FRAME || (load_relaxed(&shared()->attention) & ATTENTION_STUBS) || agent_replays())
 		stubs_look(thread, nr);
 }
+/* The same at an instruction that was changed, if it may have one. */
+void stubs_look_at_site(struct thread *thread, const struct agent_site *site);
 /* What is unmapped isn't ours any more. Before it is made writable, what was there comes back. Baton. */
 void stubs_forget(uint64_t start, uint64_t len);
 /* In a forked child. */
@@ -785,6 +789,8 @@ void images_remember(const struct image_id *id, uint64_t base, const uint32_t le
 struct image_id images_id(long fd);
 /* xsavec.c: does what xsavec to @to would. False: it can't. */
 bool xsavec_store(struct ucontext *context, uint64_t to);
+/* Is rdtsc or rdtscp there, which traps? */
+bool site_is_tsc(uint64_t address);
 /* Puts the program's own instructions back. False: some are left. Detached, or baton. */
 bool sites_restore(void);
 /* A privileged instruction at @context: is it ours? If so this doesn't return, or is done. */
@@ -846,6 +852,9 @@ void pinned_calls(const struct thread *thread, uint64_t nr);
 
 /* From a stub, with the context in call_context(): returns if that is all there is to restore. */
 void stub_call(struct thread *thread);
+/* From a stub, too: the value of the time-stamp counter. vdso-calls.c. */
+struct tsc_frame;
+uint64_t stub_tsc(struct tsc_frame *frame);
 
 /*
  * Leaves the agent: restores thread->frame. Baton. The second returns, to who came by a stub and
@@ -859,6 +868,7 @@ __attribute__((noreturn)) void enter_frame(void *frame, uint64_t sigreturn);
 void child_entry(void);
 void child_resumes(void);
 void stub_entry(void);
+void tsc_entry(void);
 __attribute__((noreturn)) void begin_program(uint64_t address);
 __attribute__((noreturn)) void call_on_stack(uint64_t sp, void (*f)(void *), void *argument);
 

@@ -61,6 +61,7 @@ void context_prepare(struct thread *thread)
 	struct call_frame *frame = frame_of(thread);
 	uint8_t *fpstate = (uint8_t *)frame + FPSTATE;
 
+	thread->tsc_entry = (uint64_t)tsc_entry;
 	if (!process()->knows_fp)
 		return;
 	frame->context.flags = UC_FLAGS;

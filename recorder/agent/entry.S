@@ -155,6 +155,58 @@ stub_entry:
 	.set	FLAGS_OF_SAHF, 0xd5	/* SF ZF AF PF CF */
 	.set	FLAGS_ALWAYS, 0x202	/* IF, and a bit that is 1 */
 
+/*
+ * A stub comes here instead of rdtsc or rdtscp: %rdx is where the instruction stands that traps,
+ * %rax is the program's %rcx. All else is the program's, the stack and the flags, too. On the
+ * stack: struct tsc_frame.
+ */
+	.globl	tsc_entry
+	.hidden	tsc_entry
+tsc_entry:
+	mov	%rsp, %gs:THREAD_USER_SP
+	mov	%gs:THREAD_STACK_TOP, %rsp
+	pushfq
+	cld
+	push	%rax
+	push	%rdx
+	push	%rsi
+	push	%rdi
+	push	%r8
+	push	%r9
+	push	%r10
+	push	%r11
+	push	%rbp
+	xor	%ebp, %ebp
+	mov	%rsp, %rdi
+	call	stub_tsc
+	mov	%rax, %gs:THREAD_VDSO_RESULT
+	pop	%rbp
+	pop	%r11
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rdi
+	pop	%rsi
+	pop	%rax
+	mov	%rax, %gs:THREAD_VDSO_RESULT+8
+	/* As above. */
+	mov	8(%rsp), %edx
+	mov	%edx, %eax
+	mov	%edx, %ecx
+	shl	$8, %ecx
+	and	$~FLAGS_OF_SAHF, %eax
+	cmp	$FLAGS_ALWAYS, %eax
+	mov	%ecx, %eax
+	pop	%rcx
+	jne	1f
+	sahf
+2:	mov	%gs:THREAD_VDSO_RESULT, %eax
+	mov	%gs:THREAD_VDSO_RESULT+4, %edx
+	mov	%gs:THREAD_USER_SP, %rsp
+	jmp	*%gs:THREAD_VDSO_RESULT+8
+1:	popfq
+	jmp	2b
+
 /* void begin_program(uint64_t address) */
 	.globl	begin_program
 	.hidden	begin_program

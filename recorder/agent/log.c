@@ -89,6 +89,11 @@ static void publish(uint64_t head)
 		wake_recorder();
 }
 
+static inline bool is_reading(enum event_kind kind)
+{
+	return kind == EVENT_CLOCK || kind == EVENT_TSC;
+}
+
 /* The event being written begins at process()->head and has log_used bytes so far. */
 static inline struct event *open_event(const struct thread *thread, enum event_kind kind)
 {
@@ -106,7 +111,7 @@ static inline struct event *open_event(const struct thread *thread, enum event_k
 	event->thread = (uint16_t)thread->slot;
 	event->nr = 0;
 	/* A reading of the clock is to be cheap, and it tells the time anyway. */
-	event->ticks = kind != EVENT_CLOCK || shared()->n_events % CLOCKS_TIMED == 0 ? ticks_since_last() : 0;
+	event->ticks = !is_reading(kind) || shared()->n_events % CLOCKS_TIMED == 0 ? ticks_since_last() : 0;
 	event->check = 0;
 	event->result = 0;
 	p->log_used = sizeof(*event);
@@ -244,7 +249,7 @@ void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsi
 		log_end(thread);
 }
 
-bool log_reading(const struct thread *thread, unsigned clock, int64_t ns)
+bool log_reading(const struct thread *thread, enum event_kind kind, unsigned nr, uint32_t check, int64_t result)
 {
 	struct agent_process *p = process();
 	struct agent_shared *s = shared();
@@ -254,8 +259,8 @@ bool log_reading(const struct thread *thread, unsigned clock, int64_t ns)
 	if (s->n_events % CLOCKS_TIMED == 0 || p->head + sizeof(*event) > p->room_until ||
 	    recorder_waits(s, p->head))
 		return false;
-	*event = (struct event){ .len = sizeof(*event), .kind = EVENT_CLOCK, .thread = (uint16_t)thread->slot,
-				 .nr = (uint16_t)clock, .result = ns };
+	*event = (struct event){ .len = sizeof(*event), .kind = (uint8_t)kind, .thread = (uint16_t)thread->slot,
+				 .nr = (uint16_t)nr, .check = check, .result = result };
 	p->head += sizeof(*event);
 	s->n_events++;
 	store_release(&s->head, p->head);

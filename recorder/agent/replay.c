@@ -364,6 +364,27 @@ bool replay_clock(struct thread *thread, unsigned clock, int64_t *ret_ns)
 	return true;
 }
 
+/* Behind what is before it there is nothing to do but to go on. */
+static bool is_for_later(const struct thread *thread, const struct event *event)
+{
+	return event->thread != thread->slot ||
+	       (event->kind != EVENT_ASYNC && !(event->flags & (EVENT_AT_EXIT | EVENT_AT_FAULT)));
+}
+
+bool replay_tsc(struct thread *thread, unsigned len, uint32_t check, int64_t *ret_result)
+{
+	const struct event *event = peek(thread);
+
+	if (event->thread != thread->slot || event->kind != EVENT_TSC || event->nr != len || event->check != check ||
+	    thread->stepping || load_relaxed(&shared()->attention) || load_relaxed(&shared()->stop_at_events) ||
+	    !await_event(process()->read_at + event->len) ||
+	    !is_for_later(thread, event_at(process()->read_at + event->len)))
+		return false;
+	*ret_result = event->result;
+	replay_done(thread);
+	return true;
+}
+
 static bool is_place(const struct ucontext *context)
 {
 	struct replay_search *search = &shared()->search;
@@ -519,7 +540,8 @@ void replay_trap_in_agent(struct thread *thread, struct ucontext *context, const
 {
 	thread->watch_hit |= code_of_trap(context, info) == TRAP_HWBKPT_;
 	/* The step ends where the program goes on. */
-	if (context->regs[REG_RIP_] == (uint64_t)stub_entry && (context->regs[REG_EFL_] & REPLAY_FLAG_TRAP)) {
+	if ((context->regs[REG_RIP_] == (uint64_t)stub_entry || context->regs[REG_RIP_] == (uint64_t)tsc_entry) &&
+	    (context->regs[REG_EFL_] & REPLAY_FLAG_TRAP)) {
 		thread->stepping = 1;
 		context->regs[REG_EFL_] &= ~(uint64_t)REPLAY_FLAG_TRAP;
 	}

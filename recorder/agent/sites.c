@@ -59,6 +59,14 @@ static struct agent_site *enter_site(const struct agent_site *site)
 	return to;
 }
 
+bool site_is_tsc(uint64_t address)
+{
+	static const uint8_t traps = AGENT_SITE_BYTE;
+	const struct agent_site *site = find_site(address);
+
+	return site && (site->kind == SITE_RDTSC || site->kind == SITE_RDTSCP) && text_is(-1, address, &traps, 1);
+}
+
 void sites_forget(uint64_t start, uint64_t len)
 {
 	struct agent_process *p = process();
@@ -523,17 +531,21 @@ static uint64_t read_trapped_tsc(void)
 static void answer_tsc(struct thread *thread, struct ucontext *context,
 		       const struct agent_site *site)
 {
+	struct agent_process *p = process();
 	uint64_t value, *regs = context->regs;
 
 	if (on_its_own()) {
 		value = read_tsc();
 	} else if (agent_replays()) {
+		/* Others run, and read it, until it is this thread's turn. */
 		value = (uint64_t)replay_expect(thread, EVENT_TSC, site->len, ip_check(context))->result;
+		value += p->tsc_read;
 		replay_done(thread);
 	} else {
 		value = read_trapped_tsc();
-		log_event(thread, EVENT_TSC, 0, site->len, ip_check(context), (int64_t)value);
+		log_event(thread, EVENT_TSC, 0, site->len, ip_check(context), (int64_t)(value - p->tsc_read));
 	}
+	p->tsc_read = value;
 	regs[REG_RAX_] = (uint32_t)value;
 	regs[REG_RDX_] = value >> 32;
 	if (site->kind == SITE_RDTSCP)
@@ -615,6 +627,7 @@ void instruction_trap(struct thread *thread, struct ucontext *context,
 {
 	uint32_t attention;
 
+	stubs_look_at_site(thread, site);
 	if (agent_replays()) {
 		if (context->regs[REG_EFL_] & FLAG_TRAP_) {
 			thread->stepping = 1;	/* a debugger's step ends behind it */
@@ -635,10 +648,12 @@ void instruction_trap(struct thread *thread, struct ucontext *context,
 
 bool site_trap(struct thread *thread, struct ucontext *context)
 {
-	struct agent_site *site = find_site(context->regs[REG_RIP_]);
+	uint64_t address = stub_origin(context->regs[REG_RIP_]);
+	struct agent_site *site = find_site(address);
 
-	if (!site || !context->regs[REG_RIP_])
+	if (!site || !address)
 		return false;
+	context->regs[REG_RIP_] = address;
 	/* Behind it, as behind each instruction that was made, a debug register is heeded. */
 	context->regs[REG_EFL_] &= ~(uint64_t)FLAG_RESUME_;
 	if (on_its_own()) {

@@ -358,7 +358,7 @@ void process_detach(struct thread *thread)
 
 	p->detached = 1;
 	thread->native = 1;
-	thread->stub_entry = 0;
+	thread->stub_entry = thread->tsc_entry = 0;
 	context_to_memory(thread);
 	pages_open();
 	if (p->tsc_trapped)

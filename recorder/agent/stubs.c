@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stubs - system calls that needn't be signals
+ * stubs - system calls, and readings of the time-stamp counter, that needn't be signals
  *
  * A signal for each call costs microseconds. Where calls are made often, a jump takes the
  * place of an instruction *before* the call, and leads to a stub: that does what the jump has
@@ -14,6 +14,10 @@
  *	    xor %eax, %eax	  xor %eax, %eax		xor %eax, %eax
  *	    syscall		  syscall			to the agent, or to the syscall
  *	    ...			  ...		 <------	where the agent returns
+ *
+ * rdtsc and rdtscp (sites.c) are hot, too. The jump may stand at the instruction itself then, which
+ * nobody looks back to, and displace what is behind it. Their stubs go on behind an instruction that
+ * traps; it is executed where there is more to do than to read the counter (tsc_entry).
  *
  * The recorder, which has a real decoder and reads unwind tables, plans the jump and the stub's
  * code; the agent asks for it when a place has become hot, and carries it out at a later call.
@@ -140,31 +144,51 @@ static bool make_area(uint64_t start)
 	return true;
 }
 
-static void jump_to(const struct agent_stub *stub, uint8_t jump[5])
-{
-	int32_t distance = (int32_t)(stub->code - (stub->at + 5));
+enum { JUMP_LEN = 5, INT3 = 0xcc };
 
+/* What is left of the last instruction isn't to look like another. */
+static void jump_to(const struct agent_stub *stub, uint8_t jump[sizeof(stub->old)])
+{
+	int32_t distance = (int32_t)(stub->code - (stub->at + JUMP_LEN));
+
+	memset(jump, INT3, sizeof(stub->old));
 	jump[0] = 0xe9;
 	memcpy(jump + 1, &distance, sizeof(distance));
+}
+
+/* Does it still stand there? */
+static bool jumps(const struct agent_stub *stub, int fd)
+{
+	uint8_t jump[sizeof(stub->old)];
+
+	jump_to(stub, jump);
+	return text_is(fd, stub->at, jump, JUMP_LEN);
+}
+
+static bool has_right_site(const struct agent_stub *stub)
+{
+	static const uint8_t call[2] = { 0x0f, 0x05 };
+
+	return (stub->at + stub->len <= stub->site && text_is(-1, stub->site, call, sizeof(call))) ||
+	       ((stub->at + stub->len <= stub->site || stub->at == stub->site) && site_is_tsc(stub->site));
 }
 
 /* Its numbers come from shared memory, or from a log. */
 static bool makes_sense(const struct event_stub *plan)
 {
 	const struct agent_stub *stub = &plan->stub;
-	static const uint8_t call[2] = { 0x0f, 0x05 };
 
-	return stub->site && stub->len >= 5 && stub->len <= sizeof(stub->old) && stub->code_len <= STUB_LEN &&
-	       stub->n_moved <= STUB_MOVED && stub->site - stub->at < PAGE && stub->at + stub->len <= stub->site &&
+	return stub->site && stub->len >= JUMP_LEN && stub->len <= sizeof(stub->old) && stub->code_len <= STUB_LEN &&
+	       stub->n_moved <= STUB_MOVED && stub->site - stub->at < PAGE &&
 	       stub->code - stub->at + REACH < 2 * REACH && in_stub(stub->code) &&
 	       in_stub(stub->code + stub->code_len - 1) && text_is(-1, stub->at, stub->old, stub->len) &&
-	       text_is(-1, stub->site, call, sizeof(call)) && free_stub();
+	       has_right_site(stub) && free_stub();
 }
 
 static bool carry_out(const struct event_stub *plan)
 {
 	const struct agent_stub *stub = &plan->stub;
-	uint8_t jump[5];
+	uint8_t jump[sizeof(stub->old)];
 	bool done;
 	int fd;
 
@@ -172,7 +196,7 @@ static bool carry_out(const struct event_stub *plan)
 		return false;
 	jump_to(stub, jump);
 	fd = text_open();
-	done = text_write(fd, stub->code, plan->code, stub->code_len) && text_write(fd, stub->at, jump, sizeof(jump));
+	done = text_write(fd, stub->code, plan->code, stub->code_len) && text_write(fd, stub->at, jump, stub->len);
 	text_close(fd);
 	if (done)
 		enter(stub);
@@ -182,12 +206,9 @@ static bool carry_out(const struct event_stub *plan)
 /* What was there comes back, if the jump still stands there. */
 static void take_back(struct agent_stub *stub, int *fd)
 {
-	uint8_t jump[5];
-
 	if (*fd < 0)
 		*fd = text_open();
-	jump_to(stub, jump);
-	if (text_is(*fd, stub->at, jump, sizeof(jump)))
+	if (jumps(stub, *fd))
 		(void) text_write(*fd, stub->at, stub->old, stub->len);
 	stub->site = 0;
 }
@@ -313,11 +334,18 @@ static void take_answers(struct thread *thread)
 
 /* -- recording: asking ----------------------------------------------------------------------------- */
 
+struct place {
+	uint64_t site;
+	uint32_t nr, kind;	/* as in struct stub_request */
+};
+
 /* Calls whose places others look at, or which are made once. */
-static bool gets_none(long nr)
+static bool gets_none(const struct place *wanted)
 {
-	return nr == NR_rt_sigreturn || nr == NR_clone || nr == NR_clone3 || nr == NR_fork || nr == NR_vfork ||
-	       nr == NR_execve || nr == NR_execveat || nr == NR_exit || nr == NR_exit_group;
+	uint32_t nr = wanted->nr;
+
+	return wanted->kind == SITE_NONE && (nr == NR_rt_sigreturn || nr == NR_clone || nr == NR_clone3 || nr == NR_fork || nr == NR_vfork ||
+	       nr == NR_execve || nr == NR_execveat || nr == NR_exit || nr == NR_exit_group);
 }
 
 static struct stub_area *area_near(uint64_t site)
@@ -361,8 +389,9 @@ static struct stub_area *new_area_near(struct thread *thread, uint64_t site)
  * The recorder looks for it when it has something else to do. Who wants a stub for the first call
  * already wants to see what stubs do: it waits.
  */
-static void ask(struct thread *thread, struct stub_request *request, uint64_t site, long nr)
+static void ask(struct thread *thread, struct stub_request *request, const struct place *wanted)
 {
+	uint64_t site = wanted->site;
 	struct stub_area *area;
 
 	if (!free_stub())
@@ -373,7 +402,8 @@ static void ask(struct thread *thread, struct stub_request *request, uint64_t si
 	if (!area)
 		return;
 	memset(&request->plan, 0, sizeof(request->plan));
-	request->nr = (uint32_t)nr;
+	request->nr = wanted->nr;
+	request->kind = wanted->kind;
 	request->plan.stub.site = site;
 	request->plan.stub.code = area->start + area->used;
 	area->used += STUB_LEN;
@@ -397,22 +427,21 @@ static struct stub_request *free_request(void)
 }
 
 /* One more by a signal. */
-static void count(struct thread *thread, long nr)
+static void count(struct thread *thread, const struct place *wanted)
 {
-	uint64_t site = context_of(thread)->regs[REG_RIP_] - 2;
 	struct stub_request *request;
 	struct hot_call *hot;
 
-	if (!agent_config.stub_after || !thread->stub_entry || thread->is_vfork_child || gets_none(nr))
+	if (!agent_config.stub_after || !thread->stub_entry || thread->is_vfork_child || gets_none(wanted))
 		return;
-	hot = find_hot(site);
+	hot = find_hot(wanted->site);
 	if (!hot || hot->done || ++hot->count < agent_config.stub_after)
 		return;
 	request = free_request();
 	if (!request)
 		return;
 	hot->done = 1;
-	ask(thread, request, site, nr);
+	ask(thread, request, wanted);
 }
 
 /* -- replay ------------------------------------------------------------------------------------------ */
@@ -433,7 +462,7 @@ static void replay_plans(struct thread *thread)
 	}
 }
 
-void stubs_look(struct thread *thread, long nr)
+static void look(struct thread *thread, const struct place *wanted)
 {
 	if (agent_replays()) {
 		replay_plans(thread);
@@ -444,5 +473,20 @@ void stubs_look(struct thread *thread, long nr)
 	if (load_relaxed(&shared()->attention) & ATTENTION_STUBS)
 		take_answers(thread);
 	if (thread->fp == FP_IN_FRAME)
-		count(thread, nr);
+		count(thread, wanted);
+}
+
+void stubs_look(struct thread *thread, long nr)
+{
+	const struct place call = { .site = context_of(thread)->regs[REG_RIP_] - 2, .nr = (uint32_t)nr };
+
+	look(thread, &call);
+}
+
+void stubs_look_at_site(struct thread *thread, const struct agent_site *site)
+{
+	const struct place tsc = { .site = site->address, .kind = site->kind };
+
+	if ((site->kind == SITE_RDTSC || site->kind == SITE_RDTSCP) && !process()->tsc_trapped)
+		look(thread, &tsc);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vdso-calls - behind the vDSO's functions: the time, logged
+ * vdso-calls - behind the vDSO's functions, and the stubs of rdtsc: the time, logged
  *
  * They run on the agent's stack with no context saved, so nothing may happen in here
  * but a reading and its event. If there is anything else to do they say so, and the
- * vDSO makes the system call instead, which saves the context.
+ * vDSO makes the system call instead, which saves the context; a stub, what traps.
  */
 #include "recorder/agent/agent.h"
 
@@ -39,7 +39,7 @@ static int end_reading(struct thread *thread, unsigned clock, uint64_t sec, uint
 {
 	int64_t ns = (int64_t)(sec * 1000000000 + nsec);
 
-	if (!log_reading(thread, clock, ns)) {
+	if (!log_reading(thread, EVENT_CLOCK, clock, 0, ns)) {
 		if (!log_has_room())
 			return MAKE_SYSTEM_CALL;
 		log_event(thread, EVENT_CLOCK, 0, clock, 0, ns);
@@ -114,4 +114,63 @@ int agent_time(void *time)
 		return MAKE_SYSTEM_CALL;
 	return end_reading(thread, EVENT_CLOCK_TIME,
 			   (uint64_t)((real_time *)real_function(VDSO_REAL_TIME))(NULL), 0);
+}
+
+/* -- rdtsc and rdtscp ------------------------------------------------------------------------------ */
+
+/* What tsc_entry has on the stack. */
+struct tsc_frame {
+	uint64_t rbp, r11, r10, r9, r8, rdi, rsi;
+	uint64_t at;		/* where to go on: at first, at what traps */
+	uint64_t rcx, flags;
+};
+
+static bool record_tsc(struct thread *thread, unsigned len, uint32_t check, uint64_t *ret_value)
+{
+	struct agent_process *p = process();
+	uint64_t value;
+	int64_t more;
+
+	if (p->tsc_trapped || (!passing() && !may_read(thread)))
+		return false;
+	*ret_value = value = read_tsc();
+	more = (int64_t)(value - p->tsc_read);
+	if (passing())
+		return true;
+	if (!log_reading(thread, EVENT_TSC, len, check, more)) {
+		if (!log_has_room())
+			return false;
+		log_event(thread, EVENT_TSC, 0, len, check, more);
+	}
+	p->tsc_read = value;
+	return true;
+}
+
+static bool replayed_tsc(struct thread *thread, unsigned len, uint32_t check, uint64_t *ret_value)
+{
+	struct agent_process *p = process();
+	int64_t more;
+
+	if (!replay_tsc(thread, len, check, &more))
+		return false;
+	*ret_value = p->tsc_read += (uint64_t)more;
+	return true;
+}
+
+uint64_t stub_tsc(struct tsc_frame *frame)
+{
+	enum { SECOND_OF_RDTSC = 0x31 };
+	const uint8_t *trap = (const uint8_t *)frame->at;
+	unsigned len = trap[1] == SECOND_OF_RDTSC ? 2 : 3;
+	struct thread *thread = this_thread();
+	uint64_t value = 0;
+	uint32_t check;		/* before what traps, the stub has the site's address */
+
+	memcpy(&check, trap - 8, sizeof(check));
+	if (!(agent_replays() ? replayed_tsc : record_tsc)(thread, len, check, &value))
+		return 0;
+	frame->at += len;
+	if (len == 3)
+		frame->rcx = 0;	/* as answer_tsc() has it */
+	return value;
 }

@@ -127,6 +127,10 @@ load_calls() {
 	alternate one_call read
 	row added ns call "clock_gettime"
 	alternate one_call clock_gettime
+	row added ns call "rdtsc"
+	alternate one_call rdtsc
+	row added ns call "getppid in code made as it runs"
+	alternate one_call made
 }
 
 # -- replay

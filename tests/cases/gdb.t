@@ -219,6 +219,22 @@ says "a step through what is displaced" '^short_moves + 6 in section'
 says "another one" '^short_moves + 9 in section'
 says "and one over the call" '^short_moves + 11 in section'
 
+# The jump stands at rdtsc itself, whose byte the agent has changed before.
+dump=$work/tsc.dump
+"$BLACKBOXCTL" record --dir "$work/store" --window all --set stubs=1 -o "$dump" -- \
+	"$PROGRAMS/insn-tsc-hot" >/dev/null 2>&1 </dev/null
+is "rdtsc by stubs: recorded" $? 0
+replay_in_gdb --from=start -- 'break *tsc_site' 'ignore 1 1000' 'break *tsc_behind' 'ignore 2 149' 'continue' \
+	'x/3i tsc_site' 'info breakpoints' 'info symbol $pc' 'stepi' 'info symbol $pc' 'delete 2' 'ignore 1 0' \
+	'continue' 'stepi' 'info symbol $pc' 'stepi' 'info symbol $pc' 'continue' 'info breakpoints'
+says "a breakpoint behind rdtsc is hit" 'Breakpoint 2, '
+says "and that at it, each time" 'breakpoint already hit 150 time'
+says "rdtsc looks as it was" '+88>:.*rdtsc'
+says "and what is behind it" '+90>:.*mov *%rdx,%r10'
+says "a step through that" '^counter_put_together + 93 in section'
+says "a step over rdtsc" '^counter_put_together + 90 in section'
+says "its breakpoint is hit once each time" 'breakpoint already hit 152 time'
+
 # -- redis -----------------------------------------------------------------------------------------------
 
 if command -v redis-server >/dev/null && command -v redis-benchmark >/dev/null; then

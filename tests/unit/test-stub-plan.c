@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,6 +26,7 @@ struct function {
 	uint8_t len, site;
 	int8_t at;		/* where the jump shall stand; -1: nowhere */
 	uint8_t overwritten, n_moved;
+	uint8_t kind;		/* enum site_kind */
 };
 
 static const struct function functions[] = {
@@ -52,6 +54,23 @@ static const struct function functions[] = {
 	{ { 0x0f, 0x05, 0xc3 }, 3, 0, -1, 0, 0 },
 	/* rep movsb may be interrupted in its middle */
 	{ { 0xb8, 1, 0, 0, 0, 0xf3, 0xa4, 0x0f, 0x05, 0xc3 }, 10, 7, -1, 0, 0 },
+	/* rdtsc; shl $32,%rdx; or %rdx,%rax; ret: it gives way itself */
+	{ { 0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x48, 0x09, 0xd0, 0xc3 }, 10, 0, 0, 6, 2, SITE_RDTSC },
+	/* the same of rdtscp; it isn't rdtsc */
+	{ { 0x0f, 0x01, 0xf9, 0x89, 0x0f, 0xc3 }, 6, 0, 0, 5, 2, SITE_RDTSCP },
+	{ { 0x0f, 0x01, 0xf9, 0x89, 0x0f, 0xc3 }, 6, 0, -1, 0, 0, SITE_RDTSC },
+	/* a branch leads behind it; and there is something before it */
+	{ { 0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x75, 0xfa, 0xc3 }, 9, 0, -1, 0, 0, SITE_RDTSC },
+	{ { 0xb8, 1, 0, 0, 0, 0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x75, 0xfa, 0xc3 }, 14, 5, 0, 5, 1, SITE_RDTSC },
+	/* one to itself leads to the jump */
+	{ { 0xb8, 1, 0, 0, 0, 0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x75, 0xf8, 0xc3 }, 14, 5, 5, 6, 2, SITE_RDTSC },
+	/* an indirect jump may lead behind it */
+	{ { 0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0xff, 0xe0 }, 8, 0, -1, 0, 0, SITE_RDTSC },
+	/* a return, or another of its kind, is behind it */
+	{ { 0x0f, 0x31, 0x90, 0xc3 }, 4, 0, -1, 0, 0, SITE_RDTSC },
+	{ { 0x0f, 0x31, 0x0f, 0x31, 0x89, 0x07, 0xc3 }, 7, 0, -1, 0, 0, SITE_RDTSC },
+	/* there is nothing of a system call's own to give way, nor anything behind it */
+	{ { 0x0f, 0x05, 0x48, 0xc1, 0xe2, 0x20, 0xc3 }, 7, 0, -1, 0, 0 },
 };
 
 static void shapes(void **state)
@@ -61,7 +80,8 @@ static void shapes(void **state)
 		const struct function *f = &functions[i];
 		struct event_stub plan;
 		const char *why;
-		int r = stub_plan(f->code, f->len, START, START + f->site, AT, &plan, &why);
+		int r = stub_plan(f->code, f->len, START, START + f->site, (enum site_kind)f->kind, AT, &plan, &why);
+		bool at_site = f->at == f->site;	/* where the agent's byte is */
 
 		if (f->at < 0) {
 			assert_int_equal(r, -ENOTSUP);
@@ -74,7 +94,8 @@ static void shapes(void **state)
 		assert_int_equal(plan.stub.code, AT);
 		assert_int_equal(plan.stub.len, f->overwritten);
 		assert_int_equal(plan.stub.n_moved, f->n_moved);
-		assert_memory_equal(plan.stub.old, f->code + f->at, f->overwritten);
+		assert_memory_equal(plan.stub.old + at_site, f->code + f->at + at_site, f->overwritten - at_site);
+		assert_true(!at_site || plan.stub.old[0] == AGENT_SITE_BYTE);
 		assert_int_equal(plan.stub.from[0], 0);
 		assert_int_equal(plan.stub.to[0], 0);
 		assert_true(plan.stub.code_len <= STUB_LEN);
@@ -98,7 +119,7 @@ static void moved(void **state)
 	const char *why;
 
 	(void) state;
-	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site, AT, &plan, &why), 0);
+	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site, SITE_NONE, AT, &plan, &why), 0);
 	assert_int_equal(leads_to(&plan, 2, 1), START + 7 + 0x302010);	/* cmpb's operand */
 	assert_int_equal(plan.stub.to[1], 7);
 	assert_int_equal(plan.code[7], 0x0f);				/* jne, long now */
@@ -112,6 +133,37 @@ static void moved(void **state)
 	assert_int_equal(leads_to(&plan, (size_t)plan.stub.code_len - 4, 0), START + f->site);
 }
 
+/* What stands for rdtsc: what has it executed, and what traps; and then what was behind it. */
+static void counter(void **state)
+{
+	static const uint8_t code[] = { 0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x48, 0x09, 0xd0, 0xc3 };
+	struct event_stub plan;
+	const char *why;
+	unsigned behind, trap;
+	uint64_t site;
+
+	(void) state;
+	assert_int_equal(stub_plan(code, sizeof(code), START, START, SITE_RDTSC, AT, &plan, &why), 0);
+	assert_int_equal(plan.stub.tail, 0);
+	behind = plan.stub.to[1];
+	trap = behind - 2;
+	assert_int_equal(plan.stub.from[1], 2);
+	assert_memory_equal(plan.code + behind, code + 2, 4);
+	assert_int_equal(plan.code[behind + 4], 0xe9);
+	assert_int_equal(leads_to(&plan, behind + 5, 0), START + 6);
+	assert_int_equal(plan.code[trap], AGENT_SITE_BYTE);
+	assert_int_equal(plan.code[trap + 1], 0x31);
+	memcpy(&site, plan.code + trap - 8, sizeof(site));
+	assert_int_equal(site, START);
+	/* mov %rcx,%rax; mov %gs:...,%rcx; lea trap(%rip),%rdx; jrcxz 1f; jmp *%rcx; 1: mov; rdtsc; jmp behind */
+	assert_int_equal(leads_to(&plan, 3 + 9 + 3, 0), AT + trap);
+	assert_int_equal(plan.code[19], 0xe3);
+	assert_int_equal(21 + plan.code[20], 23);
+	assert_memory_equal(plan.code + 26, code, 2);
+	assert_int_equal(plan.code[28], 0xeb);
+	assert_int_equal(30 + plan.code[29], behind);
+}
+
 static void out_of_reach(void **state)
 {
 	const struct function *f = &functions[0];
@@ -119,10 +171,10 @@ static void out_of_reach(void **state)
 	const char *why;
 
 	(void) state;
-	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site, UINT64_C(1) << 40, &plan, &why),
+	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site, SITE_NONE, UINT64_C(1) << 40, &plan, &why),
 			 -ENOTSUP);
-	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site + 1, AT, &plan, &why), -ENOTSUP);
-	assert_int_equal(stub_plan(f->code, 0, START, START, AT, &plan, &why), -ENOTSUP);
+	assert_int_equal(stub_plan(f->code, f->len, START, START + f->site + 1, SITE_NONE, AT, &plan, &why), -ENOTSUP);
+	assert_int_equal(stub_plan(f->code, 0, START, START, SITE_NONE, AT, &plan, &why), -ENOTSUP);
 }
 
 /* Branches into what a jump overwrites, from anywhere. Of what would be memory a file will do. */
@@ -200,7 +252,7 @@ static void of_libc(void **state)
 			continue;
 		assert_true(start <= at && at < end && end - start < 1 << 20);
 		n++;
-		if (stub_plan((const uint8_t *)(uintptr_t)start, end - start, start, at, text - 65536, &plan, &why) < 0)
+		if (stub_plan((const uint8_t *)(uintptr_t)start, end - start, start, at, SITE_NONE, text - 65536, &plan, &why) < 0)
 			continue;
 		n_planned++;
 		assert_true(plan.stub.at >= start && plan.stub.at + plan.stub.len <= at);
@@ -217,7 +269,8 @@ static void of_libc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shapes), cmocka_unit_test(moved), cmocka_unit_test(out_of_reach),
+		cmocka_unit_test(shapes), cmocka_unit_test(moved), cmocka_unit_test(counter),
+		cmocka_unit_test(out_of_reach),
 		cmocka_unit_test(branched_to), cmocka_unit_test(of_libc),
 	};
 
