@@ -650,7 +650,7 @@ static void sys_shmdt(struct thread *thread, struct call *call)
 /* Without protection keys (pkey_alloc is refused) it is mprotect. */
 static void sys_pkey_mprotect(struct thread *thread, struct call *call)
 {
-	bool refused = call->args[3] != -1 ||
+	bool refused = (int32_t)call->args[3] != -1 ||
 		       range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1]);
 
 	pages_will_change((uint64_t)call->args[0], (uint64_t)call->args[1]);
