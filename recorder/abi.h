@@ -644,7 +644,8 @@ struct agent_disposition {
 struct hot_call {
 	uint64_t site;
 	uint32_t count;
-	uint32_t done;		/* it has a stub, or can't have one */
+	uint16_t done;		/* it has a stub, or can't have one */
+	uint16_t n_lost;	/* stubs, as the program wanted to write there; it waits twice as long for each */
 };
 
 #define MAX_SITES 4096

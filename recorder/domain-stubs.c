@@ -15,20 +15,31 @@
 
 enum {
 	FUNCTION_MAX = 64 << 10,
+	SYSCALL_LEN = 2, LOOK_FOR_NUMBER = 96,	/* bytes before a call whose function isn't known */
+	PAGE = 4096,
 	LOOK_BACK = 1024, LOOK_AHEAD = 1024,	/* for the ends of a function that no table knows */
 	ALIGNED = 16, PADDING = 0xcc,
 	REFUSALS_MAX = 256,	/* that are remembered */
 };
 
-/* What an address is of: a file, which isn't written to where it is mapped. */
+/* What an address is of: a file, or memory for code that the program makes. It isn't written to. */
 struct image {
+	bool made;
 	uint64_t base;		/* where the same file begins */
 	uint64_t offset;	/* in it, of the address */
 	uint64_t start, end;	/* of the mapping that has it */
 	char path[256];
 };
 
-static int find_image(const struct domain *d, uint64_t address, struct image *ret)
+/* Memory that several have may be written where it is mapped elsewhere. */
+static const char *why_not(const char *perms, uint64_t ino, uint64_t base_ino)
+{
+	if (perms[1] == 'w')
+		return "its memory can be written";
+	return perms[3] == 's' || (ino && ino != base_ino) ? "it isn't in a program or library" : NULL;
+}
+
+static int find_image(const struct domain *d, uint64_t address, struct image *ret, const char **ret_why)
 {
 	char path[64], line[4352], perms[5];
 	autoclean(fclosep) FILE *file = NULL;
@@ -36,6 +47,7 @@ static int find_image(const struct domain *d, uint64_t address, struct image *re
 	int name;
 
 	*ret = (struct image){ 0 };
+	*ret_why = "it isn't mapped";
 	(void) snprintf(path, sizeof(path), "/proc/%d/maps", living_task(d));
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
@@ -52,7 +64,9 @@ static int find_image(const struct domain *d, uint64_t address, struct image *re
 		ret->end = end;
 		line[strcspn(line, "\n")] = '\0';
 		(void) snprintf(ret->path, sizeof(ret->path), "%s", line + name);
-		return perms[1] == 'w' || perms[3] == 's' || !ino || ino != base_ino ? -ENOEXEC : 0;
+		ret->made = !ino;
+		*ret_why = why_not(perms, ino, base_ino);
+		return *ret_why ? -ENOEXEC : 0;
 	}
 	return -ENOENT;
 }
@@ -184,34 +198,68 @@ static bool others_branch_into(int mem, const struct image *image, const struct 
 							 stub->at + stub->len) != 0;
 }
 
+static void undo_all(const struct domain *d, int mem, uint8_t *code, uint64_t start, uint64_t end)
+{
+	undo_stubs(d, code, start, end);
+	undo_sites(d, mem, code, start, end);
+}
+
+/* Of a function whose ends are known. */
+static int plan_in_function(const struct domain *d, int mem, const struct stub_request *request, uint64_t start,
+			    uint64_t end, struct event_stub *ret_plan, const char **ret_why)
+{
+	autoclean(freep) uint8_t *code = malloc(end - start);
+
+	*ret_why = "its function can't be read";
+	if (!code || pread(mem, code, end - start, (off_t)start) != (ssize_t)(end - start))
+		return -EFAULT;
+	undo_all(d, mem, code, start, end);
+	return stub_plan(code, end - start, start, request->plan.stub.site, request->kind,
+			 request->plan.stub.code, ret_plan, ret_why);
+}
+
+/* Of code that nothing tells of. Before the first page of a mapping there may be none. */
+static int plan_by_number(const struct domain *d, int mem, const struct stub_request *request,
+			  struct event_stub *ret_plan, const char **ret_why)
+{
+	uint64_t site = request->plan.stub.site, end = site + SYSCALL_LEN, start = site - LOOK_FOR_NUMBER;
+	uint8_t code[LOOK_FOR_NUMBER + SYSCALL_LEN];
+	ssize_t n = pread(mem, code, sizeof(code), (off_t)start);
+
+	*ret_why = "no function is known there";
+	if (n != (ssize_t)sizeof(code) && start / PAGE != site / PAGE) {
+		start = site & ~(uint64_t)(PAGE - 1);
+		n = pread(mem, code, end - start, (off_t)start);
+	}
+	if (request->kind != SITE_NONE || n != (ssize_t)(end - start))
+		return -ENOENT;
+	undo_all(d, mem, code, start, end);
+	return stub_plan_by_number(code, start, site, request->nr, request->plan.stub.code, ret_plan, ret_why);
+}
+
 static int plan(struct domain *d, const struct stub_request *request, struct image *ret_image,
 		struct event_stub *ret_plan, const char **ret_why)
 {
-	uint64_t site = request->plan.stub.site, at = request->plan.stub.code;
+	uint64_t site = request->plan.stub.site;
 	char path[64];
 	autoclean(closep) int mem = -1;
-	autoclean(freep) uint8_t *code = NULL;
 	uint64_t start, end;
-	int r = find_image(d, site, ret_image);
+	int r = find_image(d, site, ret_image, ret_why);
 
-	*ret_why = "it isn't in a program or library";
 	if (r < 0)
 		return r;
 	(void) snprintf(path, sizeof(path), "/proc/%d/mem", living_task(d));
 	mem = open(path, O_RDONLY | O_CLOEXEC);
-	*ret_why = "no function is known there";
-	if (mem < 0 || function_of(mem, ret_image->base, site, &start, &end) < 0 || end - start > FUNCTION_MAX)
-		return -ENOENT;
+	*ret_why = "its process can't be read";
+	if (mem < 0)
+		return -errno;
 	*ret_why = "there are too many stubs already";
 	if (!has_room(d, mem))
 		return -ENOBUFS;
-	*ret_why = "its function can't be read";
-	code = malloc(end - start);
-	if (!code || pread(mem, code, end - start, (off_t)start) != (ssize_t)(end - start))
-		return -EFAULT;
-	undo_stubs(d, code, start, end);
-	undo_sites(d, mem, code, start, end);
-	r = stub_plan(code, end - start, start, site, request->kind, at, ret_plan, ret_why);
+	if (ret_image->made || function_of(mem, ret_image->base, site, &start, &end) < 0 || end - start > FUNCTION_MAX)
+		r = plan_by_number(d, mem, request, ret_plan, ret_why);
+	else
+		r = plan_in_function(d, mem, request, start, end, ret_plan, ret_why);
 	if (r < 0)
 		return r;
 	*ret_why = "another stub is in the way";

@@ -12,6 +12,10 @@
 
 enum {
 	JUMP_LEN = 5,
+	SYSCALL_LEN = 2,
+	LONGEST = 15,		/* instruction */
+	FIRST_PAGE = 4096,	/* which nobody maps (vm.mmap_min_addr) */
+	NUMBER_NEAR = 40,	/* so near to a call its number is loaded */
 	NEAREST = 8,		/* so many instructions before the call are looked through for a long one */
 };
 
@@ -338,24 +342,116 @@ static void function_deinit(struct function *f)
 	free(f->all);
 }
 
+static int plan(struct function *f, struct event_stub *ret_plan, const char **ret_why)
+{
+	struct event_stub plan = *ret_plan;
+	size_t end = choose_behind(f), first = end ? f->call : choose(f, ret_why);
+	int r;
+
+	if (first == f->n)
+		return -ENOTSUP;
+	r = fill(f, first, end ? end : f->call + 1, &plan, ret_why);
+	if (r == 0)
+		*ret_plan = plan;
+	return r;
+}
+
 int stub_plan(const uint8_t *code, size_t len, uint64_t start, uint64_t site, enum site_kind kind, uint64_t at,
 	      struct event_stub *ret_plan, const char **ret_why)
 {
 	autoclean(function_deinit) struct function f = { .code = code, .start = start, .kind = kind };
-	struct event_stub plan = { .stub = { .site = site, .code = at } };
-	size_t first, end;
-	int r;
 
-	if (!decode(&f, len, site)) {
-		*ret_why = "its function can't be decoded";
-		return -ENOTSUP;
+	*ret_plan = (struct event_stub){ .stub = { .site = site, .code = at } };
+	*ret_why = "its function can't be decoded";
+	return decode(&f, len, site) ? plan(&f, ret_plan, ret_why) : -ENOTSUP;
+}
+
+/* -- code that nothing tells of ------------------------------------------------------------------------- */
+
+/* mov $number, %eax; mov $number, %rax */
+static bool loads_number(const uint8_t *code, size_t len, uint32_t nr)
+{
+	static const uint8_t wide[] = { 0x48, 0xc7, 0xc0 };
+
+	if (len >= 1 + sizeof(nr) && code[0] == 0xb8)
+		return memcmp(code + 1, &nr, sizeof(nr)) == 0;
+	return len >= sizeof(wide) + sizeof(nr) && memcmp(code, wide, sizeof(wide)) == 0 &&
+	       memcmp(code + sizeof(wide), &nr, sizeof(nr)) == 0;
+}
+
+static bool writes_rax(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *operands)
+{
+	for (size_t i = 0; i < in->operand_count; i++)
+		if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    (operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, operands[i].reg.value) ==
+			    ZYDIS_REGISTER_RAX)
+			return true;
+	return false;
+}
+
+static bool keeps_rax(const ZydisDecoder *decoder, const uint8_t *code, size_t from, size_t to)
+{
+	ZydisDecodedInstruction in;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+
+	for (; from < to; from += in.length)
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, code + from, to - from, &in, operands)) ||
+		    writes_rax(&in, operands))
+			return false;
+	return true;
+}
+
+/* Decoded from @from on, has the code instructions at @to, and none at @by before, nor where there can be none? */
+static bool bypasses(const ZydisDecoder *decoder, const uint8_t *code, size_t from, size_t by, size_t never, size_t to)
+{
+	ZydisDecodedInstruction in;
+
+	while (from < to && from != by && from != never &&
+	       ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder, NULL, code + from, to + SYSCALL_LEN - from, &in)))
+		from += in.length;
+	return from == to;
+}
+
+/*
+ * The instruction before the call may have been anything that ends there. It is as it seems if
+ * from wherever one decodes one comes to the call by it, or not at all. With a zero before it, which
+ * is frequent, it might be add %bh, number(%rax): but then %rax would have been the number already,
+ * and there is no memory at so low an address.
+ */
+static bool is_certain(const uint8_t *code, size_t number, size_t call, uint32_t nr)
+{
+	ZydisDecoder decoder;
+	size_t never = call;
+
+	(void) ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	if (number && code[number - 1] == 0 && code[number] == 0xb8 && nr < FIRST_PAGE / 2 &&
+	    keeps_rax(&decoder, code, number + JUMP_LEN, call))
+		never = number - 1;
+	for (size_t from = number < LONGEST ? 0 : number - LONGEST; from < number; from++)
+		if (bypasses(&decoder, code, from, number, never, call))
+			return false;
+	return bypasses(&decoder, code, number, call, call, call);
+}
+
+int stub_plan_by_number(const uint8_t *code, uint64_t start, uint64_t site, uint32_t nr, uint64_t at,
+			struct event_stub *ret_plan, const char **ret_why)
+{
+	size_t call = site - start;
+
+	for (size_t back = JUMP_LEN; back <= NUMBER_NEAR && back <= call; back++) {
+		size_t number = call - back;
+		/* Branches may come from anywhere. */
+		autoclean(function_deinit) struct function f = {
+			.code = code + number, .start = start + number, .jumps_anywhere = true,
+		};
+
+		if (!loads_number(code + number, back, nr) || !is_certain(code, number, call, nr))
+			continue;
+		*ret_plan = (struct event_stub){ .stub = { .site = site, .code = at } };
+		*ret_why = "what is before it can't be decoded";
+		return decode(&f, back + SYSCALL_LEN, site) ? plan(&f, ret_plan, ret_why) : -ENOTSUP;
 	}
-	end = choose_behind(&f);
-	first = end ? f.call : choose(&f, ret_why);
-	if (first == f.n)
-		return -ENOTSUP;
-	r = fill(&f, first, end ? end : f.call + 1, &plan, ret_why);
-	if (r == 0)
-		*ret_plan = plan;
-	return r;
+	*ret_why = "no instruction before it loads its number for certain";
+	return -ENOTSUP;
 }

@@ -24,6 +24,15 @@ int stub_plan(const uint8_t *code, size_t len, uint64_t start, uint64_t site, en
 	      struct event_stub *ret_plan, const char **ret_why);
 
 /*
+ * The same for a call in code that nothing tells of, made with the number @nr: that must be what an
+ * instruction before it says, which no other way to decode the code denies. @code is that from
+ * @start on, up to the call and with it; the instructions of the last 55 bytes must be all there, or
+ * be all there is.
+ */
+int stub_plan_by_number(const uint8_t *code, uint64_t start, uint64_t site, uint32_t nr, uint64_t at,
+			struct event_stub *ret_plan, const char **ret_why);
+
+/*
  * Where the function that has @address in it begins and ends, by the unwind table of the image that
  * process memory @mem (/proc/PID/mem) has from @base on. -ENOENT: the table has none, or there is
  * no table; -EBADMSG: it makes no sense.

@@ -753,6 +753,7 @@ void stubs_forget(uint64_t start, uint64_t len);
 /* In a forked child. */
 void stubs_forget_parent(void);
 void stubs_restore(uint64_t start, uint64_t len);
+void stubs_at_mprotect(uint64_t start, uint64_t len, long prot);
 /* The program wants that memory, which it can't know to be ours. Before the call is made. Baton. */
 void stubs_give_way(uint64_t start, uint64_t len);
 /* Is it in a stub? Where in the program is that? Any context. */

@@ -26,11 +26,13 @@
 #include "recorder/agent/agent.h"
 
 enum {
-	PROT_RX = 5,
+	PROT_WRITE_ = 2, PROT_RX = 5,
 	MAP_PRIVATE_ANON = 0x22, MAP_FIXED_NOREPLACE_ = 0x100000,
 	PROBES = 8,
 	GAP = 16 << 20,		/* between two tries for an area: not next to what may want to grow */
 	TRIES = 100,
+	SYSCALL_LEN = 2,
+	MAX_LOST = 16,
 };
 #define REACH UINT64_C(0x70000000)	/* of 32-bit distances, with room to spare */
 #define LOWEST UINT64_C(65536)		/* vm.mmap_min_addr */
@@ -118,6 +120,50 @@ void stubs_forget(uint64_t start, uint64_t len)
 			p->hot[i] = (struct hot_call){ 0 };
 }
 
+/* -- recording: counts ------------------------------------------------------------------------------- */
+
+static struct hot_call *find_hot(uint64_t site)
+{
+	struct agent_process *p = process();
+	uint64_t at = site * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	for (unsigned i = 0; i < PROBES; i++) {
+		struct hot_call *hot = &p->hot[(at + i) % MAX_HOT_CALLS];
+
+		if (hot->site == site)
+			return hot;
+		if (hot->site)
+			continue;
+		*hot = (struct hot_call){ .site = site };
+		return hot;
+	}
+	return NULL;
+}
+
+static void ask_later(uint64_t site)
+{
+	struct hot_call *hot = find_hot(site);
+
+	if (hot)
+		hot->count = hot->done = 0;
+}
+
+/* The same, but code that is written often isn't worth more and more stubs. */
+static void ask_much_later(uint64_t site)
+{
+	struct hot_call *hot = find_hot(site);
+
+	if (hot)
+		hot->n_lost = MIN(hot->n_lost + 1, MAX_LOST);
+	ask_later(site);
+}
+
+/* What the parent has asked for it alone is told. */
+void stubs_forget_parent(void)
+{
+	memset(process()->hot, 0, sizeof(process()->hot));
+}
+
 /* -- carrying out ---------------------------------------------------------------------------------- */
 
 static bool has_area(uint64_t start)
@@ -203,6 +249,17 @@ static bool carry_out(const struct event_stub *plan)
 	return done;
 }
 
+static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a < b + b_len && b < a + a_len;
+}
+
+/* Of the jump, up to behind the call: who changes any of that changes what the stub stands for. */
+static uint64_t span(const struct agent_stub *stub)
+{
+	return MAX(stub->at + stub->len, stub->site + SYSCALL_LEN) - stub->at;
+}
+
 /* What was there comes back, if the jump still stands there. */
 static void take_back(struct agent_stub *stub, int *fd)
 {
@@ -210,12 +267,8 @@ static void take_back(struct agent_stub *stub, int *fd)
 		*fd = text_open();
 	if (jumps(stub, *fd))
 		(void) text_write(*fd, stub->at, stub->old, stub->len);
+	ask_much_later(stub->site);
 	stub->site = 0;
-}
-
-static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
-{
-	return a < b + b_len && b < a + a_len;
 }
 
 void stubs_restore(uint64_t start, uint64_t len)
@@ -223,8 +276,9 @@ void stubs_restore(uint64_t start, uint64_t len)
 	struct agent_process *p = process();
 	int fd = -1;
 
+	len = ALIGN_UP(len, (uint64_t)PAGE);
 	for (uint32_t i = 0; i < n_stubs(); i++)
-		if (p->stubs[i].site && overlap(p->stubs[i].at, p->stubs[i].len, start, len))
+		if (p->stubs[i].site && overlap(p->stubs[i].at, span(&p->stubs[i]), start, len))
 			take_back(&p->stubs[i], &fd);
 	text_close(fd);
 }
@@ -234,6 +288,15 @@ void stubs_give_way(uint64_t start, uint64_t len)
 	struct agent_process *p = process();
 	int fd = -1;
 
+	len = ALIGN_UP(len, (uint64_t)PAGE);
+	for (uint32_t i = 0; i < n_stubs(); i++) {
+		struct agent_stub *stub = &p->stubs[i];
+
+		/* Of which a part will be there still. */
+		if (stub->site && overlap(stub->at, span(stub), start, len) &&
+		    (stub->at < start || stub->at + stub->len > start + len))
+			take_back(stub, &fd);
+	}
 	for (uint32_t i = 0; i < p->n_stub_areas; i++) {
 		struct stub_area *area = &p->stub_areas[i];
 
@@ -247,38 +310,12 @@ void stubs_give_way(uint64_t start, uint64_t len)
 	text_close(fd);
 }
 
-/* -- recording: counts ------------------------------------------------------------------------------- */
-
-static struct hot_call *find_hot(uint64_t site)
+/* What the program may change is its own. */
+void stubs_at_mprotect(uint64_t start, uint64_t len, long prot)
 {
-	struct agent_process *p = process();
-	uint64_t at = site * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-
-	for (unsigned i = 0; i < PROBES; i++) {
-		struct hot_call *hot = &p->hot[(at + i) % MAX_HOT_CALLS];
-
-		if (hot->site == site)
-			return hot;
-		if (hot->site)
-			continue;
-		*hot = (struct hot_call){ .site = site };
-		return hot;
-	}
-	return NULL;
-}
-
-static void ask_later(uint64_t site)
-{
-	struct hot_call *hot = find_hot(site);
-
-	if (hot)
-		*hot = (struct hot_call){ .site = site };
-}
-
-/* What the parent has asked for it alone is told. */
-void stubs_forget_parent(void)
-{
-	memset(process()->hot, 0, sizeof(process()->hot));
+	stubs_give_way(start, len);
+	if (prot & PROT_WRITE_)
+		stubs_restore(start, len);
 }
 
 /* -- recording: answers ----------------------------------------------------------------------------- */
@@ -307,8 +344,11 @@ static void carry_out_and_log(struct thread *thread, struct stub_request *reques
 		ask_later(plan.stub.site);
 		return;
 	}
-	if (!carry_out(&plan))
+	/* It may have become writable since: the program doesn't say any more what it writes. */
+	if (user_writable(plan.stub.at, plan.stub.len) || !carry_out(&plan)) {
+		ask_much_later(plan.stub.site);
 		return;
+	}
 	if (!log_begin(thread, EVENT_STUB, 0, 0, 0, 0))
 		return;
 	log_add(thread, &plan, sizeof(plan));
@@ -435,7 +475,7 @@ static void count(struct thread *thread, const struct place *wanted)
 	if (!agent_config.stub_after || !thread->stub_entry || thread->is_vfork_child || gets_none(wanted))
 		return;
 	hot = find_hot(wanted->site);
-	if (!hot || hot->done || ++hot->count < agent_config.stub_after)
+	if (!hot || hot->done || ++hot->count < (uint64_t)agent_config.stub_after << hot->n_lost)
 		return;
 	request = free_request();
 	if (!request)
@@ -478,7 +518,7 @@ static void look(struct thread *thread, const struct place *wanted)
 
 void stubs_look(struct thread *thread, long nr)
 {
-	const struct place call = { .site = context_of(thread)->regs[REG_RIP_] - 2, .nr = (uint32_t)nr };
+	const struct place call = { .site = context_of(thread)->regs[REG_RIP_] - SYSCALL_LEN, .nr = (uint32_t)nr };
 
 	look(thread, &call);
 }

@@ -473,6 +473,8 @@ static void sys_mremap(struct thread *thread, struct call *call)
 	call_finish(thread, call);
 	if (call->result < 0 && call->result >= -4095)
 		return;
+	if ((uint64_t)call->result != old)
+		stubs_forget((uint64_t)call->result, len);
 	mapped_move(old, old_len, (uint64_t)call->result, len, flags & MREMAP_DONTUNMAP_);
 	if (!agent_replays())
 		return;
@@ -654,6 +656,8 @@ static void sys_pkey_mprotect(struct thread *thread, struct call *call)
 		       range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1]);
 
 	pages_will_change((uint64_t)call->args[0], (uint64_t)call->args[1]);
+	if (!refused)
+		stubs_at_mprotect((uint64_t)call->args[0], (uint64_t)call->args[1], call->args[2]);
 	if (refused)
 		call->result = -EINVAL_;
 	else if (!agent_replays())

@@ -34,7 +34,7 @@ static void sys_refused(struct thread *thread, struct call *call)
 /* mprotect, munmap and their like: done by the kernel in replay too. */
 static void sys_perform(struct thread *thread, struct call *call)
 {
-	enum { PROT_WRITE_ = 2, PROT_EXEC_ = 4 };
+	enum { PROT_EXEC_ = 4 };
 	long recorded;
 
 	if (range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1])) {
@@ -42,11 +42,10 @@ static void sys_perform(struct thread *thread, struct call *call)
 		call_finish(thread, call);
 		return;
 	}
-	if (call->nr == NR_munmap || call->nr == NR_mprotect)
+	if (call->nr == NR_munmap)
 		stubs_give_way((uint64_t)call->args[0], (uint64_t)call->args[1]);
-	/* What the program may change is its own. */
-	if (call->nr == NR_mprotect && (call->args[2] & PROT_WRITE_))
-		stubs_restore((uint64_t)call->args[0], (uint64_t)call->args[1]);
+	if (call->nr == NR_mprotect)
+		stubs_at_mprotect((uint64_t)call->args[0], (uint64_t)call->args[1], call->args[2]);
 	if (call->nr == NR_munmap || call->nr == NR_mprotect)
 		pages_will_change((uint64_t)call->args[0], (uint64_t)call->args[1]);
 	call_perform(thread, call);

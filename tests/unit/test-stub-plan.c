@@ -164,6 +164,57 @@ static void counter(void **state)
 	assert_int_equal(30 + plan.code[29], behind);
 }
 
+/* Calls of getpid(2) in code that nothing tells of. */
+static const struct function unknown[] = {
+	/* mov $39,%eax; syscall */
+	{ { 0xb8, 39, 0, 0, 0, 0x0f, 0x05 }, 7, 5, 0, 5, 1 },
+	/* behind a return, and behind zeroes */
+	{ { 0xc3, 0xb8, 39, 0, 0, 0, 0x0f, 0x05 }, 8, 6, 1, 5, 1 },
+	{ { 0, 0, 0, 0xb8, 39, 0, 0, 0, 0x0f, 0x05 }, 10, 8, 3, 5, 1 },
+	/* mov $1,%edi; mov $39,%eax; mov %rcx,%r10; syscall */
+	{ { 0xbf, 1, 0, 0, 0, 0xb8, 39, 0, 0, 0, 0x49, 0x89, 0xca, 0x0f, 0x05 }, 15, 13, 5, 5, 2 },
+	/* mov $39,%rax; xor %edi,%edi; syscall */
+	{ { 0x90, 0x48, 0xc7, 0xc0, 39, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05 }, 12, 10, 1, 7, 2 },
+	/* mov $39,%eax; mov $1,%edi; syscall: the nearest gives way */
+	{ { 0xb8, 39, 0, 0, 0, 0xbf, 1, 0, 0, 0, 0x0f, 0x05 }, 12, 10, 5, 5, 1 },
+	/* mov $39,%r8d; mov 39(%rax),%edi: the latter bytes look so */
+	{ { 0x41, 0xb8, 39, 0, 0, 0, 0x0f, 0x05 }, 8, 6, -1, 0, 0 },
+	{ { 0x8b, 0xb8, 39, 0, 0, 0, 0x0f, 0x05 }, 8, 6, -1, 0, 0 },
+	/* add %bh,39(%rax) may have been, if %rax was another then: mov (%rsi),%eax comes */
+	{ { 0, 0xb8, 39, 0, 0, 0, 0x8b, 0x06, 0x0f, 0x05 }, 10, 8, -1, 0, 0 },
+	/* another number; none */
+	{ { 0xb8, 40, 0, 0, 0, 0x0f, 0x05 }, 7, 5, -1, 0, 0 },
+	{ { 0x48, 0x8b, 0x44, 0x24, 8, 0x0f, 0x05 }, 7, 5, -1, 0, 0 },
+	/* too near to what isn't there to be the whole of an instruction */
+	{ { 39, 0, 0, 0, 0x0f, 0x05 }, 6, 4, -1, 0, 0 },
+	/* mov $39,%eax; jmp to the call */
+	{ { 0xb8, 39, 0, 0, 0, 0xeb, 0, 0x0f, 0x05 }, 9, 7, -1, 0, 0 },
+};
+
+static void by_number(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		const struct function *f = &unknown[i];
+		struct event_stub plan;
+		const char *why;
+		int r = stub_plan_by_number(f->code, START, START + f->site, 39, AT, &plan, &why);
+
+		if (f->at < 0) {
+			assert_int_equal(r, -ENOTSUP);
+			assert_true(strlen(why) > 10);
+			continue;
+		}
+		assert_int_equal(r, 0);
+		assert_int_equal(plan.stub.site, START + f->site);
+		assert_int_equal(plan.stub.at, START + f->at);
+		assert_int_equal(plan.stub.code, AT);
+		assert_int_equal(plan.stub.len, f->overwritten);
+		assert_int_equal(plan.stub.n_moved, f->n_moved);
+		assert_memory_equal(plan.stub.old, f->code + f->at, f->overwritten);
+	}
+}
+
 static void out_of_reach(void **state)
 {
 	const struct function *f = &functions[0];
@@ -270,7 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shapes), cmocka_unit_test(moved), cmocka_unit_test(counter),
-		cmocka_unit_test(out_of_reach),
+		cmocka_unit_test(by_number), cmocka_unit_test(out_of_reach),
 		cmocka_unit_test(branched_to), cmocka_unit_test(of_libc),
 	};
 
