@@ -227,7 +227,7 @@ enum snapshot_state {
 
 enum stub_state {
 	STUB_NONE = 0,
-	STUB_ASKED,		/* agent: plan.stub.site and code are set */
+	STUB_ASKED,		/* agent: plan.stub.site and code are set; code 0: there is no room */
 	STUB_PLANNED,		/* recorder: the rest, too */
 	STUB_REFUSED,		/* recorder: it can't be */
 };

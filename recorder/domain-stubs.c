@@ -254,7 +254,7 @@ static int plan(struct domain *d, const struct stub_request *request, struct ima
 	if (mem < 0)
 		return -errno;
 	*ret_why = "there are too many stubs already";
-	if (!has_room(d, mem))
+	if (!request->plan.stub.code || !has_room(d, mem))
 		return -ENOBUFS;
 	if (ret_image->made || function_of(mem, ret_image->base, site, &start, &end) < 0 || end - start > FUNCTION_MAX)
 		r = plan_by_number(d, mem, request, ret_plan, ret_why);
@@ -274,17 +274,25 @@ static void remember_refusal(struct domain *d, const struct image *image, const 
 {
 	const char *name = request->kind == SITE_NONE ? syscall_name((long)request->nr) :
 			   request->kind == SITE_RDTSC ? "rdtsc" : "rdtscp";
+	autoclean(freep) char *text = NULL;
 	char **more;
 
+	if (asprintf(&text, "%s at %s+0x%" PRIx64 ": %s", name ? name : "a call",
+		     image->path[0] ? image->path : "code that the program made", image->offset, why) < 0) {
+		text = NULL;
+		return;
+	}
+	/* Code that is made again and again. */
+	for (size_t i = 0; i < d->n_refused_stubs; i++)
+		if (strcmp(d->refused_stubs[i], text) == 0)
+			return;
 	if (d->n_refused_stubs == REFUSALS_MAX)
 		return;
 	more = realloc(d->refused_stubs, (d->n_refused_stubs + 1) * sizeof(*more));
 	if (!more)
 		return;
 	d->refused_stubs = more;
-	if (asprintf(&more[d->n_refused_stubs], "%s at %s+0x%" PRIx64 ": %s", name ? name : "a call",
-		     image->path[0] ? image->path : "code that the program made", image->offset, why) >= 0)
-		d->n_refused_stubs++;
+	more[d->n_refused_stubs++] = MOVE(text);
 }
 
 const char *const *domain_refused_stubs(const struct domain *d, size_t *ret_n)

@@ -432,21 +432,19 @@ static struct stub_area *new_area_near(struct thread *thread, uint64_t site)
 static void ask(struct thread *thread, struct stub_request *request, const struct place *wanted)
 {
 	uint64_t site = wanted->site;
-	struct stub_area *area;
+	struct stub_area *area = area_near(site);
 
-	if (!free_stub())
-		return;
-	area = area_near(site);
 	if (!area)
 		area = new_area_near(thread, site);
-	if (!area)
-		return;
 	memset(&request->plan, 0, sizeof(request->plan));
 	request->nr = wanted->nr;
 	request->kind = wanted->kind;
 	request->plan.stub.site = site;
-	request->plan.stub.code = area->start + area->used;
-	area->used += STUB_LEN;
+	/* Without, the recorder tells that there is none. */
+	if (area && free_stub()) {
+		request->plan.stub.code = area->start + area->used;
+		area->used += STUB_LEN;
+	}
 	store_release(&request->state, STUB_ASKED);
 	if (agent_config.stub_after > 1)
 		return;
