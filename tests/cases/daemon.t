@@ -105,6 +105,9 @@ services:
   - name: maker
     stubs: 1
     command: [$PROGRAMS/call-code-made, stay]
+  - name: counter
+    stubs: 1
+    command: [$PROGRAMS/insn-tsc-hot, stay]
 END
 start_daemon
 check "the service answers" within 10 answers
@@ -112,15 +115,17 @@ check "it is recorded" within 10 state recording
 pid=$(pid_of_service)
 check "nobody traces it" grep -q '^TracerPid:[[:space:]]*0$' "/proc/$pid/status"
 ctl status --json >"$work/status.json"
-check "status has all services" holds "$work/status.json" 'map(.service) == ["redis", "nothing", "maker"]'
+check "status has all services" holds "$work/status.json" 'map(.service) == ["redis", "nothing", "maker", "counter"]'
 check "... and the reason of one that can't be started" \
 	holds "$work/status.json" '.[1].state == "ended" and (.[1].why | test("no-such-program"))'
 ctl status >"$work/status.txt"
-check "status for people has a line each" test "$(wc -l <"$work/status.txt")" -eq 4
-# names WHY: of a service by name, status tells where calls are signals still
-names() { ctl status maker | grep -q "^  getpid at code that the program made+0x[0-9a-f]*: $1"; }
-check "status names calls in code that may change at any time" within 10 names "its memory can be written"
-check "... and in code that isn't certain" within 10 names "no instruction before it loads its number"
+check "status for people has a line each" test "$(wc -l <"$work/status.txt")" -eq 5
+# names SERVICE WHAT: of a service by name, status tells what takes signals still
+names() { ctl status "$1" | grep -q "^  $2"; }
+made="getpid at code that the program made+0x[0-9a-f]*"
+check "status names calls in code that may change at any time" within 10 names maker "$made: its memory can be written"
+check "... and in code that isn't certain" within 10 names maker "$made: no instruction before it loads its number"
+check "... and time stamps" within 10 names counter "rdtsc at .*/insn-tsc-hot+0x[0-9a-f]*: nothing before it"
 "$BLACKBOXD" --config "$work/blackbox.yaml" --socket "$socket" --state "$work/state" 2>"$work/err"
 check "a second daemon at the same socket is refused" test $? -eq 1
 

@@ -215,6 +215,88 @@ static void by_number(void **state)
 	}
 }
 
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static void check_plan(const struct event_stub *plan, const uint8_t *code, size_t len, size_t site, unsigned site_len)
+{
+	const struct agent_stub *stub = &plan->stub;
+	uint64_t at = stub->at - START;
+
+	assert_true(stub->len >= 5 && stub->len <= sizeof(stub->old) && at + stub->len <= len);
+	assert_true(at + stub->len <= site || at == site);
+	assert_true(stub->code_len > stub->len && stub->code_len <= STUB_LEN && stub->tail < stub->code_len);
+	assert_true(stub->n_moved >= 1 && stub->n_moved <= STUB_MOVED);
+	assert_memory_equal(stub->old + (at == site), code + at + (at == site), stub->len - (at == site));
+	for (unsigned i = 0; i < stub->n_moved; i++) {
+		assert_true(stub->to[i] < stub->code_len);
+		assert_true(i == 0 ? stub->from[0] == 0 : stub->from[i] > stub->from[i - 1]);
+		assert_true(at + stub->from[i] < (at == site ? at + stub->len : site));
+	}
+	assert_true(site + site_len <= len);
+}
+
+/* Pieces of code, some with random bytes at their ends. Returns how many bytes there are. */
+static size_t compose(uint64_t *random, uint8_t *code, size_t max)
+{
+	static const struct {
+		uint8_t bytes[8], len, n_random;
+	} pieces[] = {
+		{ { 0x0f, 0x05 }, 2, 0 }, { { 0x0f, 0x31 }, 2, 0 }, { { 0x0f, 0x01, 0xf9 }, 3, 0 },
+		{ { 0xb8, 39 }, 5, 0 }, { { 0x48, 0x89, 0xc2 }, 3, 0 }, { { 0x31, 0xc0 }, 2, 0 },
+		{ { 0x75 }, 2, 1 }, { { 0x8b, 0x05 }, 6, 4 }, { { 0xff, 0xe0 }, 2, 0 }, { { 0xc3 }, 1, 0 },
+		{ { 0x67, 0x8b, 0x05 }, 7, 4 }, { { 0 }, 1, 1 }, { { 0 }, 4, 4 },
+	};
+	size_t len = 0;
+
+	while (len < max) {
+		unsigned i = (unsigned)(next_random(random) % (sizeof(pieces) / sizeof(pieces[0])));
+
+		for (unsigned j = 0; j < pieces[i].len && len < max; j++)
+			code[len++] = j + pieces[i].n_random >= pieces[i].len ? (uint8_t)next_random(random) :
+									      pieces[i].bytes[j];
+	}
+	return len;
+}
+
+/* Whatever the bytes are, there is a plan that makes sense, or none; and no other byte is read. */
+static void nonsense(void **state)
+{
+	uint64_t random = 88172645463325252;
+	unsigned n_planned = 0;
+
+	(void) state;
+	for (int i = 0; i < 5000; i++) {
+		size_t len = 1 + next_random(&random) % 60;
+		autoclean(freep) uint8_t *code = malloc(len);
+
+		assert_non_null(code);
+		len = compose(&random, code, len);
+		for (size_t site = 0; site < len; site++) {
+			enum site_kind kind = (enum site_kind)(next_random(&random) % 4);
+			struct event_stub plan;
+			const char *why;
+
+			if (stub_plan(code, len, START, START + site, kind, AT, &plan, &why) == 0) {
+				check_plan(&plan, code, len, site, kind == SITE_RDTSCP ? 3 : 2);
+				n_planned++;
+			}
+			if (site + 2 <= len && code[site] == 0x0f && code[site + 1] == 0x05 &&
+			    stub_plan_by_number(code, START, START + site, 39, AT, &plan, &why) == 0) {
+				check_plan(&plan, code, site + 2, site, 2);
+				n_planned++;
+			}
+		}
+	}
+	(void) fprintf(stderr, "# %u plans\n", n_planned);
+	assert_true(n_planned > 500);
+}
+
 static void out_of_reach(void **state)
 {
 	const struct function *f = &functions[0];
@@ -321,7 +403,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shapes), cmocka_unit_test(moved), cmocka_unit_test(counter),
-		cmocka_unit_test(by_number), cmocka_unit_test(out_of_reach),
+		cmocka_unit_test(by_number), cmocka_unit_test(nonsense),
+		cmocka_unit_test(out_of_reach),
 		cmocka_unit_test(branched_to), cmocka_unit_test(of_libc),
 	};
 
