@@ -265,10 +265,14 @@ static void take_back(struct agent_stub *stub, int *fd)
 {
 	if (*fd < 0)
 		*fd = text_open();
+	if (agent_replays())
+		replay_text_changes(this_thread(), false);
 	if (jumps(stub, *fd))
 		(void) text_write(*fd, stub->at, stub->old, stub->len);
 	ask_much_later(stub->site);
 	stub->site = 0;
+	if (agent_replays())
+		replay_text_changes(this_thread(), true);
 }
 
 void stubs_restore(uint64_t start, uint64_t len)
@@ -384,8 +388,9 @@ static bool gets_none(const struct place *wanted)
 {
 	uint32_t nr = wanted->nr;
 
-	return wanted->kind == SITE_NONE && (nr == NR_rt_sigreturn || nr == NR_clone || nr == NR_clone3 || nr == NR_fork || nr == NR_vfork ||
-	       nr == NR_execve || nr == NR_execveat || nr == NR_exit || nr == NR_exit_group);
+	return wanted->kind == SITE_NONE &&
+	       (nr == NR_rt_sigreturn || nr == NR_clone || nr == NR_clone3 || nr == NR_fork || nr == NR_vfork ||
+		nr == NR_execve || nr == NR_execveat || nr == NR_exit || nr == NR_exit_group);
 }
 
 static struct stub_area *area_near(uint64_t site)

@@ -219,6 +219,15 @@ says "a step through what is displaced" '^short_moves + 6 in section'
 says "another one" '^short_moves + 9 in section'
 says "and one over the call" '^short_moves + 11 in section'
 
+# Where the program writes its code the jump goes; a breakpoint there doesn't keep it.
+dump=$work/rewritten.dump
+"$BLACKBOXCTL" record --dir "$work/store" --window all --set stubs=1 -o "$dump" -- \
+	"$PROGRAMS/call-stub-rewritten" >/dev/null 2>&1 </dev/null
+is "code that is rewritten: recorded" $? 0
+replay_in_gdb --from=start -- 'break *call' 'ignore 1 100000' 'continue' 'info breakpoints'
+says "it goes to its end" 'exited normally'
+says "the breakpoint is hit by each call" 'breakpoint already hit 600 time'
+
 # The jump stands at rdtsc itself, whose byte the agent has changed before.
 dump=$work/tsc.dump
 "$BLACKBOXCTL" record --dir "$work/store" --window all --set stubs=1 -o "$dump" -- \
