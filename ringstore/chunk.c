@@ -26,6 +26,7 @@ struct chunk_decoder {
 	ZSTD_DCtx *zstd;
 	struct buffer stored;	/* header, payload and padding, as in the file */
 	struct buffer raw;
+	const char *why;	/* the last chunk was called damaged */
 };
 
 static int buffer_grow(struct buffer *buffer, size_t size)
@@ -139,15 +140,26 @@ struct chunk_decoder *chunk_decoder_free(struct chunk_decoder *decoder)
 	return NULL;
 }
 
+static int damaged(struct chunk_decoder *decoder, const char *why)
+{
+	decoder->why = why;
+	return CHUNK_DAMAGED;
+}
+
+const char *chunk_decoder_why(const struct chunk_decoder *decoder)
+{
+	return decoder->why ? decoder->why : "";
+}
+
 /* Exactly @len bytes, or the file isn't what it was when its size was asked for. */
-static int read_exactly(const struct chunk_source *source, void *buffer, size_t len,
-			uint64_t offset)
+static int read_exactly(struct chunk_decoder *decoder, const struct chunk_source *source,
+			void *buffer, size_t len, uint64_t offset)
 {
 	ssize_t n = tree_pread(source->fd, buffer, len, offset);
 
 	if (n < 0)
 		return (int)n;
-	return (size_t)n == len ? 0 : CHUNK_DAMAGED;
+	return (size_t)n == len ? 0 : damaged(decoder, "the file was cut while it was read");
 }
 
 /* Brings header, payload and padding into decoder->stored, and checks the sum. */
@@ -163,20 +175,24 @@ static int read_stored(struct chunk_decoder *decoder, const struct chunk_source 
 	if (left == 0)
 		return CHUNK_EOF;
 	if (left < sizeof(*chunk))
-		return CHUNK_DAMAGED;
-	r = read_exactly(source, chunk, sizeof(*chunk), source->offset);
+		return damaged(decoder, "the file ends within a chunk's header");
+	r = read_exactly(decoder, source, chunk, sizeof(*chunk), source->offset);
 	if (r)
 		return r;
 
 	stored = le32_get(chunk->stored_len);
 	total = chunk_max_stored(stored);
-	if (le32_get(chunk->magic) != CHUNK_MAGIC || stored > CHUNK_MAX_RAW || total > left)
-		return CHUNK_DAMAGED;
+	if (le32_get(chunk->magic) != CHUNK_MAGIC)
+		return damaged(decoder, "no chunk begins here");
+	if (stored > CHUNK_MAX_RAW)
+		return damaged(decoder, "a chunk's header gives it an impossible length");
+	if (total > left)
+		return damaged(decoder, "the file ends within a chunk");
 	r = buffer_grow(&decoder->stored, total);
 	if (r < 0)
 		return r;
 	chunk = decoder->stored.data;
-	r = read_exactly(source, chunk + 1, total - sizeof(*chunk),
+	r = read_exactly(decoder, source, chunk + 1, total - sizeof(*chunk),
 			 source->offset + sizeof(*chunk));
 	if (r)
 		return r;
@@ -184,7 +200,7 @@ static int read_stored(struct chunk_decoder *decoder, const struct chunk_source 
 	xxh3 = le64_get(chunk->xxh3);
 	chunk->xxh3 = le64_of(0);
 	if (XXH3_64bits(chunk, total) != xxh3)
-		return CHUNK_DAMAGED;
+		return damaged(decoder, "a chunk's checksum is wrong");
 	*ret_total = total;
 	return 0;
 }
@@ -197,30 +213,29 @@ static int decompress(struct chunk_decoder *decoder, const void *payload, size_t
 
 	if (raw_len == 0 || ZSTD_getFrameContentSize(payload, stored) != raw_len ||
 	    ZSTD_findFrameCompressedSize(payload, stored) != stored)
-		return CHUNK_DAMAGED;
+		return damaged(decoder, "a chunk's payload isn't of the length that its header says");
 	r = buffer_grow(&decoder->raw, raw_len);
 	if (r < 0)
 		return r;
 	n = ZSTD_decompressDCtx(decoder->zstd, decoder->raw.data, raw_len, payload, stored);
-	return n == raw_len ? 0 : CHUNK_DAMAGED;
+	return n == raw_len ? 0 : damaged(decoder, "a chunk's payload can't be decompressed");
 }
 
 /* The checksum only says that the chunk is as it was written; someone may have written this. */
-static int check_header(const struct chunk *chunk)
+static int check_header(struct chunk_decoder *decoder, const struct chunk *chunk)
 {
 	unsigned version = le16_get(chunk->version), flags = le16_get(chunk->flags);
 
 	if (version > STORE_FORMAT_VERSION)
 		return -EPROTONOSUPPORT;
 	if (version == 0)
-		return CHUNK_DAMAGED;
+		return damaged(decoder, "a chunk's header has no version");
 	if (flags & ~(unsigned)CHUNK_ZSTD)
 		return -EPROTONOSUPPORT;
-	if (le32_get(chunk->raw_len) > CHUNK_MAX_RAW)
-		return CHUNK_DAMAGED;
-	return !(flags & CHUNK_ZSTD) && le32_get(chunk->raw_len) != le32_get(chunk->stored_len)
-		       ? CHUNK_DAMAGED
-		       : 0;
+	if (le32_get(chunk->raw_len) > CHUNK_MAX_RAW ||
+	    (!(flags & CHUNK_ZSTD) && le32_get(chunk->raw_len) != le32_get(chunk->stored_len)))
+		return damaged(decoder, "a chunk's header gives its payload an impossible length");
+	return 0;
 }
 
 int chunk_decode(struct chunk_decoder *decoder, struct chunk_source *source,
@@ -235,7 +250,7 @@ int chunk_decode(struct chunk_decoder *decoder, struct chunk_source *source,
 	if (r)
 		return r;
 	chunk = decoder->stored.data;
-	r = check_header(chunk);
+	r = check_header(decoder, chunk);
 	if (r)
 		return r;
 

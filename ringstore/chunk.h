@@ -65,3 +65,6 @@ struct chunk_decoder *chunk_decoder_free(struct chunk_decoder *decoder);
  */
 int chunk_decode(struct chunk_decoder *decoder, struct chunk_source *source,
 		 struct chunk_info *ret_info, const void **ret_data, size_t *ret_len);
+
+/* What is wrong with the chunk for which CHUNK_DAMAGED was returned last: words for people. */
+const char *chunk_decoder_why(const struct chunk_decoder *decoder);

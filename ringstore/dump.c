@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "common/autoclean.h"
 #include "ringstore/incident-internal.h"
@@ -37,19 +38,41 @@ struct head {			/* the first member */
 	uint64_t n_files, bytes;	/* of the members behind it */
 };
 
-/* Two lines of text, and an id: what it can be at most. */
-enum { HEAD_SIZE = NAME_MAX + 128 };
+/* Five lines of text, and an id: what it can be at most. */
+enum { HEAD_SIZE = NAME_MAX + 160 };
 
-static int format_head(const struct head *head, char text[static HEAD_SIZE])
+static void format_lines(const struct head *head, char text[static HEAD_SIZE])
 {
-	return snprintf(text, HEAD_SIZE,
+	(void) snprintf(text, HEAD_SIZE,
 			NAME_HEAD " %u\nid %s\nfiles %" PRIu64 "\nbytes %" PRIu64 "\n",
 			head->version, head->id, head->n_files, head->bytes);
 }
 
-static int parse_head(const char *text, struct head *ret_head)
+/* With their checksum: nothing else would notice an id that has become another. */
+static void format_head(const struct head *head, char text[static HEAD_SIZE])
+{
+	size_t len;
+
+	format_lines(head, text);
+	len = strlen(text);
+	(void) snprintf(text + len, HEAD_SIZE - len, "xxh3 %016" PRIx64 "\n",
+			XXH3_64bits(text, len));
+}
+
+/* scanf is lenient; we aren't. Dumps were without the checksum once. */
+static bool is_formatted(const struct head *head, const char *text)
 {
 	char again[HEAD_SIZE];
+
+	format_lines(head, again);
+	if (strcmp(text, again) == 0)
+		return true;
+	format_head(head, again);
+	return strcmp(text, again) == 0;
+}
+
+static int parse_head(const char *text, struct head *ret_head)
+{
 	struct head head;
 
 	if (sscanf(text, NAME_HEAD " %u\n", &head.version) != 1)
@@ -59,9 +82,7 @@ static int parse_head(const char *text, struct head *ret_head)
 	if (sscanf(text, NAME_HEAD " %u id %255s files %" SCNu64 " bytes %" SCNu64, &head.version,
 		   head.id, &head.n_files, &head.bytes) != 4)
 		return -EBADMSG;
-	/* scanf is lenient; we aren't. */
-	(void) format_head(&head, again);
-	if (strcmp(text, again) != 0 || head.version == 0 || !name_is_incident_id(head.id) ||
+	if (!is_formatted(&head, text) || head.version == 0 || !name_is_incident_id(head.id) ||
 	    head.n_files > MAX_FILES)
 		return -EBADMSG;
 	*ret_head = head;
@@ -173,16 +194,18 @@ static int write_head(struct dump *dump, const struct incident *incident, size_t
 	};
 	char text[HEAD_SIZE];
 	struct stat st;
-	int len, r;
+	size_t len;
+	int r;
 
 	if (!name_is_incident_id(incident->id) || n_files > MAX_FILES)
 		return -EINVAL;
 	(void) snprintf(head.id, sizeof(head.id), "%s", incident->id);
 	if (fstatat(incident->dir_fd, NAME_MANIFEST, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	len = format_head(&head, text);
-	r = write_header(dump, NAME_HEAD, (uint64_t)len, &st.st_mtim);
-	return r < 0 ? r : write_data(dump, text, (size_t)len);
+	format_head(&head, text);
+	len = strlen(text);
+	r = write_header(dump, NAME_HEAD, len, &st.st_mtim);
+	return r < 0 ? r : write_data(dump, text, len);
 }
 
 static int write_members(struct dump *dump, const struct incident *incident)

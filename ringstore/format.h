@@ -25,9 +25,14 @@
  *   id ID
  *   files N
  *   bytes N
+ *   xxh3 HASH                        XXH3-64 of the lines in front of it
  *
  * and then follow, as N regular files of so many bytes together, what stands below
  * incidents/ID, under the same names.
+ *
+ * incident.json is the recorder's; its first member, "xxh3", is the XXH3-64 of all that
+ * stands behind that member. "format" is STORE_FORMAT_VERSION, and "needs", if it is there,
+ * a list of features without which a reader must refuse it.
  *
  * Integers are little-endian. Sizes are bytes, times nanoseconds of
  * CLOCK_MONOTONIC of the recording machine's boot, unless named otherwise.
@@ -58,6 +63,12 @@ enum chunk_kind {
 
 #define CHUNK_KIND_LAST CHUNK_FILE
 
+/*
+ * Of the kinds that it doesn't know a reader skips those that have this bit, and refuses the
+ * others: the file is too new for it.
+ */
+#define CHUNK_MAY_SKIP 0x8000u
+
 enum chunk_flags {
 	CHUNK_ZSTD = 1 << 0,	/* the payload is one zstd frame */
 };
@@ -69,7 +80,7 @@ enum chunk_flags {
 struct chunk {
 	le32 magic;		/* CHUNK_MAGIC */
 	le16 version;		/* STORE_FORMAT_VERSION */
-	le16 kind;		/* enum chunk_kind; unknown kinds are skipped */
+	le16 kind;		/* enum chunk_kind, and perhaps CHUNK_MAY_SKIP */
 	le64 xxh3;		/* XXH3-64 of this header, with 0 here, the payload and padding */
 	le32 stored_len;	/* payload bytes as stored; zeros up to a multiple of 8 follow */
 	le32 raw_len;		/* payload bytes uncompressed, at most CHUNK_MAX_RAW */

@@ -19,6 +19,7 @@
 #include "common/autoclean.h"
 #include "ringstore/hash.h"
 #include "ringstore/incident-internal.h"
+#include "ringstore/manifest.h"
 #include "ringstore/store-internal.h"
 #include "ringstore/tree.h"
 
@@ -26,7 +27,6 @@
 enum { FILE_RUN = 1 << 20 };
 
 #define NAME_NEW_FILE NAME_FILES "/.new"
-#define NAME_NEW_MANIFEST ".manifest"
 
 struct final {			/* the final chunks of a domain */
 	uint32_t domain;
@@ -578,51 +578,34 @@ static struct timespec manifest_time(const struct store *store)
 	return now;
 }
 
-static int write_manifest_file(struct freeze *freeze, const char *text, size_t len,
-			       const struct timespec *time)
-{
-	const struct timespec times[2] = { *time, *time };
-	autoclean(closep) int fd = -1;
-	int r;
-
-	fd = openat(freeze->dir_fd, NAME_NEW_MANIFEST,
-		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	r = tree_pwrite(fd, text, len, 0);
-	if (r < 0)
-		return r;
-	if (futimens(fd, times) < 0 || fsync(fd) < 0)
-		return -errno;
-	/* All else is on disk: only now may the incident have a manifest. */
-	if (renameat(freeze->dir_fd, NAME_NEW_MANIFEST, freeze->dir_fd, NAME_MANIFEST) < 0 ||
-	    fsync(freeze->dir_fd) < 0 || fsync(freeze->store->incidents_fd) < 0)
-		return -errno;
-	return 0;
-}
-
 static int write_manifest(struct freeze *freeze, const char *text)
 {
 	struct store *store = freeze->store;
-	size_t len = strlen(text);
+	autoclean(freep) char *sealed = NULL;
 	struct blob *blob;
 	int r;
 
-	r = store_make_room(store, tree_file_bytes(len) + TREE_DIR_GROWTH,
+	r = manifest_seal(text, &sealed);
+	if (r < 0)
+		return r;
+	r = store_make_room(store, tree_file_bytes(strlen(sealed)) + TREE_DIR_GROWTH,
 			    store->limits.max_bytes);
 	if (r)
 		return r;
 	blob = blob_new(0);	/* nobody links to it: it needs no number */
 	if (!blob)
 		return -ENOMEM;
-	blob_resize(store, blob, tree_file_bytes(len));
+	blob_resize(store, blob, tree_file_bytes(strlen(sealed)));
 	blob_hold(store, blob, OWNER_INCIDENT);
 	r = pinned_add(store, freeze->pinned, blob);
 	(void) blob_release(store, blob, OWNER_INCIDENT);
 	if (r < 0)
 		return r;
 	freeze->pinned->time = manifest_time(store);
-	r = write_manifest_file(freeze, text, len, &freeze->pinned->time);
+	/* All else is on disk: only now may the incident have a manifest. */
+	r = manifest_write(freeze->dir_fd, sealed, &freeze->pinned->time);
+	if (r == 0 && fsync(store->incidents_fd) < 0)
+		r = -errno;
 	return r < 0 ? store_disk_error(store, r) : 0;
 }
 

@@ -19,9 +19,6 @@
 #define INCIDENT_FILE_MAX (UINT64_C(4) << 30)
 #define INCIDENT_FILE_MAX_WITH_HOLES (UINT64_C(16) << 30)
 
-/* What a manifest may be at most, in bytes. */
-#define INCIDENT_MANIFEST_MAX (16u << 20)
-
 struct incident {
 	int dir_fd;
 	char *path;
@@ -30,12 +27,6 @@ struct incident {
 	uint64_t bytes;
 	bool temporary;		/* unpacked from a dump: goes with us */
 };
-
-/*
- * Whether @text of @len bytes is a manifest: a JSON object, whose "format", if there
- * is one, isn't above STORE_FORMAT_VERSION. 0, -EBADMSG, -EPROTONOSUPPORT, -ENOMEM.
- */
-int manifest_check(const char *text, size_t len);
 
 /* When the incident @id was committed. -ENOENT: it is only half made. */
 int incident_time(int incidents_fd, const char *id, struct timespec *ret_time);
@@ -80,6 +71,13 @@ int chunk_reader_new_log(int dir_fd, uint32_t domain, uint64_t *events, size_t n
  * what chunk_reader_next() would.
  */
 int chunk_reader_seek(struct chunk_reader *reader, uint64_t event);
+
+/* Where in its file the chunk begins that was looked at last, and where the sound ones end. */
+uint64_t chunk_reader_offset(const struct chunk_reader *reader);
+uint64_t chunk_reader_end(const struct chunk_reader *reader);
+
+/* After INCIDENT_DAMAGED: what is wrong there, in words for people. */
+const char *chunk_reader_why(const struct chunk_reader *reader);
 
 static inline void chunk_reader_closep(struct chunk_reader **reader)
 {

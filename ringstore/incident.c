@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,42 +13,10 @@
 #include "common/autoclean.h"
 #include "ringstore/hash.h"
 #include "ringstore/incident-internal.h"
+#include "ringstore/manifest.h"
 #include "ringstore/names.h"
 
-/* Manifests. */
-
-static void free_tokener(struct json_tokener **tokener)
-{
-	if (*tokener)
-		json_tokener_free(*tokener);
-}
-
-static void put_json(struct json_object **object)
-{
-	(void) json_object_put(*object);
-}
-
-int manifest_check(const char *text, size_t len)
-{
-	autoclean(free_tokener) struct json_tokener *tokener = json_tokener_new();
-	autoclean(put_json) struct json_object *manifest = NULL;
-	struct json_object *format;
-
-	if (!tokener)
-		return -ENOMEM;
-	if (len > INCIDENT_MANIFEST_MAX || memchr(text, '\0', len))
-		return -EBADMSG;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	manifest = json_tokener_parse_ex(tokener, text, (int)len);
-	if (json_tokener_get_error(tokener) != json_tokener_success ||
-	    !json_object_is_type(manifest, json_type_object))
-		return -EBADMSG;
-	if (!json_object_object_get_ex(manifest, "format", &format))
-		return 0;
-	if (!json_object_is_type(format, json_type_int))
-		return -EBADMSG;
-	return json_object_get_int64(format) > STORE_FORMAT_VERSION ? -EPROTONOSUPPORT : 0;
-}
+/* Opening. */
 
 static int read_manifest(int dir_fd, char **ret_manifest)
 {
@@ -62,7 +29,7 @@ static int read_manifest(int dir_fd, char **ret_manifest)
 	r = tree_open_file(dir_fd, NAME_MANIFEST, &fd, &len);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
-	if (len > INCIDENT_MANIFEST_MAX)
+	if (len > MANIFEST_MAX)
 		return -EBADMSG;
 	text = malloc(len + 1);
 	if (!text)
@@ -73,14 +40,14 @@ static int read_manifest(int dir_fd, char **ret_manifest)
 	if ((uint64_t)n != len)
 		return -EBADMSG;
 	text[len] = '\0';
-	r = manifest_check(text, len);
+	r = manifest_unseal(text, &len);
+	if (r == 0)
+		r = manifest_check(text, len);
 	if (r < 0)
 		return r;
 	*ret_manifest = MOVE(text);
 	return 0;
 }
-
-/* Opening. */
 
 int incident_open_as(const char *path, const char *id, struct incident **ret_incident)
 {

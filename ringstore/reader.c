@@ -20,6 +20,8 @@ struct chunk_reader {
 	struct chunk_decoder *decoder;
 	struct chunk_source source;
 	uint32_t seq;		/* of the next chunk of the file */
+	uint64_t offset;	/* of the chunk that was looked at last */
+	const char *why;	/* INCIDENT_DAMAGED: what is wrong with it */
 	uint64_t next_event;	/* of the next chunk of a log; of all those of a snapshot */
 	int outcome;		/* once it isn't 0, there is nothing more to come */
 
@@ -70,7 +72,29 @@ static void begin_file(struct chunk_reader *reader, int fd, uint64_t size, uint6
 		(void) close(reader->source.fd);
 	reader->source = (struct chunk_source){ .fd = fd, .size = size };
 	reader->seq = 0;
+	reader->offset = 0;
 	reader->next_event = event;
+}
+
+static int damaged(struct chunk_reader *reader, const char *why)
+{
+	reader->why = why;
+	return INCIDENT_DAMAGED;
+}
+
+uint64_t chunk_reader_offset(const struct chunk_reader *reader)
+{
+	return reader->offset;
+}
+
+uint64_t chunk_reader_end(const struct chunk_reader *reader)
+{
+	return reader->source.offset;
+}
+
+const char *chunk_reader_why(const struct chunk_reader *reader)
+{
+	return reader->why ? reader->why : "";
 }
 
 int chunk_reader_new(enum stream stream, int fd, uint32_t domain, uint64_t event,
@@ -100,11 +124,11 @@ static int open_next_file(struct chunk_reader *reader)
 		return INCIDENT_END;
 	event = reader->events[reader->next_file];
 	if (reader->next_file > 0 && event != reader->next_event)
-		return INCIDENT_DAMAGED;	/* a file between them is missing */
+		return damaged(reader, "a file of the log is missing in front of the next");
 	reader->next_file++;
 	r = tree_open_file(reader->dir_fd, name_event(name, NAME_LOG, event), &fd, &size);
 	if (r < 0)
-		return r == -EBADMSG ? INCIDENT_DAMAGED : r;
+		return r == -EBADMSG ? damaged(reader, "not a regular file") : r;
 	begin_file(reader, fd, size, event);
 	return 0;
 }
@@ -138,7 +162,8 @@ static int at_eof(struct chunk_reader *reader)
 	if (reader->stream == STREAM_LOG)
 		return open_next_file(reader);
 	/* Snapshots and finals have an end of their own; mapped files have their hash. */
-	return reader->stream == STREAM_FILE ? INCIDENT_END : INCIDENT_DAMAGED;
+	return reader->stream == STREAM_FILE ? INCIDENT_END :
+					       damaged(reader, "the chunk that ends it is missing");
 }
 
 static bool belongs(const struct chunk_reader *reader, const struct chunk_info *info)
@@ -173,13 +198,16 @@ static int decode(struct chunk_reader *reader, struct chunk_info *ret_info,
 	size_t len;
 	int r;
 
+	reader->offset = reader->source.offset;
 	r = chunk_decode(reader->decoder, &reader->source, &info, &data, &len);
 	if (r == CHUNK_EOF)
 		return INCIDENT_END;
 	if (r)
-		return r < 0 ? r : INCIDENT_DAMAGED;
-	if (info.domain != reader->domain || info.seq != reader->seq++)
-		return INCIDENT_DAMAGED;
+		return r < 0 ? r : damaged(reader, chunk_decoder_why(reader->decoder));
+	if (info.domain != reader->domain)
+		return damaged(reader, "a chunk is of another domain");
+	if (info.seq != reader->seq++)
+		return damaged(reader, "a chunk is missing or out of its place");
 	*ret_info = info;
 	*ret_view = (struct chunk_view){
 		.kind = info.kind,
@@ -208,10 +236,12 @@ static int find_next(struct chunk_reader *reader, struct chunk_view *ret_view)
 		}
 		if (r)
 			return r;
-		if (info.kind == 0 || info.kind > CHUNK_KIND_LAST)
-			continue;	/* a newer version's, of no concern to us */
+		if (info.kind & CHUNK_MAY_SKIP)
+			continue;
+		if (info.kind > CHUNK_KIND_LAST)
+			return -EPROTONOSUPPORT;
 		if (!belongs(reader, &info))
-			return INCIDENT_DAMAGED;
+			return damaged(reader, "a chunk doesn't go on from the one before it");
 		if (reader->stream == STREAM_LOG)
 			reader->next_event += info.n_events;
 		return ends_stream(reader, ret_view) ? INCIDENT_END : 0;
