@@ -24,6 +24,8 @@ int verb_info(int argc, char **argv);
 int verb_freeze(int argc, char **argv);
 int verb_dump(int argc, char **argv);
 int verb_rm(int argc, char **argv);
+int verb_verify(int argc, char **argv);
+int verb_repair(int argc, char **argv);
 int verb_enable(int argc, char **argv);
 int verb_disable(int argc, char **argv);
 int verb_record(int argc, char **argv);

@@ -20,6 +20,8 @@ static const struct verb verbs[] = {
 	{ "freeze", verb_freeze, "SERVICE", "Make an incident of the window now" },
 	{ "dump", verb_dump, "INCIDENT -o FILE", "Write an incident as one portable file" },
 	{ "rm", verb_rm, "INCIDENT...", "Remove incidents" },
+	{ "verify", verb_verify, "[--json] DIR|INCIDENT|FILE", "Read all of a store, incident or dump; name each fault" },
+	{ "repair", verb_repair, "DIR|INCIDENT", "Keep what is sound of a damaged store or incident" },
 	{ "enable", verb_enable, "UNIT", "Have a unit of systemd recorded from its next start on" },
 	{ "disable", verb_disable, "UNIT", "Undo that" },
 	{ "record", verb_record, "[OPTION...] -- COMMAND [ARG...]", "Run a command, recorded" },

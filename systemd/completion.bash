@@ -18,7 +18,7 @@ _blackboxctl()
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status list info freeze dump rm enable disable record replay trace events' -- "$cur")
+			'status list info freeze dump rm verify repair enable disable record replay trace events' -- "$cur")
 		return
 	fi
 	case $cur in
@@ -32,7 +32,7 @@ _blackboxctl()
 	status|freeze)
 		mapfile -t COMPREPLY < <(compgen -W "$(_blackboxctl_services)" -- "$cur")
 		;;
-	info|dump|rm|replay|trace|events)
+	info|dump|rm|verify|repair|replay|trace|events)
 		mapfile -t COMPREPLY < <(compgen -f -W "$(_blackboxctl_ids)" -- "$cur")
 		;;
 	enable|disable)
