@@ -24,6 +24,7 @@
 #include "ctl/ctl.h"
 #include "policies/policy.h"
 #include "recorder/recorder.h"
+#include "recorder/recover.h"
 
 /* A recorder that doesn't answer must not keep the command from running. */
 enum { ANSWER_MS = 3000, QUIET_MS = 1000, FINISH_MS = 120000 };
@@ -276,6 +277,10 @@ static void incident_frozen(struct record *r, struct json_object *news)
 
 	if (json_object_object_get_ex(news, "trigger", &trigger))
 		kind = json_text(trigger, "kind");
+	if (recover_is_trigger(kind) && !r->recorder_gone) {
+		log_notice("incident %s (%s) is what the last recording here left", json_text(news, "id"), kind);
+		return;
+	}
 	(void) snprintf(r->incident, sizeof(r->incident), "%s", json_text(news, "id"));
 	r->n_incidents++;
 	/* An end that was only awaited for -o needs no words. */
@@ -395,6 +400,19 @@ static bool hear_last_news(struct record *r)
 	return hear_news(r, FINISH_MS - QUIET_MS);
 }
 
+/* What it had written until then is kept. */
+static void recorder_died(struct record *r)
+{
+	struct json_object *news = NULL;
+	int ret = recover_store(r->store, &news);
+
+	if (ret < 0)
+		log_error("the recorder's window is lost: %s", strerror(-ret));
+	if (news)
+		incident_frozen(r, news);
+	(void) json_object_put(news);
+}
+
 /* The recorder has its last words; then it is over. */
 static void finish(struct record *r, int status)
 {
@@ -408,6 +426,8 @@ static void finish(struct record *r, int status)
 			  "is left out", r->link.pid, FINISH_MS / 1000);
 	closep(&r->link.socket);
 	(void) waitpid(r->link.pid, NULL, in_time ? 0 : WNOHANG);
+	if (r->recorder_gone && !r->ended)
+		recorder_died(r);
 }
 
 static int exit_status(int status)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/json.h"
 #include "common/log.h"
 #include "ctl/ctl.h"
 #include "ctl/source.h"
@@ -48,11 +49,27 @@ static void on_cut(const char *path, uint64_t offset, const char *why, void *use
 		(void) printf("%s: removed: %s\n", path, why);
 }
 
+/* What a recorder left that is gone. A store that is in use has none. */
+static int recover(const char *store)
+{
+	struct json_object *news;
+	int r = recover_store(store, &news);
+
+	if (r == 0 && news)
+		(void) printf("what its recorder left is now the incident %s\n", json_text(news, "id"));
+	else if (r < 0)
+		log_error("what the recorder of %s left is lost: %s", store, strerror(-r));
+	(void) json_object_put(news);
+	return r;
+}
+
 static int repair(const char *path, enum verify_kind kind)
 {
 	struct verify result = { .cut = on_cut, .open_tail = recover_open_tail };
 	int r;
 
+	if (kind == VERIFY_STORE && recover(path) < 0)
+		return EXIT_FAILED;
 	r = kind == VERIFY_STORE ? repair_store(path, &result) : repair_incident(path, &result);
 	if (r < 0 || result.n_failed) {
 		log_error("can't repair %s: %s", path,

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "ctl/ctl.h"
 #include "daemon/protocol.h"
+#include "recorder/recover.h"
 
 /* -- options ---------------------------------------------------------------------------------- */
 
@@ -58,9 +59,15 @@ const struct argp source_json_argp = { .options = json_options, .parser = parse_
 
 /* -- incidents ---------------------------------------------------------------------------------- */
 
+/* With what a recorder has left that is gone: if we may, it becomes an incident first. */
 static int list_store(const char *store, struct json_object *rows)
 {
-	int r = incident_rows(store, rows);
+	struct json_object *news = NULL;
+	int r;
+
+	(void) recover_store(store, &news);
+	(void) json_object_put(news);
+	r = incident_rows(store, rows);
 
 	if (r < 0)
 		log_error("can't list the incidents in %s: %s", store, strerror(-r));

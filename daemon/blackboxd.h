@@ -47,6 +47,7 @@ struct service {
 	struct recorder_link link;	/* pid 0: no recorder */
 	sd_event_source *link_source, *recorder_source;
 	bool inherited;		/* an earlier blackboxd started it */
+	bool recovers;		/* it is only there for what one before it has left */
 	int recorder_pidfd;	/* of one that was inherited, once it has said who it is */
 	struct json_object *recorder_status;	/* what it said last */
 	uint64_t n_asked, n_heard;	/* questions for its status, answers */
@@ -87,6 +88,15 @@ void services_reap(struct daemon *daemon);
 
 /* Takes over the recorder behind the socket @fd. */
 void service_inherit(struct service *service, int fd);
+
+/*
+ * If a recorder that is gone has left the service's window, starts one that makes an incident
+ * of it, and ends.
+ */
+void service_recover(struct service *service);
+
+/* The same for all stores, once those services that start with the machine have had time to. */
+int recover_later(struct daemon *daemon);
 
 /* Lets go of all that runs. */
 void service_free(struct service *service);

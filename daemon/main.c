@@ -188,6 +188,8 @@ static int run(struct daemon *daemon, const struct options *options)
 		r = launch_open(daemon);
 	if (r >= 0)
 		r = start_services(daemon);
+	if (r >= 0)
+		r = recover_later(daemon);
 	if (r < 0)
 		return r;
 	(void) sd_notifyf(0, "READY=1\nSTATUS=%zu services configured", daemon->policies.n_services);

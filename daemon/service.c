@@ -19,6 +19,7 @@
 #include "daemon/blackboxd.h"
 #include "daemon/process.h"
 #include "daemon/protocol.h"
+#include "recorder/recover.h"
 #include "ringstore/incident.h"
 
 /* A recorder that doesn't answer must not keep a service from running. */
@@ -95,7 +96,7 @@ static void recorder_gone(struct service *s)
 	(void) json_object_put(MOVE(s->recorder_status));
 	if (s->pid && s->state != SERVICE_NATIVE)
 		runs_native(s, "its recorder is gone");
-	else if (!s->pid)
+	else if (!s->pid && !s->recovers)
 		s->state = SERVICE_ENDED;
 	control_not_frozen(s, "its recorder is gone");
 	control_status_heard(s);
@@ -113,6 +114,17 @@ static void recorder_exited(struct service *s, int status)
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	s->link.pid = 0;
 	recorder_gone(s);
+	if (status != 0 && !s->recovers)
+		service_recover(s);
+}
+
+/* Nobody has asked for it. */
+static bool is_of_the_past(struct json_object *news)
+{
+	struct json_object *trigger = NULL;
+
+	(void) json_object_object_get_ex(news, "trigger", &trigger);
+	return recover_is_trigger(json_text(trigger, "kind"));
 }
 
 static void hear(struct service *s, struct json_object *message)
@@ -129,7 +141,8 @@ static void hear(struct service *s, struct json_object *message)
 		runs_native(s, json_text(message, "why"));
 	} else if (strcmp(news, "incident") == 0) {
 		incident_made(s, message);
-		control_frozen(s, message);
+		if (!is_of_the_past(message))
+			control_frozen(s, message);
 	} else if (strcmp(news, "not-frozen") == 0) {
 		log_warning("the window of %s could not be frozen: %s", name_of(s), json_text(message, "why"));
 		control_not_frozen(s, json_text(message, "why"));
@@ -181,6 +194,7 @@ static int start_recorder(struct service *s)
 		return -errno;
 	if (mkdir(s->store, 0700) < 0 && errno != EEXIST)
 		return -errno;
+	s->recovers = false;
 	r = recorder_start(s->store, &s->policy, &s->link);
 	if (r < 0) {
 		s->link = (struct recorder_link){ .socket = -1 };
@@ -190,6 +204,21 @@ static int start_recorder(struct service *s)
 	if (r >= 0)
 		service_store_link(s);
 	return r < 0 ? r : 0;
+}
+
+void service_recover(struct service *s)
+{
+	int r;
+
+	if (s->link.socket >= 0 || s->launch || !recover_is_wanted(s->store))
+		return;
+	r = start_recorder(s);
+	if (r < 0) {
+		log_error("can't look at the window that the recorder of %s left: %s", name_of(s), strerror(-r));
+		return;
+	}
+	s->recovers = true;
+	(void) recorder_say(&s->link, "exited", 0, 0);
 }
 
 /* -- the process ----------------------------------------------------------------------------------- */

@@ -36,6 +36,8 @@ const struct policy_key policy_keys[] = {
 	  .initial = "100ms", .max = "10s" },
 	{ "crash-hold", PLACE_EVERY, &policy_type_duration, FIELD(crash_hold_ns),
 	  .initial = "250ms", .word = "none", .word_value = UINT64_MAX },
+	{ "sync-interval", PLACE_EVERY, &policy_type_duration, FIELD(sync_ns),
+	  .initial = "1s", .word = "none" },
 	{ "instructions", PLACE_EVERY, &policy_type_instructions, FIELD(instructions),
 	  .initial = "tsc, cpuid, random, vsyscall", .word = "none" },
 	{ "stubs", PLACE_EVERY, &policy_type_count, FIELD(stub_after),

@@ -42,6 +42,7 @@ struct policy {
 	uint64_t freeze_signals; /* bit N-1 for signal N */
 	uint64_t stall_ns;	/* stall that the recorder may cause in each 10 s, all causes */
 	uint64_t crash_hold_ns;	/* how long a dying process may be held; UINT64_MAX: no bound */
+	uint64_t sync_ns;	/* what is older is on the disk; 0: the kernel decides when */
 	unsigned instructions;	/* enum policy_instructions */
 	unsigned stub_after;	/* so many system calls from a place it gets a stub; 0: never */
 	unsigned keep_incidents; /* retention: how many */

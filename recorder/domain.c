@@ -31,7 +31,7 @@ enum {
 };
 
 #define NAP_NS UINT64_C(20000000)	/* between drains of a busy ring */
-#define CHUNK_AGE_NS UINT64_C(500000000)	/* then even a small chunk is written */
+#define CHUNK_AGE_NS UINT64_C(500000000)	/* then even a small chunk is written, if not before */
 #define KICK_AFTER_NS UINT64_C(20000000)	/* a wanted snapshot that nobody takes */
 #define RETRY_NS UINT64_C(1000000000)	/* after the disk was full */
 
@@ -396,6 +396,14 @@ static void look_at_event(struct domain *d, const struct event *event, uint64_t 
 	d->last_kind = event->kind;
 }
 
+/* Half of the time in which the log is to be on the disk is the store's. */
+static uint64_t chunk_age(const struct domain *d)
+{
+	uint64_t half = d->env->policy->sync_ns / 2;
+
+	return half && half < CHUNK_AGE_NS ? half : CHUNK_AGE_NS;
+}
+
 /* Takes events until the ring is empty, a chunk's worth, or a snapshot event. */
 static int drain(struct domain *d, bool *ret_more)
 {
@@ -620,7 +628,7 @@ int domain_work(struct domain *d, bool *ret_more)
 		write_log(d);
 		d->gaps++;
 	}
-	if (!more && d->log_events && now - d->log_first_ns > CHUNK_AGE_NS)
+	if (!more && d->log_events && now - d->log_first_ns > chunk_age(d))
 		write_log(d);
 	more |= snapshot_work(d, STEP_BYTES);
 	schedule_snapshots(d, now);
@@ -648,8 +656,8 @@ uint64_t domain_deadline(const struct domain *d)
 		return UINT64_MAX;
 	if (d->nap)
 		deadline = now + NAP_NS;
-	if (d->log_events && d->log_first_ns + CHUNK_AGE_NS < deadline)
-		deadline = d->log_first_ns + CHUNK_AGE_NS;
+	if (d->log_events && d->log_first_ns + chunk_age(d) < deadline)
+		deadline = d->log_first_ns + chunk_age(d);
 	/* A service that sleeps needs no snapshots, and we no wake-ups. One at a time. */
 	if (((!idle && !in_snapshot) || depends_on_parent(d)) && d->next_snapshot_ns < deadline)
 		deadline = d->next_snapshot_ns;

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/parse.h"
 #include "recorder/recorder-internal.h"
+#include "recorder/recover.h"
 #include "recorder/syscall-names.h"
 #include "ringstore/store.h"
 
@@ -221,29 +222,36 @@ static struct json_object *notes_json(const struct recorder *r, const struct dom
 	return notes;
 }
 
-static struct json_object *domain_json(const struct member *m, uint64_t event,
-				       const struct final_state *final)
+/* What is known of it from its begin on. */
+static struct json_object *process_json(const struct member *m)
 {
-	static const char *const ends[] = { "freeze", "death", "exit", "exec", "kill" };
 	struct json_object *json = json_object_new_object();
 	const struct domain *d = m->domain;
-	const struct agent_config *config = domain_config(d);
-	struct domain_status status;
 
-	domain_get_status(d, &status);
 	add_number(json, "domain", domain_id(d));
 	add_number(json, "pid", (uint64_t)domain_pid(d));
 	add_number(json, "parent", (uint64_t)domain_parent(d));
 	add_string(json, "exe", domain_exe(d));
 	add(json, "command", json_object_get(m->command));
-	add_number(json, "end_event", event);
-	add_string(json, "end", ends[domain_end(d)]);
-	add(json, "final", json_object_new_boolean(final && final->n_pieces));
-	add_number(json, "threads", status.threads);
 	add_number(json, "abi", AGENT_ABI);
 	add_hex(json, "agent", agent_image_hash());
-	add_number(json, "tick_shift", config->tick_shift);
+	add_number(json, "tick_shift", domain_config(d)->tick_shift);
 	add(json, "tsc_per_ns", json_object_new_double(m->recorder->env.tsc_per_ns));
+	return json;
+}
+
+static struct json_object *domain_json(const struct member *m, uint64_t event,
+				       const struct final_state *final)
+{
+	static const char *const ends[] = { "freeze", "death", "exit", "exec", "kill" };
+	struct json_object *json = process_json(m);
+	struct domain_status status;
+
+	domain_get_status(m->domain, &status);
+	add_number(json, "end_event", event);
+	add_string(json, "end", ends[domain_end(m->domain)]);
+	add(json, "final", json_object_new_boolean(final && final->n_pieces));
+	add_number(json, "threads", status.threads);
 	return json;
 }
 
@@ -343,6 +351,18 @@ static struct json_object *domains_json(struct recorder *r, struct member *trigg
 
 /* -- files and host ---------------------------------------------------------------------------------- */
 
+static struct json_object *file_json(const struct mapped_file *file)
+{
+	struct json_object *row = json_object_new_object();
+
+	add_string(row, "path", file->path);
+	add_number(row, "dev", file->id.dev);
+	add_number(row, "ino", file->id.ino);
+	add_number(row, "size", file->id.size);
+	add_number(row, "mtime_ns", file->id.mtime_ns);
+	return row;
+}
+
 static struct json_object *files_json(struct recorder *r, struct freeze *freeze, unsigned *left_out)
 {
 	struct json_object *json = json_object_new_array();
@@ -351,16 +371,10 @@ static struct json_object *files_json(struct recorder *r, struct freeze *freeze,
 
 	files = files_all(r->env.files, &n);
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *row = json_object_new_object();
+		struct json_object *row = file_json(&files[i]);
 		char hash[33] = "";
-		int ret = freeze_add_file(freeze, files[i].fd, hash);
 
-		add_string(row, "path", files[i].path);
-		add_number(row, "dev", files[i].id.dev);
-		add_number(row, "ino", files[i].id.ino);
-		add_number(row, "size", files[i].id.size);
-		add_number(row, "mtime_ns", files[i].id.mtime_ns);
-		if (ret == 0)
+		if (freeze_add_file(freeze, files[i].fd, hash) == 0)
 			add_string(row, "hash", hash);
 		else
 			(*left_out)++;
@@ -397,24 +411,59 @@ static struct json_object *host_json(void)
 	return json;
 }
 
-/* -- incidents --------------------------------------------------------------------------------------- */
+/* -- for who comes when we are gone ---------------------------------------------------------------- */
 
-/* Time, service and a number: sorts by time, and is a file name. */
-static void make_id(struct recorder *r, char id[static 192])
+void recorder_describe(struct recorder *r, const struct member *m)
 {
-	struct timespec now;
-	struct tm utc;
-	char stamp[32];
+	struct json_object *json = process_json(m);
 
-	(void) clock_gettime(CLOCK_REALTIME, &now);
-	(void) gmtime_r(&now.tv_sec, &utc);
-	(void) strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &utc);
-	(void) snprintf(id, 192, "%s.%03ldZ-%s-%u", stamp, now.tv_nsec / 1000000,
-			r->policy.name ? r->policy.name : "command", ++r->n_incidents);
-	for (char *p = id; *p; p++)
-		if (*p == ':' || *p == '@')
-			*p = '_';
+	add_number(json, "threads", 1);
+	if (is_main(r, domain_pid(m->domain)))
+		add(json, "main", json_object_new_boolean(true));
+	(void) store_set_about(r->env.store, domain_id(m->domain),
+			       json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	(void) json_object_put(json);
 }
+
+static void say(struct recorder *r, struct json_object *json)
+{
+	(void) store_add_about(r->env.store, json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	(void) json_object_put(json);
+}
+
+void recorder_say_about(struct recorder *r)
+{
+	struct json_object *json = recover_about(), *policy = json_object_new_object();
+
+	add_string(json, "service", r->policy.name);
+	policy_each(&r->policy, add_policy_key, policy);
+	add(json, "policy", policy);
+	add(json, "host", host_json());
+	say(r, json);
+}
+
+void recorder_say_files(struct recorder *r)
+{
+	const struct mapped_file *files;
+	size_t n;
+
+	for (files = files_all(r->env.files, &n); r->n_files_said < n; r->n_files_said++) {
+		struct json_object *json = json_object_new_object();
+
+		add(json, "file", file_json(&files[r->n_files_said]));
+		say(r, json);
+	}
+}
+
+void recorder_say_stopped(struct recorder *r)
+{
+	struct json_object *json = json_object_new_object();
+
+	add(json, "stopped", json_object_new_boolean(true));
+	say(r, json);
+}
+
+/* -- incidents --------------------------------------------------------------------------------------- */
 
 static struct json_object *manifest(struct recorder *r, struct member *m, const char *id,
 				    const struct trigger *trigger, uint64_t event,
@@ -476,7 +525,7 @@ void recorder_freeze(struct recorder *r, struct member *m, const struct trigger 
 	char id[192];
 	int ret;
 
-	make_id(r, id);
+	recover_make_id(r->policy.name ? r->policy.name : "command", ++r->n_incidents, id);
 	ret = make_incident(r, m, id, trigger, event, final);
 	if (ret < 0) {
 		log_error("can't freeze the window of %s: %s", r->policy.name, strerror(-ret));

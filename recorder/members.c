@@ -77,6 +77,8 @@ static void end_if_over(struct recorder *r)
 	}
 	if (r->members)
 		return;
+	r->over = true;
+	recorder_finish_recovery(r);	/* ended is the last word */
 	recorder_tell(r, recorder_news("ended"));
 	(void) sd_event_exit(r->event, 0);
 }
@@ -191,6 +193,7 @@ static void birth(struct member *parent, struct domain_birth *birth)
 		return;
 	}
 	m->command = json_object_get(parent->command);
+	recorder_describe(r, m);
 	if (domain_shares_memory(parent->domain))
 		note_shared_memory(r);
 	begin_work(m);
@@ -247,6 +250,8 @@ void member_work(struct member *m)
 		exec_news(m, news);
 	if (news & DOMAIN_DYING)
 		process_dies(m);
+	recorder_say_files(r);
+	recorder_sync_soon(r);
 	set_timers(m, more);
 }
 
@@ -338,6 +343,7 @@ void member_image_begins(struct recorder *r, const struct inject_message *messag
 		return;
 	}
 	m->command = recorder_command(message->pid);
+	recorder_describe(r, m);
 	if (is_main(r, message->pid)) {
 		r->main_pid = message->pid;
 		(void) json_object_put(r->command);

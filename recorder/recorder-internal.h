@@ -6,6 +6,7 @@
 #pragma once
 
 #include <json-c/json.h>
+#include <pthread.h>
 #include <systemd/sd-event.h>
 
 #include "recorder/domain.h"
@@ -55,6 +56,14 @@ struct recorder {
 	bool injector_works;		/* it has answered once */
 	bool freeze_asked;
 	unsigned n_incidents;
+	size_t n_files_said;		/* recorder_say_files() */
+	sd_event_source *sync_timer;
+	bool over;			/* the service is, and so is what its window was kept for */
+	/* What an earlier recorder left, while a thread of ours reads it. */
+	struct recovery *recovery;
+	pthread_t reader;
+	int reader_done;		/* readable: it has ended */
+	sd_event_source *reader_source;
 };
 
 /* What froze a window. */
@@ -73,6 +82,12 @@ struct json_object *recorder_news(const char *news);
 void recorder_tell_pid(struct recorder *recorder, const char *news, pid_t pid, const char *why);
 /* @pid isn't recorded: news if it is the service itself, else a note. */
 void recorder_native(struct recorder *recorder, pid_t pid, const char *why);
+
+/* What an earlier recorder left is made an incident of, however long that takes. */
+void recorder_finish_recovery(struct recorder *recorder);
+
+/* Something may have been written: what becomes too old is brought to the disk. */
+void recorder_sync_soon(struct recorder *recorder);
 
 void recorder_attach(struct recorder *recorder, pid_t pid);
 int tell_injector(struct recorder *recorder, enum inject_kind kind, pid_t pid);
@@ -110,6 +125,15 @@ struct json_object *recorder_status(struct recorder *recorder);
 
 /* What the manifests of incidents say besides. */
 void recorder_note(struct recorder *recorder, const char *text);
+
+/*
+ * For who finds the store without us: what a process is, once; what the service is, once; the
+ * files that it has mapped since the last call; and that we end because we were told to.
+ */
+void recorder_describe(struct recorder *recorder, const struct member *member);
+void recorder_say_about(struct recorder *recorder);
+void recorder_say_files(struct recorder *recorder);
+void recorder_say_stopped(struct recorder *recorder);
 
 /* It has ended: incidents list it for as long as the window holds something of it. */
 void recorder_remember(struct recorder *recorder, const struct member *member);

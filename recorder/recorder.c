@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,11 +28,15 @@
 #include "recorder/inject.h"
 #include "recorder/known.h"
 #include "recorder/recorder-internal.h"
+#include "recorder/recover.h"
 
 /* How long a freeze request waits for the program to come by, before it is looked at asleep. */
 #define FREEZE_PATIENCE_US UINT64_C(200000)
 
 #define ACCURACY_US 1000
+
+/* So many naps of 50 ms until a store is free: our owner doesn't wait for us for ever. */
+enum { STORE_PATIENCE = 20 };
 
 static int start_injector(struct recorder *r);
 
@@ -513,6 +518,7 @@ static int on_control(sd_event_source *source, int fd, uint32_t revents, void *u
 		/* Nobody listens any more. The service is recorded on until it ends. */
 		(void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
 		r->control = -1;
+		r->over = !r->members;
 		return r->members ? 0 : sd_event_exit(r->event, 0);
 	}
 	text[n] = '\0';
@@ -531,8 +537,11 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 
 	(void) source;
 	(void) info;
-	for (struct member *m = r->members; m; m = m->next)
+	for (struct member *m = r->members; m; m = m->next) {
 		domain_pass(m->domain);
+		domain_flush(m->domain);
+	}
+	recorder_say_stopped(r);
 	return sd_event_exit(r->event, 0);
 }
 
@@ -579,13 +588,112 @@ static void calibrate(struct domain_env *env)
 	env->tsc_per_ns = (double)(tsc_now - env->tsc_zero) / (double)(mono_now - env->mono_zero);
 }
 
+/* -- the disk ------------------------------------------------------------------------------------------------- */
+
+void recorder_sync_soon(struct recorder *r)
+{
+	uint64_t due = store_sync_due(r->env.store);
+
+	if (due == UINT64_MAX)
+		return;
+	(void) sd_event_source_set_time(r->sync_timer, due / 1000);
+	(void) sd_event_source_set_enabled(r->sync_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_sync(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct recorder *r = userdata;
+
+	(void) source;
+	(void) usec;
+	(void) store_sync(r->env.store);
+	recorder_sync_soon(r);
+	return 0;
+}
+
+/* -- what an earlier recorder left ---------------------------------------------------------------------------- */
+
+static void *read_left(void *argument)
+{
+	struct recorder *r = argument;
+	uint64_t one = 1;
+	int ret = recovery_look(r->recovery);
+
+	(void) !write(r->reader_done, &one, sizeof(one));
+	return (void *)(intptr_t)ret;
+}
+
+/* It has been read: now it becomes an incident, or else is given up. */
+void recorder_finish_recovery(struct recorder *r)
+{
+	struct json_object *news;
+	void *result;
+	int ret;
+
+	if (!r->recovery)
+		return;
+	r->reader_source = sd_event_source_disable_unref(r->reader_source);
+	(void) pthread_join(r->reader, &result);
+	closep(&r->reader_done);
+	ret = (int)(intptr_t)result;
+	if (ret == 0)
+		ret = recovery_commit(MOVE(r->recovery), &news);
+	else
+		r->recovery = recovery_abort(r->recovery);
+	if (ret == 0)
+		recorder_tell(r, news);
+	else if (ret != -ENODATA)
+		log_error("the window of the recorder before this one is lost: %s", strerror(-ret));
+}
+
+static int on_read_left(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	(void) source;
+	(void) fd;
+	(void) revents;
+	recorder_finish_recovery(userdata);
+	return 0;
+}
+
+/*
+ * Pinned at once, so that recording can begin; reading all of it takes as long as the disk
+ * does, and nobody waits for that.
+ */
+static int begin_recovery(struct recorder *r)
+{
+	sigset_t all, old;
+	int ret = recovery_begin(r->env.store, r->dir, &r->recovery);
+
+	if (ret < 0)
+		log_error("the window of the recorder before this one is lost: %s", strerror(-ret));
+	if (ret < 0 || !r->recovery)
+		return 0;
+	r->reader_done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->reader_done < 0)
+		return -errno;
+	(void) sigfillset(&all);
+	(void) pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = pthread_create(&r->reader, NULL, read_left, r);
+	(void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (ret) {
+		closep(&r->reader_done);
+		r->recovery = recovery_abort(r->recovery);
+		return -ret;
+	}
+	return sd_event_add_io(r->event, &r->reader_source, r->reader_done, EPOLLIN, on_read_left, r);
+}
+
 static void recorder_deinit(struct recorder *r)
 {
 	while (r->members)
 		member_drop(r->members);
+	recorder_finish_recovery(r);
+	if (r->over && r->env.store)
+		(void) store_clear(r->env.store);
 	recorder_forget(r);
 	free(r->waiting);
 	r->freeze_timer = sd_event_source_unref(r->freeze_timer);
+	r->sync_timer = sd_event_source_unref(r->sync_timer);
 	r->injector_source = sd_event_source_unref(r->injector_source);
 	closep(&r->injector);
 	if (r->env.known)
@@ -604,9 +712,16 @@ static int open_store(struct recorder *r)
 		.max_bytes = r->policy.ring_bytes,
 		.window_ns = r->policy.window_ns,
 		.incidents_percent = r->policy.incidents_percent,
+		.sync_ns = r->policy.sync_ns,
 	};
+	const struct timespec nap = { 0, 50000000 };
 	int ret = store_open(r->dir, &limits, &r->env.store);
 
+	/* Who makes an incident of what is left there is done soon. */
+	for (unsigned i = 0; ret == -EBUSY && i < STORE_PATIENCE; i++) {
+		(void) nanosleep(&nap, NULL);
+		ret = store_open(r->dir, &limits, &r->env.store);
+	}
 	if (ret == -EBUSY)
 		log_error("%s is in use by another recording", r->dir);
 	else if (ret < 0)
@@ -643,6 +758,13 @@ static int set_up(struct recorder *r)
 	if (ret >= 0)
 		ret = sd_event_add_time(r->event, &r->freeze_timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
 					on_freeze_patience, r);
+	if (ret >= 0)
+		ret = sd_event_add_time(r->event, &r->sync_timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
+					on_sync, r);
+	if (ret >= 0)
+		ret = begin_recovery(r);
+	if (ret >= 0)
+		recorder_say_about(r);
 	return ret;
 }
 
@@ -663,6 +785,7 @@ int recorder_run(const char *dir, struct policy *policy)
 		.control = RECORDER_FD,
 		.injector = -1,
 		.known_fd = -1,
+		.reader_done = -1,
 		.dir = dir,
 		.policy = *policy,
 	};

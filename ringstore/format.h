@@ -5,6 +5,7 @@
  * A service's directory:
  *
  *   lock                             held (flock) by the one writer
+ *   live/about                       chunks of text: what a window of it all would be of
  *   live/DOMAIN/log.EVENT            chunks of log, the first event of the file in its name
  *   live/DOMAIN/snap.EVENT           chunks of one snapshot, taken at that event
  *   incidents/ID/incident.json       what happened; an incident without it isn't one
@@ -68,6 +69,12 @@ enum chunk_kind {
  * others: the file is too new for it.
  */
 #define CHUNK_MAY_SKIP 0x8000u
+
+/*
+ * JSON of the recorder's making, for who finds a store that nobody records into any more: in
+ * live/about of the service, as the first chunk of a log or a snapshot of the domain.
+ */
+#define CHUNK_ABOUT (CHUNK_MAY_SKIP | 1)
 
 enum chunk_flags {
 	CHUNK_ZSTD = 1 << 0,	/* the payload is one zstd frame */

@@ -122,6 +122,11 @@ static int choose(struct store *store)
 		n_pushed++;
 	while (count_pinned(store, n_pushed) > aim && shorten(store))
 		;
+	/* Of what an earlier writer left, some domains are better than none. */
+	for (size_t i = 0; i < store->n_domains && count_pinned(store, n_pushed) > share; i++)
+		store->domains[i]->is_left = false;
+	while (count_pinned(store, n_pushed) > share && shorten(store))
+		;
 	if (count_pinned(store, n_pushed) > share)
 		return STORE_NO_ROOM;
 
@@ -553,6 +558,11 @@ int freeze_add_file(struct freeze *freeze, int fd, char ret_hash[static 33])
 	}
 	memcpy(ret_hash, hash, sizeof(hash));
 	return 0;
+}
+
+int freeze_dir(const struct freeze *freeze)
+{
+	return freeze->dir_fd;
 }
 
 /* The end. */

@@ -90,5 +90,8 @@ static inline void chunk_reader_closep(struct chunk_reader **reader)
  */
 int snapshot_is_whole(int fd, uint64_t len, uint32_t domain, uint64_t event);
 
+/* The domains that have a directory in @dir_fd, ascending. The caller frees the array. */
+int domains_in(int dir_fd, uint32_t **ret_domains, size_t *ret_n);
+
 /* dump.c: unpacks the dump @fd below @tmp_dir. */
 int dump_unpack(int fd, const char *tmp_dir, struct incident **ret_incident);

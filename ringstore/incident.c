@@ -127,14 +127,14 @@ static int compare_domains(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int incident_domains(struct incident *incident, uint32_t **ret_domains, size_t *ret_n)
+int domains_in(int dir_fd, uint32_t **ret_domains, size_t *ret_n)
 {
 	autoclean(tree_names_deinit) struct tree_names names = { 0 };
 	uint32_t *domains;
 	size_t n = 0;
 	int r;
 
-	r = tree_names(incident->dir_fd, &names);
+	r = tree_names(dir_fd, &names);
 	if (r < 0)
 		return r;
 	domains = calloc(names.n + 1, sizeof(*domains));
@@ -146,6 +146,11 @@ int incident_domains(struct incident *incident, uint32_t **ret_domains, size_t *
 	*ret_domains = domains;
 	*ret_n = n;
 	return 0;
+}
+
+int incident_domains(struct incident *incident, uint32_t **ret_domains, size_t *ret_n)
+{
+	return domains_in(incident->dir_fd, ret_domains, ret_n);
 }
 
 static int open_domain(const struct incident *incident, uint32_t domain, int *ret_fd)

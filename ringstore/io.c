@@ -6,6 +6,8 @@
 #include <liburing.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "ringstore/tree.h"
 
@@ -279,12 +281,27 @@ int io_settle(struct io *io, struct io_file *file)
 	return file->error;
 }
 
+void io_wait(struct io *io)
+{
+	while (io->in_flight > 0)
+		wait_one(io);
+}
+
+int io_sync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* fdatasync() needn't bring a directory's new names to the disk. */
+	return (S_ISDIR(st.st_mode) ? fsync(fd) : fdatasync(fd)) < 0 ? -errno : 0;
+}
+
 int io_flush(struct io *io)
 {
 	int error;
 
-	while (io->in_flight > 0)
-		wait_one(io);
+	io_wait(io);
 	error = io->error;
 	io->error = 0;
 	return error;

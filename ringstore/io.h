@@ -74,3 +74,9 @@ int io_settle(struct io *io, struct io_file *file);
 
 /* Waits until nothing is in flight. 0, or the first error since the last call. */
 int io_flush(struct io *io);
+
+/* The same, and leaves the error for io_flush(). */
+void io_wait(struct io *io);
+
+/* fdatasync(2) of a file or fsync(2) of a directory; any thread. 0 or a negative errno. */
+int io_sync(int fd);

@@ -13,6 +13,7 @@
 #define NAME_LIVE "live"
 #define NAME_INCIDENTS "incidents"
 #define NAME_LOCK "lock"
+#define NAME_ABOUT "about"
 #define NAME_LOG "log"
 #define NAME_SNAPSHOT "snap"
 #define NAME_FINAL "final"

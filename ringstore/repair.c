@@ -170,6 +170,8 @@ static int repair_domain(struct repair *repair, const struct verify_domain *part
 	r = cut_logs(repair, part, &window);
 	if (r == 0)
 		r = cut_snapshots(repair, part, &window);
+	if (row && !json_object_object_get_ex(row, "end_event", NULL))
+		(void) json_object_object_add(row, "end_event", json_object_new_uint64(window.end));
 	if (r == 0 && row && json_count(row, "end_event") > window.end)
 		r = shorten(repair, row, part, window.end);
 	else if (r == 0 && !part->final_sound)
@@ -216,6 +218,35 @@ static int write_manifest(struct repair *repair)
 	return r < 0 ? r : manifest_write(repair->dir_fd, sealed, &st.st_mtim);
 }
 
+/* Cuts the files, and changes the manifest in memory. */
+static int repair_parts(struct repair *repair)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < repair->parts.n_domains; i++)
+		r = repair_domain(repair, &repair->parts.domains[i]);
+	for (size_t i = 0; r == 0 && i < repair->parts.bad_files.n; i++) {
+		char path[NAME_PATH_SIZE];
+
+		r = remove_file(repair, name_file_path(path, repair->parts.bad_files.names[i]),
+				"its content isn't what it was");
+	}
+	if (r == 0)
+		forget_hashes(repair);
+	return r;
+}
+
+int repair_window(int dir_fd, struct verify *verify, struct json_object *manifest)
+{
+	autoclean(repair_deinit) struct repair repair = {
+		.verify = verify, .name = "", .dir_fd = dir_fd,
+	};
+	int r;
+
+	r = verify_parts(dir_fd, "", verify, manifest, &repair.parts);
+	return r < 0 ? r : repair_parts(&repair);
+}
+
 static int repair_at(int dir_fd, const char *name, struct verify *verify)
 {
 	autoclean(repair_deinit) struct repair repair = {
@@ -224,22 +255,14 @@ static int repair_at(int dir_fd, const char *name, struct verify *verify)
 	int r;
 
 	verify->n_incidents++;
-	r = verify_parts(dir_fd, name, verify, &repair.parts);
+	r = verify_parts(dir_fd, name, verify, NULL, &repair.parts);
 	if (r < 0)
 		return r;
 	if (!repair.parts.manifest)
 		return -EBADMSG;
-	for (size_t i = 0; r == 0 && i < repair.parts.n_domains; i++)
-		r = repair_domain(&repair, &repair.parts.domains[i]);
-	for (size_t i = 0; r == 0 && i < repair.parts.bad_files.n; i++) {
-		char path[NAME_PATH_SIZE];
-
-		r = remove_file(&repair, name_file_path(path, repair.parts.bad_files.names[i]),
-				"its content isn't what it was");
-	}
+	r = repair_parts(&repair);
 	if (r < 0)
 		return r;
-	forget_hashes(&repair);
 	if (!repair.parts.manifest_sound)
 		note(&repair, "repaired: " NAME_MANIFEST " was damaged: what it says may be wrong");
 	return repair.notes ? write_manifest(&repair) : 0;

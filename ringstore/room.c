@@ -200,6 +200,12 @@ int store_drop_before(struct store *store, struct domain *domain, uint64_t event
 	return 0;
 }
 
+/* All of it. Of what was left nobody knows whether it had ended: its newest segment stays. */
+static bool may_go(const struct domain *domain)
+{
+	return domain->ended && !domain->is_left;
+}
+
 /*
  * The next thing to give up if the domain had only what stands at and behind
  * @from: all in front of @ret_event, which is as old as @ret_age_ns. False: what
@@ -228,7 +234,7 @@ static bool domain_next_cut(const struct domain *domain, uint64_t from, uint64_t
 		*ret_age_ns = snapshot->mono_ns;
 		return true;
 	}
-	if (!domain->ended || (snapshot == end && log == logs_end))
+	if (!may_go(domain) || (snapshot == end && log == logs_end))
 		return false;
 	*ret_event = UINT64_MAX;
 	*ret_age_ns = snapshot < end ? snapshot->mono_ns : log->first_ns;
@@ -277,7 +283,7 @@ static uint64_t evictable(const struct domain *domain)
 {
 	uint64_t keep = 0, bytes = 0;
 
-	if (domain->ended) {
+	if (may_go(domain)) {
 		keep = UINT64_MAX;
 		bytes = domain->n_writers ? 0 : domain->dir_bytes;
 	} else if (domain->n_snapshots) {
@@ -322,10 +328,12 @@ int store_trim_domain(struct store *store, struct domain *domain)
 		return 0;
 	oldest_ns = store->now_ns - store->limits.window_ns;
 
-	if (domain->ended && domain->last_ns <= oldest_ns)
+	if (may_go(domain) && domain->last_ns <= oldest_ns)
 		event = UINT64_MAX;
+	/* One that isn't on the disk yet can't take the place of those that are. */
 	for (size_t i = domain->n_snapshots; i > 0 && !event; i--)
-		if (domain->snapshots[i - 1].mono_ns <= oldest_ns)
+		if (domain->snapshots[i - 1].mono_ns <= oldest_ns &&
+		    sync_has(store, domain->snapshots[i - 1].round))
 			event = domain->snapshots[i - 1].event;
 	return event ? store_drop_before(store, domain, event) : 0;
 }

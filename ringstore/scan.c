@@ -17,24 +17,25 @@ void scan_deinit(struct scan *scan)
 	*scan = (struct scan){ 0 };
 }
 
-static void take_events(const struct verify *verify, struct scan_file *file,
+static void take_events(const struct verify *verify, uint32_t domain, struct scan_file *file,
 			const struct chunk_view *view)
 {
 	uint32_t n_open = 0;
 
 	if (verify->open_tail)
-		n_open = verify->open_tail(view->data, view->len, view->n_events);
+		n_open = verify->open_tail(domain, view, verify->userdata);
 	file->n_open = n_open == view->n_events ? file->n_open + n_open : n_open;
 	file->end_event = view->first_event + view->n_events;
 }
 
-static void take(const struct verify *verify, struct scan_file *file, const struct chunk_view *view)
+static void take(const struct verify *verify, uint32_t domain, struct scan_file *file,
+		 const struct chunk_view *view)
 {
 	if (file->sound_len == 0)
 		file->first_ns = view->first_ns;
 	file->last_ns = view->last_ns;
 	if (view->kind == CHUNK_LOG)
-		take_events(verify, file, view);
+		take_events(verify, domain, file, view);
 }
 
 /* Reads one file. Other than 0 is an errno; what is wrong with the file isn't. */
@@ -49,7 +50,7 @@ static int scan_file(int fd, enum stream stream, uint32_t domain, const char *pa
 	if (r < 0)
 		return r;
 	while ((r = chunk_reader_next(reader, &view)) == 0) {
-		take(verify, file, &view);
+		take(verify, domain, file, &view);
 		file->sound_len = chunk_reader_end(reader);
 		verify_chunk(verify, chunk_reader_end(reader) - chunk_reader_offset(reader));
 	}

@@ -114,6 +114,7 @@ int snapshot_writer_commit(struct snapshot_writer *writer)
 	insert(domain, &(struct live_snapshot){
 		.event = writer->event,
 		.mono_ns = writer->mono_ns,
+		.round = store->round,
 		.blob = writer->blob,
 	});
 	if (writer->mono_ns > domain->last_ns)

@@ -3,8 +3,10 @@
  * store-internal - what the parts of the store share
  *
  *   store.c      opening, status, and the logs
+ *   left.c       what an earlier writer left, and what is said for a later one
  *   snapshot.c   the snapshots
  *   freeze.c     incidents in the making
+ *   sync.c       what has been written goes to the disk
  *   room.c       the account of the disk, and what is evicted to keep the bound
  *   writer.c     one file of chunks that is being written
  *
@@ -43,6 +45,7 @@ struct live_log {
 
 struct live_snapshot {		/* a whole one */
 	uint64_t event, mono_ns;
+	uint64_t round;		/* of syncing, with which it is on the disk */
 	struct blob *blob;
 };
 
@@ -51,6 +54,7 @@ struct domain {
 	bool started;		/* next_event holds */
 	bool gap;		/* nothing is appended before store_log_restart() */
 	bool ended;
+	bool is_left;		/* by an earlier writer */
 	unsigned generation;	/* snapshots begun before the last restart are void */
 	unsigned n_writers;	/* snapshots in the making point here */
 	uint64_t next_event, last_ns;
@@ -60,6 +64,7 @@ struct domain {
 	struct live_snapshot *snapshots;	/* ascending */
 	size_t n_logs, n_snapshots;
 	struct chunk_writer *writer;
+	char *about;		/* text that begins each of its files, or NULL */
 };
 
 struct pinned {			/* an incident of this store and what it pins */
@@ -89,6 +94,15 @@ struct store {
 	struct pinned **incidents;	/* oldest first */
 	size_t n_incidents;
 	struct pinned foreign;		/* what isn't ours, or wouldn't go: counted too */
+	struct chunk_writer *about;	/* of live/about; NULL: not begun */
+	struct blob *about_blob;	/* of the one that is there, or NULL */
+
+	/* What has been written since the last round of syncing, whose number is round - 1. */
+	struct sync *sync;
+	int *dirty;
+	size_t n_dirty;
+	uint64_t dirty_since_ns, round;
+	uint64_t synced_round, lost_round;	/* the last that ended; the last that failed */
 };
 
 /* store_open() with enum io_flags. */
@@ -111,6 +125,10 @@ int store_disk_error(struct store *store, int error);
  */
 int store_create_live(struct store *store, struct domain *domain, const char *prefix,
 		      uint64_t event, struct chunk_writer **ret_writer);
+
+/* left.c: a chunk with what is said of a domain, or of all. 0, STORE_NO_ROOM or a negative errno. */
+struct chunk_writer;
+int about_write(struct store *store, struct chunk_writer *writer, const char *text);
 
 /* Ends the log's file. On other than 0 the domain has a gap. */
 int store_seal_log(struct store *store, struct domain *domain);
@@ -202,6 +220,17 @@ int store_make_share(struct store *store, uint64_t need);
 /* May give way to a newer one. */
 bool store_may_push_out(const struct store *store, size_t incident);
 
+/* sync.c: the file, or the names in a directory, will be synced with the next round. */
+struct chunk_writer;
+void sync_note_file(struct store *store, struct chunk_writer *writer);
+void sync_note_dir(struct store *store, int dir_fd, const char *name);
+
+/* Is what was written for @round on the disk, as far as anybody wants to know? */
+bool sync_has(struct store *store, uint64_t round);
+
+/* Waits for a round under way. What hasn't been synced stays so. */
+void store_sync_end(struct store *store);
+
 /* writer.c */
 
 struct chunk_writer {
@@ -212,6 +241,7 @@ struct chunk_writer {
 	uint32_t domain;
 	uint32_t seq;
 	uint64_t len;
+	uint64_t dirty_round;	/* of syncing, for which it is noted */
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "common/autoclean.h"
 #include "ringstore/incident-internal.h"
+#include "ringstore/load.h"
 #include "ringstore/store-internal.h"
 #include "ringstore/tree.h"
 
@@ -25,12 +26,6 @@ int store_disk_error(struct store *store, int error)
 
 /* Opening: what is there already. */
 
-struct load {			/* state of a walk over one incident, or over what isn't ours */
-	struct store *store;
-	struct pinned *pinned;
-	void **inodes;		/* tsearch(3) of struct blob: hard links met before */
-};
-
 static int compare_inodes(const void *a, const void *b)
 {
 	const struct blob *x = a, *y = b;
@@ -43,10 +38,36 @@ static void no_free(void *node)
 	(void) node;
 }
 
+static int find_blob(struct load *load, const struct stat *st, struct blob **ret_blob)
+{
+	struct blob *blob = blob_new(st->st_ino), **node;
+
+	if (!blob)
+		return -ENOMEM;
+	node = tsearch(blob, load->inodes, compare_inodes);
+	if (!node) {
+		free(blob);
+		return -ENOMEM;
+	}
+	if (*node != blob)
+		free(blob);
+	else
+		blob_resize(load->store, blob, tree_file_bytes((uint64_t)st->st_size));
+	*ret_blob = *node;
+	return 0;
+}
+
+int load_blob(struct load *load, int fd, struct blob **ret_blob)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? -errno : find_blob(load, &st, ret_blob);
+}
+
 static int load_one(int dir_fd, const char *name, const struct stat *st, void *userdata)
 {
 	struct load *load = userdata;
-	struct blob *blob, **node;
+	struct blob *blob;
 	int r;
 
 	(void) dir_fd;
@@ -57,20 +78,9 @@ static int load_one(int dir_fd, const char *name, const struct stat *st, void *u
 				 load->pinned->owner);
 		return 0;
 	}
-	blob = blob_new(st->st_ino);
-	if (!blob)
-		return -ENOMEM;
-	node = tsearch(blob, load->inodes, compare_inodes);
-	if (!node) {
-		free(blob);
-		return -ENOMEM;
-	}
-	if (*node != blob) {
-		free(blob);
-		blob = *node;
-	} else {
-		blob_resize(load->store, blob, tree_file_bytes((uint64_t)st->st_size));
-	}
+	r = find_blob(load, st, &blob);
+	if (r < 0)
+		return r;
 	/* Held, so that it goes if nobody takes it. */
 	blob_hold(load->store, blob, OWNER_LIVE);
 	r = pinned_add(load->store, load->pinned, blob);
@@ -78,8 +88,7 @@ static int load_one(int dir_fd, const char *name, const struct stat *st, void *u
 	return r;
 }
 
-/* Charges all below and including @name. */
-static int load_tree(struct load *load, int dir_fd, const char *name)
+int load_tree(struct load *load, int dir_fd, const char *name)
 {
 	autoclean(closep) int fd = -1;
 	struct stat st;
@@ -160,9 +169,7 @@ static int load_names(struct load *load)
 		if (strcmp(others.names[i], NAME_LIVE) != 0 &&
 		    strcmp(others.names[i], NAME_INCIDENTS) != 0)
 			r = load_tree(load, store->dir_fd, others.names[i]);
-	if (r == 0)
-		r = tree_walk(store->live_fd, load_one, load);
-	return r;
+	return r == 0 ? load_live(load) : r;
 }
 
 /* Fills the account with all that is below our directory. */
@@ -190,6 +197,7 @@ static struct store *store_new(const struct store_limits *limits)
 	if (store) {
 		store->dir_fd = store->lock_fd = store->live_fd = store->incidents_fd = -1;
 		store->limits = *limits;
+		store->round = 1;
 		store->foreign.owner = OWNER_LIVE;
 	}
 	return store;
@@ -206,51 +214,12 @@ static int lock_store(struct store *store)
 	return 0;
 }
 
-/* Removes the logs and snapshots of a domain, and its directory if that was all. */
-static int clear_domain(int live_fd, const char *name)
-{
-	autoclean(tree_names_deinit) struct tree_names names = { 0 };
-	autoclean(closep) int fd = -1;
-	int r;
-
-	r = tree_open_dir(live_fd, name, &fd);
-	if (r == 0)
-		r = tree_names(fd, &names);
-	for (size_t i = 0; r == 0 && i < names.n; i++)
-		if (name_is_in_domain(names.names[i]))
-			r = tree_remove(fd, names.names[i]);
-	if (r == 0 && unlinkat(live_fd, name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY)
-		r = -errno;
-	return r;
-}
-
-/*
- * Removes what an earlier writer left, and nothing that can't be from one: we may
- * have been pointed at a directory that is something else.
- */
-static int clear_live(int live_fd)
-{
-	autoclean(tree_names_deinit) struct tree_names names = { 0 };
-	uint32_t domain;
-	int r;
-
-	r = tree_names(live_fd, &names);
-	for (size_t i = 0; r == 0 && i < names.n; i++)
-		if (name_to_domain(names.names[i], &domain))
-			r = clear_domain(live_fd, names.names[i]);
-	return r;
-}
-
 static int make_dirs(struct store *store)
 {
 	int r;
 
 	r = tree_make_dir(store->dir_fd, NAME_LIVE, &store->live_fd);
-	if (r == 0)
-		r = clear_live(store->live_fd);
-	if (r == 0)
-		r = tree_make_dir(store->dir_fd, NAME_INCIDENTS, &store->incidents_fd);
-	return r;
+	return r < 0 ? r : tree_make_dir(store->dir_fd, NAME_INCIDENTS, &store->incidents_fd);
 }
 
 static void store_closep(struct store **store)
@@ -301,6 +270,7 @@ static struct domain *domain_free(struct store *store, struct domain *domain)
 		(void) blob_release(store, domain->snapshots[i].blob, OWNER_LIVE);
 	free(domain->logs);
 	free(domain->snapshots);
+	free(domain->about);
 	free(domain);
 	return NULL;
 }
@@ -319,6 +289,11 @@ struct store *store_close(struct store *store)
 		(void) store_seal_log(store, store->domains[i]);
 		(void) domain_free(store, store->domains[i]);
 	}
+	if (store->about)
+		(void) chunk_writer_close(MOVE(store->about));
+	if (store->about_blob)
+		(void) blob_release(store, store->about_blob, OWNER_LIVE);
+	store_sync_end(store);
 	for (size_t i = 0; i < store->n_incidents; i++)
 		(void) pinned_free(store, store->incidents[i]);
 	pinned_deinit(store, &store->foreign);
@@ -419,10 +394,13 @@ void store_forget_if_empty(struct store *store, struct domain *domain)
 
 	if (!domain->ended || domain->n_logs || domain->n_snapshots || domain->n_writers)
 		return;
-	if (unlinkat(store->live_fd, name_domain(name, domain->id), AT_REMOVEDIR) < 0 &&
-	    errno != ENOENT)
+	if (unlinkat(store->live_fd, name_domain(name, domain->id), AT_REMOVEDIR) == 0 ||
+	    errno == ENOENT)
+		store_charge_dir(store, &domain->dir_bytes, 0, OWNER_LIVE);
+	else if (errno != ENOTEMPTY)
 		return;		/* asked again at the next trim */
-	store_charge_dir(store, &domain->dir_bytes, 0, OWNER_LIVE);
+	else			/* somebody's else */
+		store->foreign.dir_bytes += domain->dir_bytes;
 	array_remove(store->domains, &store->n_domains, sizeof(struct domain *),
 		     domain_place(store, domain->id));
 	(void) domain_free(store, domain);
@@ -446,10 +424,20 @@ bool store_has_domain(const struct store *store, uint32_t id)
 	return domain && (domain->n_logs || domain->n_snapshots);
 }
 
+static void discard_live(struct store *store, struct chunk_writer *writer, const char *path)
+{
+	struct blob *blob = writer->blob;
+
+	blob_hold(store, blob, OWNER_LIVE);
+	chunk_writer_abort(writer);
+	store_discard(store, store->live_fd, path, blob, OWNER_LIVE);
+}
+
 int store_create_live(struct store *store, struct domain *domain, const char *prefix,
 		      uint64_t event, struct chunk_writer **ret_writer)
 {
 	char name[NAME_DOMAIN_SIZE], path[NAME_PATH_SIZE];
+	bool is_new;
 	int r;
 
 	/* Two names at most: the file's, and that of the domain's directory. */
@@ -457,13 +445,24 @@ int store_create_live(struct store *store, struct domain *domain, const char *pr
 	if (r)
 		return r;
 	(void) name_domain(name, domain->id);
-	if (mkdirat(store->live_fd, name, 0700) < 0 && errno != EEXIST)
+	is_new = mkdirat(store->live_fd, name, 0700) == 0;
+	if (!is_new && errno != EEXIST)
 		return store_disk_error(store, -errno);
 	store_charge_dir_at(store, store->dir_fd, NAME_LIVE, &store->live_dir_bytes);
 	r = chunk_writer_new(store, store->live_fd, name_path(path, domain->id, prefix, event),
 			     domain->id, OWNER_LIVE, ret_writer);
 	store_charge_dir_at(store, store->live_fd, name, &domain->dir_bytes);
-	return r == -EEXIST || r == 0 ? r : store_disk_error(store, r);
+	if (r)
+		return r == -EEXIST ? r : store_disk_error(store, r);
+	sync_note_dir(store, store->live_fd, name);
+	if (is_new)
+		sync_note_dir(store, store->dir_fd, NAME_LIVE);
+	if (!domain->about)
+		return 0;
+	r = about_write(store, *ret_writer, domain->about);
+	if (r)
+		discard_live(store, MOVE(*ret_writer), path);
+	return r;
 }
 
 /* Logs. */
@@ -520,7 +519,7 @@ int store_seal_log(struct store *store, struct domain *domain)
 		domain->gap = true;
 
 	log = &domain->logs[domain->n_logs - 1];
-	if (log->blob->bytes == 0) {	/* nothing came of it */
+	if (log->blob->bytes == 0 || log->end_event == log->first_event) {	/* nothing came of it */
 		(void) name_path(path, domain->id, NAME_LOG, log->first_event);
 		store_discard(store, store->live_fd, path, log->blob, OWNER_LIVE);
 		domain->n_logs--;

@@ -38,6 +38,7 @@ struct store_limits {
 	uint64_t max_bytes;		/* at least STORE_MIN_BYTES */
 	uint64_t window_ns;		/* UINT64_MAX keeps all, until the bound */
 	unsigned incidents_percent;	/* of max_bytes, that incidents may pin; 1..90 */
+	uint64_t sync_ns;		/* what is older is on the disk; 0: the kernel decides when */
 };
 
 /* Below this no useful window fits: one snapshot and one log chunk of a small process. */
@@ -62,16 +63,42 @@ struct log_run {
 };
 
 /*
- * Opens the store in @dir for writing, makes the directory (0700) if it isn't
- * there, and removes what an earlier writer left live. -EBUSY: another recorder
+ * Opens the store in @dir for writing, and makes the directory (0700) if it isn't
+ * there. What an earlier writer left live is there, as domains that have ended, and can be
+ * frozen; store_clear() makes place for new ones. -EBUSY: another recorder
  * holds it. -EINVAL: the limits make no sense. The caller ends it with
- * store_close(), which finishes the writes in flight; snapshots and freezes under way
- * have to be ended before. Where there is no io_uring, plain writes are used.
+ * store_close(), which finishes the writes in flight and leaves all where it is; snapshots
+ * and freezes under way have to be ended before. Where there is no io_uring, plain writes are
+ * used.
  *
  * Incidents may be removed by other processes while the store is open.
  */
 int store_open(const char *dir, const struct store_limits *limits, struct store **ret_store);
 struct store *store_close(struct store *store);
+
+/* Is anything live? */
+bool store_has_live(const struct store *store);
+
+/*
+ * Removes all that is live, of this writer or of an earlier one; incidents keep theirs. No
+ * snapshot may be in the making. STORE_NO_ROOM: the disk won't let go of some of it.
+ */
+int store_clear(struct store *store);
+
+/*
+ * What a later writer must know to make an incident of what is live: @text is JSON of the
+ * caller's. That of a domain is written into each of its files that are begun from then on;
+ * that of the service is appended to what was said before. 0, STORE_NO_ROOM, -EEXIST if an
+ * earlier writer's is still there, or another negative errno.
+ */
+int store_set_about(struct store *store, uint32_t domain, const char *text);
+int store_add_about(struct store *store, const char *text);
+
+/*
+ * What was said of the service by the last writer of the store in @dir, piece by piece, as far
+ * as it is sound; none: nothing. The caller frees it with incident_free_ids().
+ */
+int store_read_about(const char *dir, char ***ret_texts, size_t *ret_n);
 
 void store_get_status(struct store *store, struct store_status *ret_status);
 
@@ -132,6 +159,19 @@ void store_trim(struct store *store, uint64_t mono_ns);
 int store_flush(struct store *store);
 
 /*
+ * Has all that was written brought to the disk, in the background, unless the last call's
+ * part of it is still on its way. Returns without waiting for the disk; 0 or a negative errno.
+ */
+int store_sync(struct store *store);
+
+/*
+ * When store_sync() should be called so that limits.sync_ns holds, CLOCK_MONOTONIC;
+ * UINT64_MAX: nothing has been written. What a caller keeps from the store for longer than
+ * half of that time may be older.
+ */
+uint64_t store_sync_due(struct store *store);
+
+/*
  * Freezing. begin cuts every live log, links every live file into a new incident
  * and so pins it; copies nothing. The caller adds the final hashes and the mapped
  * files, then commits with the manifest: only then the incident exists, all at
@@ -166,6 +206,16 @@ int freeze_add_final(struct freeze *freeze, uint32_t domain, const void *data, s
  * but for its holes, and takes as long as that takes. Moves the position of @fd.
  */
 int freeze_add_file(struct freeze *freeze, int fd, char ret_hash[static 33]);
+
+/*
+ * Of what is frozen: its directory, as long as @freeze lives; its domains, ascending, whose
+ * array the caller frees; what store_set_about() said of one, the caller's to free (-ENOENT:
+ * nothing); whether one has a snapshot, sound or not.
+ */
+int freeze_dir(const struct freeze *freeze);
+int freeze_domains(const struct freeze *freeze, uint32_t **ret_domains, size_t *ret_n);
+int freeze_read_about(const struct freeze *freeze, uint32_t domain, char **ret_text);
+bool freeze_has_snapshot(const struct freeze *freeze, uint32_t domain);
 
 /*
  * @manifest is the text of incident.json: a JSON object, whose "format", if it has

@@ -43,8 +43,11 @@ struct incident_parts {
 	struct tree_names bad_files;	/* names in files/ whose content isn't what they say */
 };
 
-/* Reads all of the incident in @dir_fd, which is @name ("": the top) to those who are told. */
-int verify_parts(int dir_fd, const char *name, struct verify *verify,
+/*
+ * Reads all of the incident in @dir_fd, which is @name ("": the top) to those who are told.
+ * @manifest: what it would be; NULL: it is there.
+ */
+int verify_parts(int dir_fd, const char *name, struct verify *verify, struct json_object *manifest,
 		 struct incident_parts *ret_parts);
 void incident_parts_deinit(struct incident_parts *parts);
 

@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <json-c/json.h>
+
+#include "ringstore/incident.h"
+
 struct verify {
 	/* What the caller wants to hear; each may be NULL. @path is relative to what is verified. */
 	void (*fault)(const char *path, uint64_t offset, const char *what, void *userdata);
@@ -20,10 +24,10 @@ struct verify {
 	void *userdata;
 
 	/*
-	 * The store doesn't look into its payloads. How many of the @n_events in a log chunk, the
-	 * last ones, are of no use without those behind them? NULL: none.
+	 * The store doesn't look into its payloads. Called for each sound chunk of a log: how many
+	 * of its events, the last ones, are of no use without those behind them? NULL: none.
 	 */
-	uint32_t (*open_tail)(const void *data, size_t len, uint32_t n_events);
+	uint32_t (*open_tail)(uint32_t domain, const struct chunk_view *chunk, void *userdata);
 
 	/* What has been found. */
 	uint64_t n_files, n_chunks, n_faults, n_cuts;
@@ -53,3 +57,9 @@ int repair_incident(const char *path, struct verify *verify);
 
 /* The same for each incident of the store @path. */
 int repair_store(const char *path, struct verify *verify);
+
+/*
+ * The same for the files of an incident that has no incident.json yet, in @dir_fd: @manifest is
+ * what it is going to be. Rows of "domains" get their "end_event" if they have none.
+ */
+int repair_window(int dir_fd, struct verify *verify, struct json_object *manifest);

@@ -37,6 +37,7 @@ int chunk_writer_new(struct store *store, int dir_fd, const char *name, uint32_t
 	writer->domain = domain;
 	writer->owner = owner;
 	writer->file.fd = MOVE_FD(fd);
+	writer->dirty_round = UINT64_MAX;
 	*ret_writer = MOVE(writer);
 	return 0;
 }
@@ -67,6 +68,7 @@ int chunk_writer_add(struct chunk_writer *writer, uint64_t limit, struct chunk_i
 	}
 	blob_resize(store, writer->blob, bytes);
 	io_write(store->io, &writer->file, buffer, stored, writer->len);
+	sync_note_file(store, writer);
 	writer->len += stored;
 	writer->seq++;
 	store->bytes_written += stored;

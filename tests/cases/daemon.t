@@ -217,6 +217,9 @@ load
 kill -KILL "$(ctl status --json redis | jq '.[0].recorder_pid')"
 check "kill -9 of the recorder under load: every request is answered" load_succeeds
 check "status says that nobody records it" state native
+death() { ctl list --json | json 'any(.[]; .trigger.kind == "recorder-death")'; }
+check "what the recorder had written is an incident" within 20 death
+check "... and nobody records it still" state native
 redis shutdown nosave 2>/dev/null
 check "an end is noticed" within 10 state ended
 check "a service isn't started again" state ended
@@ -233,5 +236,28 @@ crash() { ctl list --json | json '.[-1].trigger | .kind == "crash" and .signal =
 check "... and is an incident" within 20 crash
 check "... which is announced" grep -q 'incident .* of redis (crash, SIGSEGV' "$work/log"
 replay_checks "it replays" "$(ctl list --json | jq -r '.[-1].path')"
+kill -TERM "$daemon"
+within 5 is_gone "$daemon"
+
+# -- all of us die, and nothing of that service starts again ---------------------------------------------------
+
+start_daemon
+within 10 state recording
+within 10 answers
+redis set key value >/dev/null
+sleep 1
+recorder=$(ctl status --json redis | jq '.[0].recorder_pid')
+kill -KILL "$daemon" "$recorder" "$(pid_of_service)"
+within 5 is_gone "$recorder"
+sed -i 's/^  - name: redis$/  - name: other/' "$work/blackbox.yaml"
+before=$(find "$work/state/redis/incidents" -name incident.json | wc -l)
+start_daemon
+left() { [ "$(find "$work/state/redis/incidents" -name incident.json | wc -l)" -gt "$before" ]; }
+check "what was left when all were killed is an incident" within 30 left
+check "... which is announced" grep -q 'incident .* of redis (recorder-death' "$work/log"
+redis shutdown nosave 2>/dev/null
+within 10 sh -c "! pgrep -f 'blackbox-recorder $work/state/other'"
+kill -TERM "$daemon"
+within 5 is_gone "$daemon"
 
 done_testing

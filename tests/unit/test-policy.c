@@ -25,6 +25,7 @@ static void defaults(void **state)
 						     INSTRUCTIONS_RANDOM | INSTRUCTIONS_VSYSCALL);
 	assert_int_equal(policy.stall_ns, 100 * MS);
 	assert_int_equal(policy.crash_hold_ns, 250 * MS);
+	assert_int_equal(policy.sync_ns, 1 * S);
 	assert_int_equal(policy.keep_incidents, 5);
 	assert_int_equal(policy.incidents_percent, 50);
 	assert_int_equal(policy.log_buffer_bytes, 8 * M);

@@ -247,9 +247,15 @@ static void leftovers(void **state)
 	assert_int_equal(mkdir(path_of(path, "%s/incidents/.hidden", dir), 0700), 0);
 
 	assert_int_equal(store_open(dir, &limits, &store), 0);
-	assert_false(exists("%s/live/1/log.0000000000000000", dir));
+	assert_true(exists("%s/live/1/log.0000000000000000", dir));
 	assert_false(exists("%s/live/2", dir));
 	assert_false(exists("%s/incidents/gone", dir));
+	assert_true(store_has_live(store));
+	check_bound(store, dir, limits.max_bytes);
+	assert_int_equal(append(store, 1, 1, 1, 0, 1000), -EINVAL);	/* it has ended */
+	assert_int_equal(store_clear(store), 0);
+	assert_false(store_has_live(store));
+	assert_false(exists("%s/live/1/log.0000000000000000", dir));
 	assert_true(exists("%s/incidents/whole/incident.json", dir));
 	assert_true(exists("%s/foreign", dir));		/* not ours to remove, but counted */
 	assert_true(exists("%s/live/1/foreign", dir));
@@ -533,7 +539,7 @@ static void record_until_killed(struct crowd *c, unsigned io_mode, unsigned roun
 	struct store_limits limits = limits_of(2 << 20, 50000, 60);
 	char id[32];
 
-	if (store_open_with(c->dir, &limits, io_mode, &c->store) != 0)
+	if (store_open_with(c->dir, &limits, io_mode, &c->store) != 0 || store_clear(c->store) != 0)
 		_exit(1);
 	for (unsigned i = 0; i < N(c->domains); i++)
 		c->domains[i].id = i + 1;
