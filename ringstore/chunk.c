@@ -23,7 +23,7 @@ struct buffer {
 };
 
 struct chunk_decoder {
-	ZSTD_DCtx *zstd;
+	ZSTD_DCtx *zstd;	/* made with the first chunk that needs it: it is large */
 	struct buffer stored;	/* header, payload and padding, as in the file */
 	struct buffer raw;
 	const char *why;	/* the last chunk was called damaged */
@@ -120,8 +120,7 @@ int chunk_decoder_new(struct chunk_decoder **ret_decoder)
 
 	if (!decoder)
 		return -ENOMEM;
-	decoder->zstd = ZSTD_createDCtx();
-	if (!decoder->zstd || buffer_grow(&decoder->stored, sizeof(struct chunk)) < 0) {
+	if (buffer_grow(&decoder->stored, sizeof(struct chunk)) < 0) {
 		(void) chunk_decoder_free(decoder);
 		return -ENOMEM;
 	}
@@ -217,6 +216,10 @@ static int decompress(struct chunk_decoder *decoder, const void *payload, size_t
 	r = buffer_grow(&decoder->raw, raw_len);
 	if (r < 0)
 		return r;
+	if (!decoder->zstd)
+		decoder->zstd = ZSTD_createDCtx();
+	if (!decoder->zstd)
+		return -ENOMEM;
 	n = ZSTD_decompressDCtx(decoder->zstd, decoder->raw.data, raw_len, payload, stored);
 	return n == raw_len ? 0 : damaged(decoder, "a chunk's payload can't be decompressed");
 }

@@ -614,7 +614,7 @@ static int write_manifest(struct freeze *freeze, const char *text)
 	freeze->pinned->time = manifest_time(store);
 	/* All else is on disk: only now may the incident have a manifest. */
 	r = manifest_write(freeze->dir_fd, sealed, &freeze->pinned->time);
-	if (r == 0 && fsync(store->incidents_fd) < 0)
+	if (r == 0 && (fsync(store->incidents_fd) < 0 || fsync(store->dir_fd) < 0))
 		r = -errno;
 	return r < 0 ? store_disk_error(store, r) : 0;
 }

@@ -219,7 +219,10 @@ static int make_dirs(struct store *store)
 	int r;
 
 	r = tree_make_dir(store->dir_fd, NAME_LIVE, &store->live_fd);
-	return r < 0 ? r : tree_make_dir(store->dir_fd, NAME_INCIDENTS, &store->incidents_fd);
+	if (r == 0)
+		r = tree_make_dir(store->dir_fd, NAME_INCIDENTS, &store->incidents_fd);
+	sync_note_dir(store, store->dir_fd, ".");
+	return r;
 }
 
 static void store_closep(struct store **store)

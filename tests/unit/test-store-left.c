@@ -250,12 +250,11 @@ static void synced(void **state)
 
 	assert_int_equal(store_open(*state, &syncing, &store), 0);
 	assert_int_equal(store_clear(store), 0);
-	assert_int_equal(store_sync_due(store), UINT64_MAX);
+	due = store_sync_due(store);	/* of the store's own directories */
+	assert_true(due < UINT64_MAX);
 	assert_int_equal(snapshot(store, 1, 0, 0, 1, 1000), 0);
 	assert_int_equal(append(store, 1, 0, 1, 0, 100), 0);
 	assert_int_equal(store_log_cut(store, 1), 0);
-	due = store_sync_due(store);
-	assert_true(due < UINT64_MAX);
 	assert_int_equal(snapshot(store, 1, 1, 100, 1, 1000), 0);
 	assert_int_equal(append(store, 1, 1, 1, 100, 100), 0);
 	assert_int_equal(store_sync_due(store), due);
