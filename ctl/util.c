@@ -161,8 +161,9 @@ int write_dump(const char *path, const char *output)
 	int r = incident_open(path, &incident);
 
 	if (r < 0) {
-		log_error("can't open the incident %s: %s", path, r == -EBADMSG ?
-			  "it isn't one, or is damaged" : strerror(-r));
+		log_error("can't open the incident %s: %s", path,
+			  r == -EBADMSG ? "it isn't one, or is damaged" :
+			  r == -EPROTONOSUPPORT ? "a newer version of blackbox wrote it" : strerror(-r));
 		return EXIT_BAD_INPUT;
 	}
 	r = incident_dump(incident, output, on_dump_progress, NULL);

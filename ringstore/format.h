@@ -54,9 +54,9 @@
 
 enum chunk_kind {
 	CHUNK_LOG = 1,		/* a run of events, recorder/event.h */
-	CHUNK_SNAPSHOT_HEAD = 2,
-	CHUNK_SNAPSHOT_MAPS = 3,
-	CHUNK_SNAPSHOT_PAGES = 4,
+	CHUNK_SNAPSHOT_HEAD = 2,	/* what the process was, recorder/image.h */
+	CHUNK_SNAPSHOT_MAPS = 3,	/* its mappings */
+	CHUNK_SNAPSHOT_PAGES = 4,	/* a run of its memory's pages */
 	CHUNK_SNAPSHOT_END = 5,	/* empty: the snapshot is whole */
 	CHUNK_FINAL = 6,	/* the hashes of a freeze; an empty one ends them */
 	CHUNK_FILE = 7,		/* a run of a mapped file's bytes */

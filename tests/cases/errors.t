@@ -56,6 +56,16 @@ for part in 1 5 25 50 75 95; do
 	check "a dump rotten at $part %: detected or harmless" [ $status -eq 2 -o $status -eq 0 ]
 done
 
+for verb in info "replay --check" verify; do
+	# shellcheck disable=SC2086
+	refuses "$verb: a newer version's dump" "newer version" $verb "$top_srcdir/tests/fuzz/corpus/dump/newer.tar"
+done
+mkdir -p "$work/newer"
+echo '{ "format": 99 }' >"$work/newer/incident.json"
+refuses "a newer version's incident" "newer version" info "$work/newer"
+refuses "dump: a newer version's incident" "newer version" dump "$work/newer" -o "$work/dump"
+refuses "repair: a newer version's incident" "newer version" repair "$work/newer"
+
 refuses "no command" "which command" record
 refuses "a bad window" window record --window soon -- /bin/true
 refuses "a bad ring" ring record --ring -1 -- /bin/true

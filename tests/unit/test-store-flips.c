@@ -134,27 +134,6 @@ static void dump(void **state)
 	print_message("# %zu bits, %u of them harmless\n", len * 8, n_harmless);
 }
 
-static void copy_tree(const char *from, const char *to)
-{
-	char *roots[] = { (char *)from, NULL }, path[PATH_SIZE];
-	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	FTSENT *entry;
-
-	while ((entry = fts_read(fts))) {
-		autoclean(freep) void *bytes = NULL;
-		size_t len;
-
-		(void) path_of(path, "%s%s", to, entry->fts_path + strlen(from));
-		if (entry->fts_info == FTS_D)
-			assert_int_equal(mkdir(path, 0700), 0);
-		if (entry->fts_info != FTS_F)
-			continue;
-		bytes = read_whole_file(entry->fts_path, &len);
-		write_file(path, bytes, len);
-	}
-	(void) fts_close(fts);
-}
-
 /* What a next writer makes of what is live, and whether that can be read. */
 static void recover(const struct fixture *f)
 {

@@ -229,6 +229,27 @@ void *read_whole_file(const char *path, size_t *ret_len)
 	return data;
 }
 
+void copy_tree(const char *from, const char *to)
+{
+	char *roots[] = { (char *)from, NULL }, path[PATH_SIZE];
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	FTSENT *entry;
+
+	while ((entry = fts_read(fts))) {
+		autoclean(freep) void *bytes = NULL;
+		size_t len;
+
+		(void) path_of(path, "%s%s", to, entry->fts_path + strlen(from));
+		if (entry->fts_info == FTS_D)
+			assert_int_equal(mkdir(path, 0700), 0);
+		if (entry->fts_info != FTS_F)
+			continue;
+		bytes = read_whole_file(entry->fts_path, &len);
+		write_file(path, bytes, len);
+	}
+	(void) fts_close(fts);
+}
+
 bool is_private(const char *path)
 {
 	struct stat st;

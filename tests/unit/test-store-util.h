@@ -60,6 +60,9 @@ bool exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void write_file(const char *path, const void *data, size_t len);
 void *read_whole_file(const char *path, size_t *ret_len);
 
+/* Files and directories below @from, as @to, which isn't there yet. */
+void copy_tree(const char *from, const char *to);
+
 /* True if @path was made 0600, or 0700 if it is a directory. */
 bool is_private(const char *path);
 
