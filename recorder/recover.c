@@ -34,6 +34,7 @@ struct recovery {
 	char id[192];
 	struct json_object *manifest, *domains, *notes, *files;
 	struct json_object *about;	/* the first piece */
+	char *published;		/* the manifest that is there already */
 	struct ending *endings;
 	size_t n_endings;
 };
@@ -239,145 +240,6 @@ static int read_domains(struct recovery *recovery)
 	return r;
 }
 
-/* -- begin ---------------------------------------------------------------------------------------------- */
-
-struct recovery *recovery_abort(struct recovery *recovery)
-{
-	if (!recovery)
-		return NULL;
-	(void) freeze_abort(recovery->freeze);
-	(void) json_object_put(recovery->manifest);
-	(void) json_object_put(recovery->about);
-	free(recovery->endings);
-	free(recovery);
-	return NULL;
-}
-
-static void recovery_abortp(struct recovery **recovery)
-{
-	(void) recovery_abort(*recovery);
-}
-
-static struct json_object *add_array(struct json_object *json, const char *key)
-{
-	struct json_object *array = json_object_new_array();
-
-	(void) json_object_object_add(json, key, array);
-	return array;
-}
-
-static struct recovery *recovery_new(struct store *store)
-{
-	struct recovery *recovery = calloc(1, sizeof(*recovery));
-
-	if (!recovery)
-		return NULL;
-	recovery->store = store;
-	recovery->manifest = json_object_new_object();
-	recovery->domains = add_array(recovery->manifest, "domains");
-	recovery->notes = add_array(recovery->manifest, "notes");
-	recovery->files = add_array(recovery->manifest, "files");
-	return recovery;
-}
-
-static int pin(struct recovery *recovery)
-{
-	const char *service = json_text(recovery->about, "service");
-	int r = -EEXIST;
-
-	for (unsigned n = 1; r == -EEXIST && n < 100; n++) {
-		recover_make_id(*service ? service : "command", n, recovery->id);
-		r = store_freeze_begin(recovery->store, recovery->id, &recovery->freeze);
-	}
-	return r > 0 ? -ENOSPC : r;
-}
-
-int recovery_begin(struct store *store, const char *dir, struct recovery **ret_recovery)
-{
-	autoclean(recovery_abortp) struct recovery *recovery = NULL;
-	bool stopped = false, wanted;
-	int r = 0;
-
-	*ret_recovery = NULL;
-	if (!store_has_live(store))
-		return 0;
-	recovery = recovery_new(store);
-	if (!recovery)
-		return -ENOMEM;
-	r = read_about(recovery, dir, &stopped);
-	wanted = r == 0 && recovery->about && !(stopped && is_of_this_boot(recovery));
-	if (wanted)
-		r = pin(recovery);
-	if (r == 0 && wanted)
-		r = read_domains(recovery);
-	(void) store_clear(store);
-	if (r == 0 && wanted)
-		*ret_recovery = MOVE(recovery);
-	return r;
-}
-
-/* -- reading all of it --------------------------------------------------------------------------------------- */
-
-static void set_ends(struct recovery *recovery)
-{
-	for (size_t i = 0; i < json_object_array_length(recovery->domains); i++) {
-		struct json_object *row = json_object_array_get_idx(recovery->domains, i);
-		const struct ending *ending = ending_of(recovery, (uint32_t)json_count(row, "domain"));
-
-		if (ending)
-			add_string(row, "end", end_name(ending, json_count(row, "end_event")));
-		(void) json_object_object_add(row, "final", json_object_new_boolean(false));
-	}
-}
-
-int recovery_look(struct recovery *recovery)
-{
-	struct verify verify = { .open_tail = note_ending, .userdata = recovery };
-	int r = repair_window(freeze_dir(recovery->freeze), &verify, recovery->manifest);
-
-	if (r == 0)
-		set_ends(recovery);
-	return r;
-}
-
-/* -- the incident -------------------------------------------------------------------------------------------- */
-
-/* The same file: devices may be numbered anew by the next boot. */
-static bool is_same(const struct stat *st, struct json_object *row, bool same_boot)
-{
-	return S_ISREG(st->st_mode) && st->st_ino == json_count(row, "ino") &&
-	       (uint64_t)st->st_size == json_count(row, "size") &&
-	       (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec ==
-		       json_count(row, "mtime_ns") &&
-	       (!same_boot || st->st_dev == json_count(row, "dev"));
-}
-
-static void add_files(struct recovery *recovery)
-{
-	bool same_boot = is_of_this_boot(recovery);
-	unsigned n_lost = 0;
-	char note[160];
-
-	for (size_t i = 0; i < json_object_array_length(recovery->files); i++) {
-		struct json_object *row = json_object_array_get_idx(recovery->files, i);
-		autoclean(closep) int fd = open(json_text(row, "path"),
-						O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-		struct stat st;
-		char hash[33];
-
-		if (fd >= 0 && fstat(fd, &st) == 0 && is_same(&st, row, same_boot) &&
-		    freeze_add_file(recovery->freeze, fd, hash) == 0)
-			add_string(row, "hash", hash);
-		else
-			n_lost++;
-	}
-	if (!n_lost)
-		return;
-	(void) snprintf(note, sizeof(note), "%u mapped files have changed since, are gone, or found no room "
-			"in the ring: a replay can't read their pages", n_lost);
-	(void) json_object_array_add(recovery->notes, json_object_new_string(note));
-}
-
 /* The newest of the service's first process, or of any; of those that can be replayed. */
 static struct json_object *main_row(const struct recovery *recovery)
 {
@@ -442,8 +304,184 @@ static void fill_manifest(struct recovery *recovery, struct json_object *row)
 	json_copy_member(row, "command", json);
 	(void) json_object_object_add(json, "trigger", trigger_json(recovery, row));
 	add_number(json, "real_ns", end_real_ns(recovery));
+}
+
+/* -- begin ---------------------------------------------------------------------------------------------- */
+
+struct recovery *recovery_abort(struct recovery *recovery)
+{
+	if (!recovery)
+		return NULL;
+	if (recovery->published)
+		(void) freeze_commit(recovery->freeze, recovery->published);
+	else
+		(void) freeze_abort(recovery->freeze);
+	free(recovery->published);
+	(void) json_object_put(recovery->manifest);
+	(void) json_object_put(recovery->about);
+	free(recovery->endings);
+	free(recovery);
+	return NULL;
+}
+
+static void recovery_abortp(struct recovery **recovery)
+{
+	(void) recovery_abort(*recovery);
+}
+
+static struct json_object *add_array(struct json_object *json, const char *key)
+{
+	struct json_object *array = json_object_new_array();
+
+	(void) json_object_object_add(json, key, array);
+	return array;
+}
+
+static struct recovery *recovery_new(struct store *store)
+{
+	struct recovery *recovery = calloc(1, sizeof(*recovery));
+
+	if (!recovery)
+		return NULL;
+	recovery->store = store;
+	recovery->manifest = json_object_new_object();
+	recovery->domains = add_array(recovery->manifest, "domains");
+	recovery->notes = add_array(recovery->manifest, "notes");
+	recovery->files = add_array(recovery->manifest, "files");
+	return recovery;
+}
+
+static int pin(struct recovery *recovery)
+{
+	const char *service = json_text(recovery->about, "service");
+	int r = -EEXIST;
+
+	for (unsigned n = 1; r == -EEXIST && n < 100; n++) {
+		recover_make_id(*service ? service : "command", n, recovery->id);
+		r = store_freeze_begin(recovery->store, recovery->id, &recovery->freeze);
+	}
+	return r > 0 ? -ENOSPC : r;
+}
+
+/*
+ * It is there from now on, as far as can be told without reading it: whoever is killed while
+ * that is done loses nothing.
+ */
+static int publish(struct recovery *recovery)
+{
+	struct json_object *row = main_row(recovery);
+	autoclean(freep) char *text = NULL;
+	int r;
+
+	for (size_t i = 0; i < json_object_array_length(recovery->domains); i++) {
+		struct json_object *each = json_object_array_get_idx(recovery->domains, i);
+
+		add_number(each, "end_event",
+			   store_log_end(recovery->store, (uint32_t)json_count(each, "domain")));
+		add_string(each, "end", "freeze");
+		(void) json_object_object_add(each, "final", json_object_new_boolean(false));
+	}
+	if (!row)
+		return 0;	/* nothing to be replayed, it seems */
+	fill_manifest(recovery, row);
+	text = strdup(json_object_to_json_string_ext(recovery->manifest, JSON_C_TO_STRING_PRETTY));
+	if (!text)
+		return -ENOMEM;
+	r = freeze_publish(recovery->freeze, text);
+	if (r == 0)
+		recovery->published = MOVE(text);
+	return r > 0 ? -ENOSPC : r;
+}
+
+int recovery_begin(struct store *store, const char *dir, struct recovery **ret_recovery)
+{
+	autoclean(recovery_abortp) struct recovery *recovery = NULL;
+	bool stopped = false, wanted;
+	int r = 0;
+
+	*ret_recovery = NULL;
+	if (!store_has_live(store))
+		return 0;
+	recovery = recovery_new(store);
+	if (!recovery)
+		return -ENOMEM;
+	r = read_about(recovery, dir, &stopped);
+	wanted = r == 0 && recovery->about && !(stopped && is_of_this_boot(recovery));
+	if (wanted)
+		r = pin(recovery);
+	if (r == 0 && wanted)
+		r = read_domains(recovery);
+	if (r == 0 && wanted)
+		r = publish(recovery);
+	(void) store_clear(store);
+	if (r == 0 && wanted)
+		*ret_recovery = MOVE(recovery);
+	return r;
+}
+
+/* -- reading all of it --------------------------------------------------------------------------------------- */
+
+static void set_ends(struct recovery *recovery)
+{
+	for (size_t i = 0; i < json_object_array_length(recovery->domains); i++) {
+		struct json_object *row = json_object_array_get_idx(recovery->domains, i);
+		const struct ending *ending = ending_of(recovery, (uint32_t)json_count(row, "domain"));
+
+		if (ending)
+			add_string(row, "end", end_name(ending, json_count(row, "end_event")));
+	}
+}
+
+int recovery_look(struct recovery *recovery)
+{
+	struct verify verify = { .open_tail = note_ending, .userdata = recovery };
+	int r;
+
+	/* Where the logs end is found now. */
 	for (size_t i = 0; i < json_object_array_length(recovery->domains); i++)
-		json_object_object_del(json_object_array_get_idx(recovery->domains, i), "main");
+		json_object_object_del(json_object_array_get_idx(recovery->domains, i), "end_event");
+	r = repair_window(freeze_dir(recovery->freeze), &verify, recovery->manifest);
+	if (r == 0)
+		set_ends(recovery);
+	return r;
+}
+
+/* -- the incident -------------------------------------------------------------------------------------------- */
+
+/* The same file: devices may be numbered anew by the next boot. */
+static bool is_same(const struct stat *st, struct json_object *row, bool same_boot)
+{
+	return S_ISREG(st->st_mode) && st->st_ino == json_count(row, "ino") &&
+	       (uint64_t)st->st_size == json_count(row, "size") &&
+	       (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec ==
+		       json_count(row, "mtime_ns") &&
+	       (!same_boot || st->st_dev == json_count(row, "dev"));
+}
+
+static void add_files(struct recovery *recovery)
+{
+	bool same_boot = is_of_this_boot(recovery);
+	unsigned n_lost = 0;
+	char note[160];
+
+	for (size_t i = 0; i < json_object_array_length(recovery->files); i++) {
+		struct json_object *row = json_object_array_get_idx(recovery->files, i);
+		autoclean(closep) int fd = open(json_text(row, "path"),
+						O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		struct stat st;
+		char hash[33];
+
+		if (fd >= 0 && fstat(fd, &st) == 0 && is_same(&st, row, same_boot) &&
+		    freeze_add_file(recovery->freeze, fd, hash) == 0)
+			add_string(row, "hash", hash);
+		else
+			n_lost++;
+	}
+	if (!n_lost)
+		return;
+	(void) snprintf(note, sizeof(note), "%u mapped files have changed since, are gone, or found no room "
+			"in the ring: a replay can't read their pages", n_lost);
+	(void) json_object_array_add(recovery->notes, json_object_new_string(note));
 }
 
 static struct json_object *news_json(const struct recovery *recovery)
@@ -461,6 +499,7 @@ int recovery_commit(struct recovery *recovery, struct json_object **ret_news)
 	struct json_object *row = main_row(recovery);
 	int r = -ENODATA;
 
+	free(MOVE(recovery->published));	/* it has had its time */
 	if (row) {
 		add_files(recovery);
 		fill_manifest(recovery, row);

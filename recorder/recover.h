@@ -35,7 +35,8 @@ struct json_object *recover_about(void);
 struct recovery;
 
 /*
- * If there is something in @store, of the directory @dir, that was left, pins it, empties what is live, and returns
+ * If there is something in @store, of the directory @dir, that was left, makes it an incident
+ * that is yet to be looked at, empties what is live, and returns
  * *@ret_recovery; NULL: nothing was, or what was left is nobody's concern (its recorder was
  * told to end, and the machine runs on). -ENOSPC: it is more than incidents may take, and is
  * lost. Afterwards the store can be recorded into.
@@ -54,6 +55,7 @@ int recovery_look(struct recovery *recovery);
  * what a recorder tells of an incident (recorder.h), the caller's to put.
  */
 int recovery_commit(struct recovery *recovery, struct json_object **ret_news);
+/* It can't be read: what is there stays as it is, an incident that may be damaged. */
 struct recovery *recovery_abort(struct recovery *recovery);
 
 /* Is there something in the store @dir, and nobody who records into it? */

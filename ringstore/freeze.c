@@ -41,6 +41,8 @@ struct freeze {
 	uint64_t dir_bytes, files_bytes;	/* of pinned->dir_bytes: itself, and files/ */
 	struct final *finals;
 	size_t n_finals;
+	struct blob *manifest;	/* its place in the account; NULL: none yet */
+	bool is_published;	/* there is one */
 };
 
 /* Choosing what is pinned. */
@@ -588,35 +590,59 @@ static struct timespec manifest_time(const struct store *store)
 	return now;
 }
 
+/* The place of the manifest in the account; of one that takes another's place, for both. */
+static int charge_manifest(struct freeze *freeze, size_t len)
+{
+	struct store *store = freeze->store;
+	struct blob *blob = freeze->manifest;
+	uint64_t bytes = tree_file_bytes(len);
+	int r;
+
+	r = store_make_room(store, bytes + TREE_DIR_GROWTH, store->limits.max_bytes);
+	if (r)
+		return r;
+	if (blob) {
+		blob_resize(store, blob, blob->bytes + bytes);
+		return 0;
+	}
+	blob = blob_new(0);	/* nobody links to it: it needs no number */
+	if (!blob)
+		return -ENOMEM;
+	blob_resize(store, blob, bytes);
+	blob_hold(store, blob, OWNER_INCIDENT);
+	r = pinned_add(store, freeze->pinned, blob);
+	(void) blob_release(store, blob, OWNER_INCIDENT);
+	if (r == 0)
+		freeze->manifest = blob;
+	return r;
+}
+
 static int write_manifest(struct freeze *freeze, const char *text)
 {
 	struct store *store = freeze->store;
 	autoclean(freep) char *sealed = NULL;
-	struct blob *blob;
 	int r;
 
 	r = manifest_seal(text, &sealed);
 	if (r < 0)
 		return r;
-	r = store_make_room(store, tree_file_bytes(strlen(sealed)) + TREE_DIR_GROWTH,
-			    store->limits.max_bytes);
+	r = charge_manifest(freeze, strlen(sealed));
 	if (r)
 		return r;
-	blob = blob_new(0);	/* nobody links to it: it needs no number */
-	if (!blob)
-		return -ENOMEM;
-	blob_resize(store, blob, tree_file_bytes(strlen(sealed)));
-	blob_hold(store, blob, OWNER_INCIDENT);
-	r = pinned_add(store, freeze->pinned, blob);
-	(void) blob_release(store, blob, OWNER_INCIDENT);
-	if (r < 0)
-		return r;
 	freeze->pinned->time = manifest_time(store);
-	/* All else is on disk: only now may the incident have a manifest. */
 	r = manifest_write(freeze->dir_fd, sealed, &freeze->pinned->time);
 	if (r == 0 && (fsync(store->incidents_fd) < 0 || fsync(store->dir_fd) < 0))
 		r = -errno;
-	return r < 0 ? store_disk_error(store, r) : 0;
+	if (r < 0)
+		return store_disk_error(store, r);
+	blob_resize(store, freeze->manifest, tree_file_bytes(strlen(sealed)));
+	freeze->is_published = true;
+	return 0;
+}
+
+int freeze_publish(struct freeze *freeze, const char *manifest)
+{
+	return manifest_check(manifest, strlen(manifest)) < 0 ? -EINVAL : write_manifest(freeze, manifest);
 }
 
 /* The newest stands last, whichever freeze was begun first. */
@@ -656,16 +682,17 @@ int freeze_commit(struct freeze *freeze, const char *manifest)
 
 		if (synced < 0)
 			(void) store_disk_error(store, synced);
+		/* All else is on disk: only now may the incident have its manifest. */
 		r = write_manifest(freeze, manifest);
 	}
-	if (r) {
+	if (r && !freeze->is_published) {
 		(void) freeze_abort(freeze);
 		return r;
 	}
 	freeze->pinned->whole = true;
 	move_to_end(store, freeze->pinned);
 	freeze_free(freeze);
-	return 0;
+	return r;
 }
 
 struct freeze *freeze_abort(struct freeze *freeze)
@@ -679,8 +706,8 @@ struct freeze *freeze_abort(struct freeze *freeze)
 	for (size_t i = 0; i < freeze->n_finals; i++)
 		drop_final(freeze, &freeze->finals[i]);
 	/* What can't be removed stays in the account, and goes when the store is next opened. */
-	r = tree_remove(store->incidents_fd, freeze->pinned->id);
-	if (r < 0)
+	r = incident_remove_at(store->incidents_fd, freeze->pinned->id);
+	if (r < 0 && r != -ENOENT)
 		(void) store_disk_error(store, r);
 	else
 		store_forget_incident(store, freeze->pinned);

@@ -427,6 +427,13 @@ bool store_has_domain(const struct store *store, uint32_t id)
 	return domain && (domain->n_logs || domain->n_snapshots);
 }
 
+uint64_t store_log_end(const struct store *store, uint32_t id)
+{
+	const struct domain *domain = store_find_domain(store, id);
+
+	return domain && domain->n_logs ? domain->logs[domain->n_logs - 1].end_event : 0;
+}
+
 static void discard_live(struct store *store, struct chunk_writer *writer, const char *path)
 {
 	struct blob *blob = writer->blob;

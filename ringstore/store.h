@@ -133,6 +133,9 @@ void store_domain_end(struct store *store, uint32_t domain);
 /* Is anything of @domain left, log or snapshot? */
 bool store_has_domain(const struct store *store, uint32_t domain);
 
+/* The number behind the last event in the domain's log; 0: there is none. */
+uint64_t store_log_end(const struct store *store, uint32_t domain);
+
 /*
  * A snapshot of @domain that stands after event number @event - 1 and before
  * @event, taken at @mono_ns. Several writers may be open at once. Chunks are
@@ -218,9 +221,17 @@ int freeze_read_about(const struct freeze *freeze, uint32_t domain, char **ret_t
 bool freeze_has_snapshot(const struct freeze *freeze, uint32_t domain);
 
 /*
+ * Writes a first incident.json: from then on the incident is there, whatever becomes of us.
+ * freeze_commit() has another take its place, freeze_abort() removes all. 0, STORE_NO_ROOM or a
+ * negative errno: then it isn't there yet.
+ */
+int freeze_publish(struct freeze *freeze, const char *manifest);
+
+/*
  * @manifest is the text of incident.json: a JSON object, whose "format", if it has
  * one, is STORE_FORMAT_VERSION (else -EINVAL). Waits until all is on the disk. Frees
- * @freeze, whatever it returns; what returns other than 0 leaves no incident.
+ * @freeze, whatever it returns; what returns other than 0 leaves no incident, or the one that was
+ * published.
  */
 int freeze_commit(struct freeze *freeze, const char *manifest);
 struct freeze *freeze_abort(struct freeze *freeze);

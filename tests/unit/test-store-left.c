@@ -234,6 +234,46 @@ static void too_much(void **state)
 	assert_null(store_close(store));
 }
 
+/* Killed again, while what was left is being looked at: it is an incident by then. */
+static void published(void **state)
+{
+	struct freeze *begun;
+	struct store *store;
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (store_open(*state, &limits, &store) != 0 || store_log_end(store, 1) != N_EVENTS ||
+		    store_freeze_begin(store, "left", &begun) != 0 ||
+		    freeze_publish(begun, "[]") != -EINVAL ||
+		    freeze_publish(begun, "{ \"domains\": [ { \"domain\": 1, \"pid\": 11, \"end_event\": 40 }, "
+					  "{ \"domain\": 2, \"pid\": 12, \"end_event\": 40 } ] }") != 0 ||
+		    store_clear(store) != 0)
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	check_window(*state, 1, 0, N_EVENTS);
+	assert_int_equal(store_open(*state, &limits, &store), 0);
+	assert_false(store_has_live(store));
+	check_window(*state, 1, 0, N_EVENTS);
+
+	/* Another takes its place; or it goes. */
+	assert_int_equal(store_freeze_begin(store, "next", &begun), 0);
+	assert_int_equal(freeze_publish(begun, "{ \"a\": 1 }"), 0);
+	assert_true(exists("%s/incidents/next/incident.json", (char *)*state));
+	assert_int_equal(freeze_commit(begun, "[]"), -EINVAL);
+	assert_true(exists("%s/incidents/next/incident.json", (char *)*state));
+	assert_int_equal(store_freeze_begin(store, "last", &begun), 0);
+	assert_int_equal(freeze_publish(begun, "{ \"a\": 1 }"), 0);
+	assert_null(freeze_abort(begun));
+	assert_false(exists("%s/incidents/last", (char *)*state));
+	assert_null(store_close(store));
+}
+
 static void pause_ms(long ms)
 {
 	const struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
@@ -283,6 +323,7 @@ int main(void)
 		LEFT(torn),
 		LEFT(reordered),
 		LEFT(too_much),
+		LEFT(published),
 		LEFT(synced),
 	};
 
