@@ -26,7 +26,7 @@
 /* Mapped files are compressed in pieces of this size. */
 enum { FILE_RUN = 1 << 20 };
 
-#define NAME_NEW_FILE NAME_FILES "/.new"
+#define PATH_NEW_FILE NAME_FILES "/" NAME_NEW_FILE
 
 struct final {			/* the final chunks of a domain */
 	uint32_t domain;
@@ -514,7 +514,7 @@ static int copy_file(struct freeze *freeze, int fd, char hash[static NAME_HASH_S
 	struct blob *blob;
 	int r;
 
-	r = create_file(freeze, NAME_NEW_FILE, 0, &writer);
+	r = create_file(freeze, PATH_NEW_FILE, 0, &writer);
 	if (r)
 		return r;
 	blob = writer->blob;
@@ -525,11 +525,11 @@ static int copy_file(struct freeze *freeze, int fd, char hash[static NAME_HASH_S
 		r = chunk_writer_close(writer);
 	if (r == 0)
 		r = pinned_add(store, freeze->pinned, blob);
-	if (r == 0 && renameat(freeze->dir_fd, NAME_NEW_FILE, freeze->dir_fd,
+	if (r == 0 && renameat(freeze->dir_fd, PATH_NEW_FILE, freeze->dir_fd,
 			       name_file_path(path, hash)) < 0)
 		r = store_disk_error(store, -errno);
 	if (r)
-		store_discard(store, freeze->dir_fd, NAME_NEW_FILE, blob, OWNER_INCIDENT);
+		store_discard(store, freeze->dir_fd, PATH_NEW_FILE, blob, OWNER_INCIDENT);
 	else
 		(void) blob_release(store, blob, OWNER_INCIDENT);
 	return r;

@@ -17,8 +17,6 @@
 #include "ringstore/names.h"
 #include "ringstore/tree.h"
 
-#define NAME_NEW_MANIFEST ".manifest"
-
 /* {"xxh3":"0123456789abcdef",... */
 #define SEAL "{\"xxh3\":\""
 

@@ -83,6 +83,11 @@ bool name_is_hash(const char *name)
 	       strspn(name, HEX_DIGITS) == NAME_HASH_SIZE - 1;
 }
 
+bool name_is_temporary(const char *name)
+{
+	return strcmp(name, NAME_NEW_FILE) == 0 || strcmp(name, NAME_NEW_MANIFEST) == 0;
+}
+
 bool name_is_in_domain(const char *name)
 {
 	uint64_t event;

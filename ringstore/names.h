@@ -20,6 +20,10 @@
 #define NAME_FILES "files"
 #define NAME_MANIFEST "incident.json"
 
+/* What is being written, in files/ and beside the manifest; who is killed leaves it. */
+#define NAME_NEW_FILE ".new"
+#define NAME_NEW_MANIFEST ".manifest"
+
 /* "4294967295", "log.0123456789abcdef", and both with a slash between. */
 enum { NAME_DOMAIN_SIZE = 11, NAME_EVENT_SIZE = 22, NAME_PATH_SIZE = 40, NAME_HASH_SIZE = 33 };
 
@@ -39,6 +43,9 @@ bool name_to_event(const char *name, const char *prefix, uint64_t *ret_event);
 /* [A-Za-z0-9._-], not starting with a dot: safe in a path, a shell and a unit's name. */
 bool name_is_incident_id(const char *name);
 bool name_is_hash(const char *name);
+
+/* One of those. */
+bool name_is_temporary(const char *name);
 
 /* What a directory of an incident may hold besides the manifest. */
 bool name_is_in_domain(const char *name);

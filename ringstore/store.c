@@ -106,13 +106,27 @@ int load_tree(struct load *load, int dir_fd, const char *name)
 	return load_one(dir_fd, name, &st, load);
 }
 
+/* What somebody didn't get done with. */
+static int remove_temporary(int incidents_fd, const char *id)
+{
+	autoclean(closep) int fd = -1;
+	int r;
+
+	r = tree_open_dir(incidents_fd, id, &fd);
+	if (r == 0)
+		r = tree_remove(fd, NAME_NEW_MANIFEST);
+	return r == 0 ? tree_remove(fd, NAME_FILES "/" NAME_NEW_FILE) : r;
+}
+
 static int load_incident(struct load *load, const char *id, const struct timespec *time)
 {
 	struct store *store = load->store;
 	struct pinned *pinned;
 	int r;
 
-	r = pinned_new(id, &pinned);
+	r = remove_temporary(store->incidents_fd, id);
+	if (r == 0)
+		r = pinned_new(id, &pinned);
 	if (r < 0)
 		return r;
 	pinned->whole = true;

@@ -243,6 +243,9 @@ static void leftovers(void **state)
 	assert_true(exists("%s/incidents/gone/1/log.0000000000000000", dir));
 	write_file(path_of(path, "%s/foreign", dir), "0123456789", 10);
 	write_file(path_of(path, "%s/live/1/foreign", dir), "0123456789", 10);
+	write_file(path_of(path, "%s/incidents/whole/.manifest", dir), "0123456789", 10);
+	assert_int_equal(mkdir(path_of(path, "%s/incidents/whole/files", dir), 0700), 0);
+	write_file(path_of(path, "%s/incidents/whole/files/.new", dir), "0123456789", 10);
 	assert_int_equal(mkdir(path_of(path, "%s/live/2", dir), 0700), 0);
 	assert_int_equal(mkdir(path_of(path, "%s/incidents/.hidden", dir), 0700), 0);
 
@@ -257,6 +260,8 @@ static void leftovers(void **state)
 	assert_false(store_has_live(store));
 	assert_false(exists("%s/live/1/log.0000000000000000", dir));
 	assert_true(exists("%s/incidents/whole/incident.json", dir));
+	assert_false(exists("%s/incidents/whole/.manifest", dir));
+	assert_false(exists("%s/incidents/whole/files/.new", dir));
 	assert_true(exists("%s/foreign", dir));		/* not ours to remove, but counted */
 	assert_true(exists("%s/live/1/foreign", dir));
 	assert_int_equal(status_of(store).n_incidents, 1);
