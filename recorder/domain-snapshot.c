@@ -230,33 +230,23 @@ static int store_maps(void *userdata, const struct image_map *rows, size_t n, co
 	return r > 0 ? -ENOSPC : r;
 }
 
+static_assert(IMAGE_PAGE == SNAPSHOT_PAGE && IMAGE_ZERO == SNAPSHOT_ZERO, "an address is a key");
+static_assert(sizeof(struct image_pages) == sizeof(struct snapshot_pages), "what the reader makes");
+
 static int store_pages(void *userdata, const struct image_map *map, const uint64_t *addresses,
 		       size_t n, const uint8_t *bytes)
 {
 	struct domain *d = userdata;
-	struct image_pages head = { .n_pages = le32_of((uint32_t)n) };
-	size_t n_full = 0, len;
-	autoclean(freep) uint8_t *chunk = NULL;
-	uint8_t *p;
-	int r;
 
 	(void) map;
-	for (size_t i = 0; i < n; i++)
-		n_full += !(addresses[i] & IMAGE_ZERO);
-	len = sizeof(head) + n * sizeof(le64) + n_full * IMAGE_PAGE;
-	p = chunk = malloc(len);
-	if (!chunk)
-		return -ENOMEM;
-	memcpy(p, &head, sizeof(head));
-	p += sizeof(head);
-	for (size_t i = 0; i < n; i++, p += sizeof(le64)) {
-		le64 address = le64_of(addresses[i]);
+	for (size_t i = 0; i < n; i++) {
+		int r = snapshot_writer_page(d->writer, addresses[i], bytes);
 
-		memcpy(p, &address, sizeof(address));
+		if (r)
+			return r > 0 ? -ENOSPC : r;
+		bytes += addresses[i] & IMAGE_ZERO ? 0 : IMAGE_PAGE;
 	}
-	memcpy(p, bytes, n_full * IMAGE_PAGE);
-	r = snapshot_writer_add(d->writer, CHUNK_SNAPSHOT_PAGES, chunk, len);
-	return r > 0 ? -ENOSPC : r;
+	return 0;
 }
 
 /* -- the course of a snapshot --------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "recorder/recorder-internal.h"
 #include "recorder/recover.h"
 #include "recorder/syscall-names.h"
+#include "ringstore/format.h"
 #include "ringstore/store.h"
 
 static void add(struct json_object *object, const char *key, struct json_object *value)
@@ -475,7 +476,7 @@ static struct json_object *manifest(struct recorder *r, struct member *m, const 
 	struct timespec now;
 
 	(void) clock_gettime(CLOCK_REALTIME, &now);
-	add_number(json, "format", 1);
+	add_number(json, "format", STORE_FORMAT_VERSION);
 	add_string(json, "id", id);
 	add_string(json, "service", r->policy.name);
 	add(json, "command", json_object_get(r->command));

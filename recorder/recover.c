@@ -17,6 +17,7 @@
 #include "common/json.h"
 #include "common/parse.h"
 #include "recorder/event.h"
+#include "ringstore/format.h"
 #include "ringstore/verify.h"
 
 static const char host_restart[] = "host-restart", recorder_death[] = "recorder-death";
@@ -297,7 +298,7 @@ static void fill_manifest(struct recovery *recovery, struct json_object *row)
 	struct json_object *json = recovery->manifest;
 
 	move_to_end(recovery->domains, row);
-	add_number(json, "format", 1);
+	add_number(json, "format", STORE_FORMAT_VERSION);
 	add_string(json, "id", recovery->id);
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
 		json_copy_member(recovery->about, copied[i], json);

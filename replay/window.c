@@ -272,7 +272,7 @@ int window_open(const char *path, struct window *ret_window, struct replay_error
 	if (r < 0)
 		return r;
 	w.manifest = json_tokener_parse(incident_manifest(w.incident));
-	if (!w.manifest || number(w.manifest, "format") != 1)
+	if (!w.manifest || !number(w.manifest, "format"))
 		r = replay_fail(ret_error, -EBADMSG, "%s: its manifest is damaged", path);
 	else
 		r = read_domains(&w, ret_error);

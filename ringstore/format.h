@@ -8,17 +8,23 @@
  *   live/about                       chunks of text: what a window of it all would be of
  *   live/DOMAIN/log.EVENT            chunks of log, the first event of the file in its name
  *   live/DOMAIN/snap.EVENT           chunks of one snapshot, taken at that event
+ *   live/DOMAIN/pages.NUMBER         pages of its snapshots, each content once
  *   incidents/ID/incident.json       what happened; an incident without it isn't one
  *   incidents/ID/DOMAIN/log.EVENT    hard links to what was live
  *   incidents/ID/DOMAIN/snap.EVENT
+ *   incidents/ID/DOMAIN/pages.NUMBER
  *   incidents/ID/DOMAIN/final        chunks: the hashes that a replay must reach
  *   incidents/ID/files/HASH          the mapped files, one chunk sequence a content
  *
- * DOMAIN is decimal, EVENT sixteen hexadecimal digits, HASH the XXH3-128 of the
- * content in 32 hexadecimal digits. Every file is a sequence of chunks and
+ * DOMAIN is decimal, EVENT and NUMBER sixteen hexadecimal digits, HASH the XXH3-128
+ * of the content in 32 hexadecimal digits. Every file is a sequence of chunks and
  * nothing else. A reader believes a chunk only for its checksum; what follows the
  * first chunk that fails is cut off. A snapshot without its end chunk isn't one;
  * nor are final chunks without the empty one that ends them.
+ *
+ * A snapshot says where in the domain's pages files its pages are: in those that were
+ * written with it and, of what hasn't changed since, in older ones. What it needs of
+ * each it says, too. Pages files are never written to again once a snapshot needs them.
  *
  * A dump is a pax archive in zstd. Its first member, blackbox-incident, is text:
  *
@@ -45,7 +51,7 @@
 #include "common/le.h"
 
 /* Raised when a reader of today must refuse what is written from now on. */
-#define STORE_FORMAT_VERSION 1
+#define STORE_FORMAT_VERSION 2
 
 #define CHUNK_MAGIC 0x4b434242u /* "BBCK" */
 
@@ -60,9 +66,12 @@ enum chunk_kind {
 	CHUNK_SNAPSHOT_END = 5,	/* empty: the snapshot is whole */
 	CHUNK_FINAL = 6,	/* the hashes of a freeze; an empty one ends them */
 	CHUNK_FILE = 7,		/* a run of a mapped file's bytes */
+	CHUNK_PAGES = 8,	/* pages' bytes; first_event is the file's NUMBER */
+	CHUNK_SNAPSHOT_TABLE = 9,	/* struct page_run of each run of the snapshot's pages */
+	CHUNK_SNAPSHOT_FILES = 10,	/* struct page_need of each pages file */
 };
 
-#define CHUNK_KIND_LAST CHUNK_FILE
+#define CHUNK_KIND_LAST CHUNK_SNAPSHOT_FILES
 
 /*
  * Of the kinds that it doesn't know a reader skips those that have this bit, and refuses the
@@ -95,9 +104,43 @@ struct chunk {
 	le16 flags;		/* enum chunk_flags; unknown ones: the file is too new */
 	le16 reserved;		/* 0 */
 	le64 first_event;	/* number of the first event; of the event of a snapshot */
-	le32 n_events;		/* in a log chunk */
+	le32 n_events;		/* in a log chunk; in one of pages, how many these are */
 	le32 seq;		/* chunks of one file count from 0 */
 	le64 first_ns;		/* when the first and the last event happened */
 	le64 last_ns;
 };
 static_assert(sizeof(struct chunk) == 64, "on-disk layout");
+
+#define SNAPSHOT_PAGE 4096
+
+/*
+ * A page's key is its address; the low bits say what is special about it. The store
+ * knows one of them: a page of zeroes, which has no bytes anywhere.
+ */
+#define SNAPSHOT_ZERO 1
+
+/*
+ * The payload of CHUNK_SNAPSHOT_PAGES: this, n keys (le64), then the bytes of those pages
+ * that aren't of zeroes. It is what readers get; version 1 had it in files, too.
+ */
+struct snapshot_pages {
+	le32 n_pages;
+	le32 reserved;
+};
+static_assert(sizeof(struct snapshot_pages) == 8, "on-disk layout");
+
+/* Pages one behind the other, in memory and in a chunk. */
+struct page_run {
+	le64 key;		/* of the first page; the others' are SNAPSHOT_PAGE apart */
+	le64 file;		/* NUMBER; of zeroes: 0, and so are the next two */
+	le32 offset;		/* in the file, of the chunk */
+	le16 first;		/* in the chunk, of the pages */
+	le16 n_pages;
+};
+static_assert(sizeof(struct page_run) == 24, "on-disk layout");
+
+struct page_need {
+	le64 file;		/* NUMBER */
+	le64 len;		/* the chunks that the snapshot needs end in front of this */
+};
+static_assert(sizeof(struct page_need) == 16, "on-disk layout");

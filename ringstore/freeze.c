@@ -62,6 +62,9 @@ static uint64_t count_window(struct store *store, const struct domain *domain)
 	for (size_t i = 0; i < domain->n_snapshots; i++)
 		if (domain->snapshots[i].event >= domain->freeze_from)
 			bytes += count_once(store, domain->snapshots[i].blob);
+	for (size_t i = 0; i < domain->n_page_slots; i++)
+		if (page_file_is_in(domain->page_files[i], domain->freeze_from))
+			bytes += count_once(store, domain->page_files[i]->blob);
 	for (size_t i = 0; i < domain->n_logs; i++)
 		if (domain->logs[i].end_event > domain->freeze_from)
 			bytes += count_once(store, domain->logs[i].blob);
@@ -196,6 +199,10 @@ static int link_domain(struct freeze *freeze, const struct domain *domain)
 		return 0;
 	if (mkdirat(freeze->dir_fd, name_domain(name, domain->id), 0700) < 0)
 		return store_disk_error(freeze->store, -errno);
+	for (size_t i = 0; r == 0 && i < domain->n_page_slots; i++)
+		if (page_file_is_in(domain->page_files[i], domain->freeze_from))
+			r = link_live(freeze, domain, NAME_PAGES, domain->page_files[i]->number,
+				      domain->page_files[i]->blob);
 	for (size_t i = 0; r == 0 && i < domain->n_snapshots; i++)
 		if (domain->snapshots[i].event >= domain->freeze_from)
 			r = link_live(freeze, domain, NAME_SNAPSHOT, domain->snapshots[i].event,

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "ringstore/chunk.h"
+#include "ringstore/format.h"
 #include "ringstore/incident.h"
 #include "ringstore/tree.h"
 
@@ -53,10 +54,11 @@ static inline void incident_closep(struct incident **incident)
 enum stream { STREAM_LOG, STREAM_SNAPSHOT, STREAM_FINAL, STREAM_FILE };
 
 /*
- * Reads the file @fd, which it owns from then on even if it fails; in a log or
- * snapshot @event is the one in its name.
+ * Reads the file @fd, which it owns from then on even if it fails, as it does @dir_fd,
+ * where a snapshot's pages files are (others: -1); in a log or snapshot @event is the one
+ * in its name.
  */
-int chunk_reader_new(enum stream stream, int fd, uint32_t domain, uint64_t event,
+int chunk_reader_new(enum stream stream, int fd, int dir_fd, uint32_t domain, uint64_t event,
 		     struct chunk_reader **ret_reader);
 
 /*
@@ -85,13 +87,20 @@ static inline void chunk_reader_closep(struct chunk_reader **reader)
 }
 
 /*
- * 1 if the snapshot file @fd has its end, 0 if not, or a negative errno. Its middle is
+ * 1 if the snapshot file @fd of @size bytes has its end, and the pages files in @dir_fd
+ * reach as far as it needs them, 0 if not, or a negative errno. What is in the middle is
  * checked when it is read.
  */
-int snapshot_is_whole(int fd, uint64_t len, uint32_t domain, uint64_t event);
+int snapshot_is_whole(int fd, uint64_t size, int dir_fd, uint32_t domain, uint64_t event);
 
 /* The domains that have a directory in @dir_fd, ascending. The caller frees the array. */
 int domains_in(int dir_fd, uint32_t **ret_domains, size_t *ret_n);
+
+/*
+ * What the snapshot file @fd, which is whole, needs of pages files: nothing, if its pages are in
+ * it. The caller frees *@ret_needs. 0, INCIDENT_DAMAGED or a negative errno.
+ */
+int snapshot_needs(int fd, uint64_t size, struct page_need **ret_needs, size_t *ret_n);
 
 /* dump.c: unpacks the dump @fd below @tmp_dir. */
 int dump_unpack(int fd, const char *tmp_dir, struct incident **ret_incident);

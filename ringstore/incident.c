@@ -192,7 +192,7 @@ static int has_snapshot(int dir_fd, uint32_t domain, uint64_t event)
 	r = tree_open_file(dir_fd, name_event(name, NAME_SNAPSHOT, event), &fd, &len);
 	if (r < 0)
 		return r == -EBADMSG ? 0 : r;
-	return snapshot_is_whole(fd, len, domain, event);
+	return snapshot_is_whole(fd, len, dir_fd, domain, event);
 }
 
 int incident_snapshots(struct incident *incident, uint32_t domain, uint64_t **ret_events,
@@ -261,7 +261,7 @@ static int read_file(struct incident *incident, uint32_t domain, enum stream str
 	r = open_domain(incident, domain, &dir_fd);
 	if (r == 0)
 		r = tree_open_file(dir_fd, name, &fd, &len);
-	return r < 0 ? r : chunk_reader_new(stream, fd, domain, event, ret_reader);
+	return r < 0 ? r : chunk_reader_new(stream, fd, MOVE_FD(dir_fd), domain, event, ret_reader);
 }
 
 int incident_read_snapshot(struct incident *incident, uint32_t domain, uint64_t event,
@@ -378,7 +378,7 @@ int incident_open_file(struct incident *incident, const char *hash, int *ret_fd)
 	if (r == 0)
 		r = tree_open_file(dir_fd, hash, &stored, &len);
 	if (r == 0)
-		r = chunk_reader_new(STREAM_FILE, stored, 0, 0, &reader);
+		r = chunk_reader_new(STREAM_FILE, stored, -1, 0, 0, &reader);
 	if (r < 0)
 		return r;
 	fd = memfd_create(hash, MFD_CLOEXEC);

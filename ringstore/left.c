@@ -4,8 +4,8 @@
  *
  * When a store is opened the domains of the writer before are still there, and have ended:
  * they can be frozen like any others. Nothing is read of them here but the begin of each
- * file, and the last log of each domain as far as it is sound: whoever keeps them reads all
- * (verify.h), and has the time for it.
+ * file, what each snapshot says that it needs of pages files, and the last log of each domain
+ * as far as it is sound: whoever keeps them reads all (verify.h), and has the time for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -239,49 +239,77 @@ static int add_log(struct domain *domain, uint64_t event, const struct chunk_inf
 	return 0;
 }
 
+/* With what it needs of the pages files, which stand in front of it. */
 static int add_snapshot(struct domain *domain, uint64_t event, const struct chunk_info *first,
-			struct blob *blob)
+			const struct page_need *needs, size_t n_needs, struct blob *blob)
 {
 	struct live_snapshot *grown = array_grow(domain->snapshots, domain->n_snapshots, sizeof(*grown));
+	struct page_set *pages;
+	int r;
 
 	if (!grown)
 		return -ENOMEM;
 	domain->snapshots = grown;
+	r = pages_load_set(domain, event, needs, n_needs, &pages);
+	if (r < 0)
+		return r;
 	grown[domain->n_snapshots++] = (struct live_snapshot){
 		.event = event,
 		.mono_ns = first->first_ns,
 		.blob = blob,
+		.pages = pages,
 	};
 	if (first->first_ns > domain->last_ns)
 		domain->last_ns = first->first_ns;
 	return 0;
 }
 
-/* A log or snapshot. 1: it is useless. */
+/* What the file @name is: NAME_LOG, NAME_SNAPSHOT, NAME_PAGES; NULL: none of these. */
+static const char *kind_of(const char *name, uint64_t *ret_number)
+{
+	static const char *const kinds[] = { NAME_LOG, NAME_SNAPSHOT, NAME_PAGES };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (name_to_event(name, kinds[i], ret_number))
+			return kinds[i];
+	return NULL;
+}
+
+/* A file of the domain's. 1: it is useless. */
 static int load_file(struct load *load, struct domain *domain, int dir_fd, const char *name)
 {
-	bool is_log;
+	autoclean(freep) struct page_need *needs = NULL;
 	autoclean(closep) int fd = -1;
 	struct chunk_info first;
-	uint64_t event, size;
+	uint64_t number, size;
+	size_t n_needs = 0;
 	struct blob *blob;
+	const char *kind;
 	int r;
 
-	is_log = name_to_event(name, NAME_LOG, &event);
-	if (!is_log && !name_to_event(name, NAME_SNAPSHOT, &event))
+	kind = kind_of(name, &number);
+	if (!kind)
 		return 1;
 	r = tree_open_file(dir_fd, name, &fd, &size);
-	if (r == 0)
+	/* Of pages, what is needed may stand anywhere. */
+	if (r == 0 && strcmp(kind, NAME_PAGES) != 0)
 		r = read_first(fd, size, &first);
-	if (r == 0 && !is_log)
-		r = snapshot_is_whole(fd, size, domain->id, event) - 1;
+	if (r == 0 && strcmp(kind, NAME_SNAPSHOT) == 0)
+		r = snapshot_is_whole(fd, size, dir_fd, domain->id, number) - 1;
+	if (r == 0 && strcmp(kind, NAME_SNAPSHOT) == 0)
+		r = snapshot_needs(fd, size, &needs, &n_needs);
 	if (r)
 		return is_useless(r) ? 1 : r;
 	r = load_blob(load, fd, &blob);
 	if (r < 0)
 		return r;
 	blob_hold(load->store, blob, OWNER_LIVE);
-	r = (is_log ? add_log : add_snapshot)(domain, event, &first, blob);
+	if (strcmp(kind, NAME_LOG) == 0)
+		r = add_log(domain, number, &first, blob);
+	else if (strcmp(kind, NAME_PAGES) == 0)
+		r = pages_load_file(domain, number, size, blob);
+	else
+		r = add_snapshot(domain, number, &first, needs, n_needs, blob);
 	if (r < 0)
 		(void) blob_release(load->store, blob, OWNER_LIVE);
 	return r;
@@ -299,7 +327,7 @@ static int find_end(struct domain *domain, int dir_fd)
 
 	r = tree_open_file(dir_fd, name_event(name, NAME_LOG, last->first_event), &fd, &size);
 	if (r == 0)
-		r = chunk_reader_new(STREAM_LOG, fd, domain->id, last->first_event, &reader);
+		r = chunk_reader_new(STREAM_LOG, fd, -1, domain->id, last->first_event, &reader);
 	if (r < 0)
 		return is_useless(r) ? 0 : r;
 	while ((r = chunk_reader_next(reader, &view)) == 0) {
@@ -326,6 +354,7 @@ static int load_domain(struct load *load, const char *name, uint32_t id)
 	if (r < 0)
 		return r;
 	domain->ended = domain->is_left = true;
+	/* By name: pages files come in front of the snapshots. */
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
 		r = load_file(load, domain, fd, names.names[i]);
 		/* Nothing that can't be from a writer goes: this may be something else's. */
@@ -338,7 +367,6 @@ static int load_domain(struct load *load, const char *name, uint32_t id)
 	if (r < 0)
 		return r;
 	store_charge_dir_at(store, store->live_fd, name, &domain->dir_bytes);
-	store_forget_if_empty(store, domain);
 	return 0;
 }
 
@@ -375,6 +403,14 @@ int load_live(struct load *load)
 			r = load_tree(load, store->live_fd, names.names[i]);
 	}
 	return r;
+}
+
+void load_live_end(struct store *store)
+{
+	for (size_t i = store->n_domains; i > 0; i--) {	/* backwards: one may go */
+		pages_load_end(store, store->domains[i - 1]);
+		store_forget_if_empty(store, store->domains[i - 1]);
+	}
 }
 
 /* -- and goes ------------------------------------------------------------------------------------------ */

@@ -20,3 +20,6 @@ int load_blob(struct load *load, int fd, struct blob **ret_blob);
 
 /* left.c: the domains in live/, as an earlier writer left them. Useless files go. */
 int load_live(struct load *load);
+
+/* Behind that, when load->inodes isn't looked at any more: gives up pages that no snapshot needs. */
+void load_live_end(struct store *store);

@@ -93,7 +93,8 @@ bool name_is_in_domain(const char *name)
 	uint64_t event;
 
 	return strcmp(name, NAME_FINAL) == 0 || name_to_event(name, NAME_LOG, &event) ||
-	       name_to_event(name, NAME_SNAPSHOT, &event);
+	       name_to_event(name, NAME_SNAPSHOT, &event) ||
+	       name_to_event(name, NAME_PAGES, &event);
 }
 
 bool name_is_member(const char *path)

@@ -16,6 +16,7 @@
 #define NAME_ABOUT "about"
 #define NAME_LOG "log"
 #define NAME_SNAPSHOT "snap"
+#define NAME_PAGES "pages"
 #define NAME_FINAL "final"
 #define NAME_FILES "files"
 #define NAME_MANIFEST "incident.json"
@@ -24,8 +25,8 @@
 #define NAME_NEW_FILE ".new"
 #define NAME_NEW_MANIFEST ".manifest"
 
-/* "4294967295", "log.0123456789abcdef", and both with a slash between. */
-enum { NAME_DOMAIN_SIZE = 11, NAME_EVENT_SIZE = 22, NAME_PATH_SIZE = 40, NAME_HASH_SIZE = 33 };
+/* "4294967295", "pages.0123456789abcdef", and both with a slash between. */
+enum { NAME_DOMAIN_SIZE = 11, NAME_EVENT_SIZE = 23, NAME_PATH_SIZE = 40, NAME_HASH_SIZE = 33 };
 
 /* "7", "7/log.0000000000000010", "7/final". Each returns its buffer. */
 const char *name_domain(char buffer[static NAME_DOMAIN_SIZE], uint32_t domain);
@@ -37,7 +38,7 @@ const char *name_file_path(char buffer[static NAME_PATH_SIZE], const char *hash)
 
 bool name_to_domain(const char *name, uint32_t *ret_domain);
 
-/* Only names with that @prefix (NAME_LOG, NAME_SNAPSHOT). */
+/* Only names with that @prefix (NAME_LOG, NAME_SNAPSHOT, NAME_PAGES). */
 bool name_to_event(const char *name, const char *prefix, uint64_t *ret_event);
 
 /* [A-Za-z0-9._-], not starting with a dot: safe in a path, a shell and a unit's name. */

@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/autoclean.h"
 #include "ringstore/incident-internal.h"
 #include "ringstore/names.h"
+#include "ringstore/page-reader.h"
 
 struct chunk_reader {
 	enum stream stream;
@@ -25,7 +27,11 @@ struct chunk_reader {
 	uint64_t next_event;	/* of the next chunk of a log; of all those of a snapshot */
 	int outcome;		/* once it isn't 0, there is nothing more to come */
 
-	/* A log's files that are still to come. */
+	/* A snapshot's pages that are elsewhere; they come at its end. */
+	struct page_reader *pages;
+	bool in_pages;
+
+	/* The domain's directory, and a log's files that are still to come. */
 	int dir_fd;
 	uint64_t *events;
 	size_t n_events, next_file;
@@ -43,6 +49,7 @@ struct chunk_reader *chunk_reader_close(struct chunk_reader *reader)
 	if (reader->dir_fd >= 0)
 		(void) close(reader->dir_fd);
 	free(reader->events);
+	(void) page_reader_free(reader->pages);
 	(void) chunk_decoder_free(reader->decoder);
 	free(reader);
 	return NULL;
@@ -97,10 +104,10 @@ const char *chunk_reader_why(const struct chunk_reader *reader)
 	return reader->why ? reader->why : "";
 }
 
-int chunk_reader_new(enum stream stream, int fd, uint32_t domain, uint64_t event,
+int chunk_reader_new(enum stream stream, int fd, int dir_fd, uint32_t domain, uint64_t event,
 		     struct chunk_reader **ret_reader)
 {
-	autoclean(closep) int owned = fd;
+	autoclean(closep) int owned = fd, owned_dir = dir_fd;
 	struct stat st;
 	int r;
 
@@ -109,6 +116,7 @@ int chunk_reader_new(enum stream stream, int fd, uint32_t domain, uint64_t event
 	r = reader_alloc(stream, domain, ret_reader);
 	if (r < 0)
 		return r;
+	(*ret_reader)->dir_fd = MOVE_FD(owned_dir);
 	begin_file(*ret_reader, MOVE_FD(owned), (uint64_t)st.st_size, event);
 	return 0;
 }
@@ -166,6 +174,12 @@ static int at_eof(struct chunk_reader *reader)
 					       damaged(reader, "the chunk that ends it is missing");
 }
 
+static bool is_of_snapshot(unsigned kind)
+{
+	return (kind >= CHUNK_SNAPSHOT_HEAD && kind <= CHUNK_SNAPSHOT_END) ||
+	       kind == CHUNK_SNAPSHOT_TABLE || kind == CHUNK_SNAPSHOT_FILES;
+}
+
 static bool belongs(const struct chunk_reader *reader, const struct chunk_info *info)
 {
 	switch (reader->stream) {
@@ -173,8 +187,7 @@ static bool belongs(const struct chunk_reader *reader, const struct chunk_info *
 		return info->kind == CHUNK_LOG && info->first_event == reader->next_event &&
 		       info->n_events > 0 && info->first_event <= UINT64_MAX - info->n_events;
 	case STREAM_SNAPSHOT:
-		return info->kind >= CHUNK_SNAPSHOT_HEAD && info->kind <= CHUNK_SNAPSHOT_END &&
-		       info->first_event == reader->next_event;
+		return is_of_snapshot(info->kind) && info->first_event == reader->next_event;
 	case STREAM_FINAL:
 		return info->kind == CHUNK_FINAL;
 	case STREAM_FILE:
@@ -221,9 +234,31 @@ static int decode(struct chunk_reader *reader, struct chunk_info *ret_info,
 	return 0;
 }
 
+static int add_table(struct chunk_reader *reader, const struct chunk_view *view)
+{
+	int r = 0;
+
+	if (!reader->pages)
+		r = page_reader_new(reader->dir_fd, reader->domain, &reader->pages);
+	if (r == 0)
+		r = page_reader_add(reader->pages, view->data, view->len);
+	return r == INCIDENT_DAMAGED ? damaged(reader, "the table of its pages makes no sense") : r;
+}
+
+/* As a chunk of the snapshot, whichever it was written with. */
+static int next_pages(struct chunk_reader *reader, struct chunk_view *ret_view)
+{
+	int r = page_reader_next(reader->pages, ret_view);
+
+	if (r == INCIDENT_DAMAGED)
+		return damaged(reader, "pages that it needs are damaged, or aren't there");
+	ret_view->first_event = reader->next_event;
+	return r;
+}
+
 static int find_next(struct chunk_reader *reader, struct chunk_view *ret_view)
 {
-	for (;;) {
+	while (!reader->in_pages) {
 		struct chunk_info info;
 		int r;
 
@@ -244,8 +279,21 @@ static int find_next(struct chunk_reader *reader, struct chunk_view *ret_view)
 			return damaged(reader, "a chunk doesn't go on from the one before it");
 		if (reader->stream == STREAM_LOG)
 			reader->next_event += info.n_events;
-		return ends_stream(reader, ret_view) ? INCIDENT_END : 0;
+		if (info.kind == CHUNK_SNAPSHOT_TABLE) {
+			r = add_table(reader, ret_view);
+			if (r)
+				return r;
+			continue;
+		}
+		if (info.kind == CHUNK_SNAPSHOT_FILES)
+			continue;
+		if (!ends_stream(reader, ret_view))
+			return 0;
+		if (!reader->pages)
+			return INCIDENT_END;
+		reader->in_pages = true;
 	}
+	return next_pages(reader, ret_view);
 }
 
 int chunk_reader_next(struct chunk_reader *reader, struct chunk_view *ret_view)
@@ -275,25 +323,101 @@ int chunk_reader_seek(struct chunk_reader *reader, uint64_t event)
 	return r;
 }
 
-int snapshot_is_whole(int fd, uint64_t len, uint32_t domain, uint64_t event)
+/* Its end stands there, as the last chunk. */
+static int has_end(struct chunk_decoder *decoder, struct chunk_source source, uint32_t domain,
+		   uint64_t event)
 {
-	struct chunk_source source = { .fd = fd, .size = len };
-	struct chunk_decoder *decoder;
 	struct chunk_info info;
 	const void *data;
-	size_t data_len;
+	size_t len;
 	int r;
 
-	if (len < sizeof(struct chunk))
+	source.offset = source.size - sizeof(struct chunk);
+	r = chunk_decode(decoder, &source, &info, &data, &len);
+	if (r)
+		return r < 0 && r != -EPROTONOSUPPORT ? r : 0;
+	return info.kind == CHUNK_SNAPSHOT_END && info.domain == domain && info.first_event == event && len == 0;
+}
+
+/* What it says that it needs of pages files: nothing, if its pages are in it. */
+static int find_needs(struct chunk_decoder *decoder, struct chunk_source source,
+		      const struct page_need **ret_needs, size_t *ret_n)
+{
+	for (;;) {
+		struct chunk_info info;
+		const void *data;
+		size_t len;
+		int r;
+
+		r = chunk_decode(decoder, &source, &info, &data, &len);
+		if (r)
+			return r < 0 && r != -EPROTONOSUPPORT ? r : INCIDENT_DAMAGED;
+		if (info.kind != CHUNK_SNAPSHOT_FILES && info.kind != CHUNK_SNAPSHOT_PAGES &&
+		    info.kind != CHUNK_SNAPSHOT_END)
+			continue;
+		if (info.kind != CHUNK_SNAPSHOT_FILES)
+			len = 0;
+		if (len % sizeof(**ret_needs))
+			return INCIDENT_DAMAGED;
+		*ret_needs = data;
+		*ret_n = len / sizeof(**ret_needs);
+		return 0;
+	}
+}
+
+int snapshot_needs(int fd, uint64_t size, struct page_need **ret_needs, size_t *ret_n)
+{
+	struct chunk_source source = { .fd = fd, .size = size };
+	struct page_need *needs = NULL;
+	const struct page_need *found;
+	struct chunk_decoder *decoder;
+	size_t n;
+	int r;
+
+	r = chunk_decoder_new(&decoder);
+	if (r < 0)
+		return r;
+	r = find_needs(decoder, source, &found, &n);
+	if (r == 0) {
+		needs = malloc((n + 1) * sizeof(*needs));
+		r = needs ? 0 : -ENOMEM;
+	}
+	if (r == 0) {
+		memcpy(needs, found, n * sizeof(*needs));
+		*ret_needs = needs;
+		*ret_n = n;
+	}
+	(void) chunk_decoder_free(decoder);
+	return r;
+}
+
+/* The pages files that it needs are there, if it says that it needs any. */
+static int has_files(struct chunk_decoder *decoder, struct chunk_source source, int dir_fd)
+{
+	const struct page_need *needs;
+	size_t n;
+	int r;
+
+	r = find_needs(decoder, source, &needs, &n);
+	if (r == 0)
+		r = page_needs_check(dir_fd, needs, n);
+	return r < 0 ? r : r == 0;
+}
+
+int snapshot_is_whole(int fd, uint64_t size, int dir_fd, uint32_t domain, uint64_t event)
+{
+	struct chunk_source source = { .fd = fd, .size = size };
+	struct chunk_decoder *decoder;
+	int r;
+
+	if (size < sizeof(struct chunk))
 		return 0;
 	r = chunk_decoder_new(&decoder);
 	if (r < 0)
 		return r;
-	source.offset = len - sizeof(struct chunk);
-	r = chunk_decode(decoder, &source, &info, &data, &data_len);
+	r = has_end(decoder, source, domain, event);
+	if (r > 0)
+		r = has_files(decoder, source, dir_fd);
 	(void) chunk_decoder_free(decoder);
-	if (r)
-		return r < 0 && r != -EPROTONOSUPPORT ? r : 0;
-	return info.kind == CHUNK_SNAPSHOT_END && info.domain == domain &&
-	       info.first_event == event && data_len == 0;
+	return r;
 }

@@ -187,9 +187,12 @@ int store_drop_before(struct store *store, struct domain *domain, uint64_t event
 			      domain->snapshots[0].blob);
 		if (r)
 			return r;
+		(void) page_set_unref(store, domain, domain->snapshots[0].pages);
 		array_remove(domain->snapshots, &domain->n_snapshots,
 			     sizeof(*domain->snapshots), 0);
 	}
+	if (!domain->n_snapshots)
+		pages_set_base(store, domain, NULL, 0);
 	while (n_sealed(domain) && domain->logs[0].end_event <= event) {
 		r = drop_live(store, domain, NAME_LOG, domain->logs[0].first_event,
 			      domain->logs[0].blob);
@@ -291,6 +294,9 @@ static uint64_t evictable(const struct domain *domain)
 	}
 	for (size_t i = 0; i < domain->n_snapshots && domain->snapshots[i].event < keep; i++)
 		bytes += unpinned(domain->snapshots[i].blob);
+	for (size_t i = 0; i < domain->n_page_slots; i++)
+		if (domain->page_files[i] && (may_go(domain) || domain->page_files[i]->n_live == 0))
+			bytes += unpinned(domain->page_files[i]->blob);
 	for (size_t i = 0; i < n_sealed(domain) && domain->logs[i].end_event <= keep; i++)
 		bytes += unpinned(domain->logs[i].blob);
 	return bytes;

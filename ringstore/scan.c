@@ -39,14 +39,14 @@ static void take(const struct verify *verify, uint32_t domain, struct scan_file 
 }
 
 /* Reads one file. Other than 0 is an errno; what is wrong with the file isn't. */
-static int scan_file(int fd, enum stream stream, uint32_t domain, const char *path,
+static int scan_file(int fd, int dir_fd, enum stream stream, uint32_t domain, const char *path,
 		     struct verify *verify, struct scan_file *file)
 {
 	autoclean(chunk_reader_closep) struct chunk_reader *reader = NULL;
 	struct chunk_view view;
 	int r;
 
-	r = chunk_reader_new(stream, fd, domain, file->event, &reader);
+	r = chunk_reader_new(stream, fd, dup(dir_fd), domain, file->event, &reader);
 	if (r < 0)
 		return r;
 	while ((r = chunk_reader_next(reader, &view)) == 0) {
@@ -96,7 +96,7 @@ static int scan_files(int dir_fd, const char *prefix, enum stream stream, uint32
 		if (r > 0)
 			continue;
 		file->end_event = file->event;
-		r = scan_file(fd, stream, domain, path, verify, file);
+		r = scan_file(fd, dir_fd, stream, domain, path, verify, file);
 		if (r < 0)
 			return r;
 		n++;

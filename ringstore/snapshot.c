@@ -12,6 +12,7 @@ struct snapshot_writer {
 	uint64_t event, mono_ns;
 	struct chunk_writer *chunks;	/* NULL once closed */
 	struct blob *blob;
+	struct page_writer *pages;
 	int outcome;		/* of the first call that failed: it can't become whole */
 };
 
@@ -33,8 +34,11 @@ int store_snapshot_begin(struct store *store, uint32_t domain_id, uint64_t event
 	if (!writer)
 		return -ENOMEM;
 	domain->n_writers++;	/* pins the domain: making room may take those that have ended */
-	r = store_create_live(store, domain, NAME_SNAPSHOT, event, &writer->chunks);
+	r = page_writer_new(store, domain, event, mono_ns, &writer->pages);
+	if (r == 0)
+		r = store_create_live(store, domain, NAME_SNAPSHOT, event, &writer->chunks);
 	if (r) {
+		(void) page_writer_free(writer->pages);
 		domain->n_writers--;
 		return r;
 	}
@@ -49,8 +53,17 @@ int store_snapshot_begin(struct store *store, uint32_t domain_id, uint64_t event
 	return 0;
 }
 
-static int add_chunk(struct snapshot_writer *writer, unsigned kind, const void *data, size_t len)
+/* After a restart no log leads on from this snapshot. */
+static bool is_void(struct snapshot_writer *writer)
 {
+	if (writer->generation != writer->domain->generation)
+		writer->outcome = STORE_NO_ROOM;
+	return writer->outcome;
+}
+
+static int add_chunk(void *userdata, unsigned kind, const void *data, size_t len)
+{
+	struct snapshot_writer *writer = userdata;
 	struct chunk_info info = {
 		.kind = kind,
 		.first_event = writer->event,
@@ -58,10 +71,7 @@ static int add_chunk(struct snapshot_writer *writer, unsigned kind, const void *
 		.last_ns = writer->mono_ns,
 	};
 
-	/* After a restart no log leads on from this snapshot. */
-	if (writer->generation != writer->domain->generation)
-		writer->outcome = STORE_NO_ROOM;
-	if (!writer->outcome)
+	if (!is_void(writer))
 		writer->outcome = chunk_writer_add(writer->chunks, store_live_limit(writer->store),
 						   &info, data, len);
 	return writer->outcome;
@@ -73,6 +83,37 @@ int snapshot_writer_add(struct snapshot_writer *writer, unsigned kind, const voi
 	if (kind < CHUNK_SNAPSHOT_HEAD || kind > CHUNK_SNAPSHOT_PAGES || len > CHUNK_MAX_RAW)
 		return -EINVAL;
 	return add_chunk(writer, kind, data, len);
+}
+
+int snapshot_writer_page(struct snapshot_writer *writer, uint64_t key, const void *bytes)
+{
+	if (!is_void(writer))
+		writer->outcome = page_writer_add(writer->pages, key, bytes);
+	return writer->outcome;
+}
+
+int snapshot_writer_keep(struct snapshot_writer *writer, uint64_t key)
+{
+	int r;
+
+	if (is_void(writer))
+		return writer->outcome;
+	r = page_writer_keep(writer->pages, key);
+	if (r < 0)
+		writer->outcome = r;
+	return r;
+}
+
+bool snapshot_writer_base(const struct snapshot_writer *writer, uint64_t *ret_event)
+{
+	*ret_event = writer->domain->base_event;
+	return writer->domain->base && writer->generation == writer->domain->generation;
+}
+
+void snapshot_writer_count(const struct snapshot_writer *writer, uint64_t *ret_pages,
+			   uint64_t *ret_written)
+{
+	page_writer_count(writer->pages, ret_pages, ret_written);
 }
 
 /* Among the domain's snapshots: one begun earlier may be done later. */
@@ -96,7 +137,10 @@ static int finish(struct snapshot_writer *writer)
 	if (!grown)
 		return -ENOMEM;
 	domain->snapshots = grown;
-	r = add_chunk(writer, CHUNK_SNAPSHOT_END, NULL, 0);
+	/* The end comes when all that it speaks for has been handed to the kernel. */
+	r = is_void(writer) ? writer->outcome : page_writer_finish(writer->pages, add_chunk, writer);
+	if (r == 0)
+		r = add_chunk(writer, CHUNK_SNAPSHOT_END, NULL, 0);
 	return r ? r : chunk_writer_close(MOVE(writer->chunks));
 }
 
@@ -104,6 +148,7 @@ int snapshot_writer_commit(struct snapshot_writer *writer)
 {
 	struct domain *domain = writer->domain;
 	struct store *store = writer->store;
+	struct page_set *pages;
 	int r;
 
 	r = finish(writer);
@@ -111,12 +156,17 @@ int snapshot_writer_commit(struct snapshot_writer *writer)
 		(void) snapshot_writer_abort(writer);
 		return r;
 	}
+	pages = page_writer_take(writer->pages);
 	insert(domain, &(struct live_snapshot){
 		.event = writer->event,
 		.mono_ns = writer->mono_ns,
 		.round = store->round,
 		.blob = writer->blob,
+		.pages = pages,
 	});
+	if (domain->snapshots[domain->n_snapshots - 1].event == writer->event)
+		pages_set_base(store, domain, pages, writer->event);
+	(void) page_writer_free(writer->pages);
 	if (writer->mono_ns > domain->last_ns)
 		domain->last_ns = writer->mono_ns;
 	domain->n_writers--;
@@ -135,6 +185,7 @@ struct snapshot_writer *snapshot_writer_abort(struct snapshot_writer *writer)
 	domain = writer->domain;
 	if (writer->chunks)
 		chunk_writer_abort(writer->chunks);
+	(void) page_writer_free(writer->pages);
 	(void) name_path(path, domain->id, NAME_SNAPSHOT, writer->event);
 	store_discard(writer->store, writer->store->live_fd, path, writer->blob, OWNER_LIVE);
 	domain->n_writers--;

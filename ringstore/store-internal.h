@@ -5,6 +5,7 @@
  *   store.c      opening, status, and the logs
  *   left.c       what an earlier writer left, and what is said for a later one
  *   snapshot.c   the snapshots
+ *   pages.c      their pages: what they share, and where it is
  *   freeze.c     incidents in the making
  *   sync.c       what has been written goes to the disk
  *   room.c       the account of the disk, and what is evicted to keep the bound
@@ -23,6 +24,7 @@
 #include <time.h>
 
 #include "ringstore/chunk.h"
+#include "ringstore/format.h"
 #include "ringstore/io.h"
 #include "ringstore/names.h"
 #include "ringstore/store.h"
@@ -47,6 +49,7 @@ struct live_snapshot {		/* a whole one */
 	uint64_t event, mono_ns;
 	uint64_t round;		/* of syncing, with which it is on the disk */
 	struct blob *blob;
+	struct page_set *pages;	/* NULL: it has none */
 };
 
 struct domain {
@@ -65,6 +68,12 @@ struct domain {
 	size_t n_logs, n_snapshots;
 	struct chunk_writer *writer;
 	char *about;		/* text that begins each of its files, or NULL */
+	struct page_file **page_files;	/* by slot; NULL: free */
+	size_t n_page_slots, n_page_files;
+	uint64_t next_page_file;
+	struct page_set *base;	/* of the newest snapshot: the next one is compared with it */
+	uint64_t base_event;
+	uint32_t pages_written;	/* with the newest snapshot */
 };
 
 struct pinned {			/* an incident of this store and what it pins */
@@ -86,6 +95,8 @@ struct store {
 	uint64_t bytes_incidents;	/* of that, what incidents pin */
 	uint64_t live_dir_bytes, incidents_dir_bytes;
 	uint64_t mark;
+	uint64_t page_seed;		/* of the hashes of pages: nobody can make equal ones */
+	uint64_t page_memory;		/* bytes of ours that remember them */
 	uint64_t now_ns;		/* the latest time that a caller has told */
 	uint64_t bytes_written;
 	int last_error;
@@ -163,7 +174,7 @@ uint64_t store_freeze_need(const struct store *store);
 /* The domain's directory in an incident. */
 static inline uint64_t domain_frozen_dir_bytes(const struct domain *domain)
 {
-	return tree_dir_bytes_for(domain->n_logs + domain->n_snapshots + 1);
+	return tree_dir_bytes_for(domain->n_logs + domain->n_snapshots + domain->n_page_files + 1);
 }
 
 /* What live files may fill: the bound less what the next freeze needs to begin. */
@@ -230,6 +241,82 @@ bool sync_has(struct store *store, uint64_t round);
 
 /* Waits for a round under way. What hasn't been synced stays so. */
 void store_sync_end(struct store *store);
+
+/* pages.c */
+
+struct page_file {		/* a pages file of a domain */
+	uint64_t number;
+	uint64_t event;		/* of the snapshot that it was written with */
+	struct blob *blob;
+	uint32_t slot;		/* in domain->page_files */
+	uint32_t n_pages;
+	uint32_t n_live;	/* of the base's pages; of an earlier writer's newest snapshot's, if any */
+	unsigned n_users;	/* page sets */
+	bool is_left;		/* the snapshot in the making keeps nothing in it */
+	bool is_needed;		/* by whole snapshots: */
+	uint64_t last_event;	/* the newest of them */
+	uint64_t len;
+	uint32_t *chunks;	/* where each begins */
+	size_t n_chunks;
+};
+
+struct page_entry {
+	uint64_t key;
+	uint64_t hash[2];
+	uint32_t slot, page;	/* page: number of the chunk, and in it */
+};
+
+struct page_set {		/* the pages of a snapshot */
+	unsigned n_refs;
+	unsigned n_readers;	/* of the entries: the domain, and snapshots in the making */
+	struct page_file **files;	/* each is used by us */
+	size_t n_files;
+	struct page_entry *entries;	/* ascending by key; NULL once nobody reads them */
+	size_t n_entries, size;
+};
+
+/* Of a domain that goes; its files stay where they are. */
+void pages_forget(struct store *store, struct domain *domain);
+
+struct page_set *page_set_unref(struct store *store, struct domain *domain, struct page_set *set);
+
+/* Makes @set (NULL: there is none) what the domain's next snapshot is compared with. */
+void pages_set_base(struct store *store, struct domain *domain, struct page_set *set, uint64_t event);
+
+/*
+ * What an earlier writer left (left.c): its pages files first, ascending; then what each whole
+ * snapshot has of them; and then those that none needs go.
+ */
+int pages_load_file(struct domain *domain, uint64_t number, uint64_t len, struct blob *blob);
+int pages_load_set(struct domain *domain, uint64_t event, const struct page_need *needs, size_t n,
+		   struct page_set **ret_set);
+void pages_load_end(struct store *store, struct domain *domain);
+
+/* Does a snapshot at @from or behind it need @file (NULL: no)? */
+bool page_file_is_in(const struct page_file *file, uint64_t from);
+
+struct page_writer;
+
+/* The pages of a snapshot of @domain at @event. Pins the domain's base, not the domain. */
+int page_writer_new(struct store *store, struct domain *domain, uint64_t event, uint64_t mono_ns,
+		    struct page_writer **ret_writer);
+struct page_writer *page_writer_free(struct page_writer *writer);
+
+/* As store.h has them. */
+void page_writer_count(const struct page_writer *writer, uint64_t *ret_pages, uint64_t *ret_written);
+int page_writer_add(struct page_writer *writer, uint64_t key, const void *bytes);
+int page_writer_keep(struct page_writer *writer, uint64_t key);
+
+/*
+ * All pages have come: they are handed to the kernel, and @add gets the chunks that say
+ * where they are. 0, or what @add or a write returned.
+ */
+int page_writer_finish(struct page_writer *writer,
+		       int (*add)(void *userdata, unsigned kind, const void *data, size_t len),
+		       void *userdata);
+
+/* The snapshot is whole: its pages, which the caller then holds; NULL if it has none. */
+struct page_set *page_writer_take(struct page_writer *writer);
 
 /* writer.c */
 

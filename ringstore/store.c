@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -198,6 +199,8 @@ static int load(struct store *store)
 	store_charge_dir_at(store, store->dir_fd, NAME_INCIDENTS, &store->incidents_dir_bytes);
 	r = load_names(&load);
 	tdestroy(inodes, no_free);
+	if (r == 0)
+		load_live_end(store);
 	if (r == 0 && store->n_incidents)
 		qsort(store->incidents, store->n_incidents, sizeof(struct pinned *),
 		      compare_pinned);
@@ -212,6 +215,7 @@ static struct store *store_new(const struct store_limits *limits)
 		store->dir_fd = store->lock_fd = store->live_fd = store->incidents_fd = -1;
 		store->limits = *limits;
 		store->round = 1;
+		(void) !getrandom(&store->page_seed, sizeof(store->page_seed), GRND_NONBLOCK);
 		store->foreign.owner = OWNER_LIVE;
 	}
 	return store;
@@ -285,6 +289,7 @@ static struct domain *domain_free(struct store *store, struct domain *domain)
 		(void) blob_release(store, domain->logs[i].blob, OWNER_LIVE);
 	for (size_t i = 0; i < domain->n_snapshots; i++)
 		(void) blob_release(store, domain->snapshots[i].blob, OWNER_LIVE);
+	pages_forget(store, domain);
 	free(domain->logs);
 	free(domain->snapshots);
 	free(domain->about);
@@ -330,6 +335,7 @@ void store_get_status(struct store *store, struct store_status *ret_status)
 {
 	struct store_status status = {
 		.bytes_written = store->bytes_written,
+		.page_memory = store->page_memory,
 		.writer = io_name(store->io),
 		.last_error = store->last_error,
 	};
@@ -481,7 +487,8 @@ int store_create_live(struct store *store, struct domain *domain, const char *pr
 	sync_note_dir(store, store->live_fd, name);
 	if (is_new)
 		sync_note_dir(store, store->dir_fd, NAME_LIVE);
-	if (!domain->about)
+	/* A snapshot says it for its pages. */
+	if (!domain->about || strcmp(prefix, NAME_PAGES) == 0)
 		return 0;
 	r = about_write(store, *ret_writer, domain->about);
 	if (r)

@@ -9,7 +9,8 @@
  * never take more than limits.max_bytes of disk, at no instant; the window gives
  * way to the bound.
  *
- * The store knows no processes and doesn't look into payloads. Writing is
+ * The store knows no processes and doesn't look into payloads, but for the pages of
+ * snapshots, which it keeps once where they are equal. Writing is
  * asynchronous: a call returns when the bytes are compressed and queued, and
  * blocks only while too much is in flight. One thread per struct store.
  */
@@ -32,6 +33,10 @@ enum store_outcome {		/* > 0: expected, the caller must handle it */
 	 * the gap can be frozen until then.
 	 */
 	STORE_NO_ROOM = 1,
+
+	/* Of snapshot_writer_keep(). */
+	STORE_PAGE_CHANGES = 2,	/* its bytes are wanted nevertheless */
+	STORE_PAGE_UNKNOWN = 3,	/* the snapshot before had no such page */
 };
 
 struct store_limits {
@@ -49,6 +54,7 @@ struct store_status {
 	uint64_t bytes_written;			/* since store_open() */
 	uint64_t window_ns;			/* from oldest usable snapshot to last event */
 	unsigned n_snapshots, n_incidents;
+	uint64_t page_memory;			/* of ours, to know equal pages by */
 	const char *writer;			/* "io_uring" or "pwrite" */
 	int last_error;				/* negative errno of the last failed write, or 0 */
 };
@@ -150,6 +156,26 @@ int store_snapshot_begin(struct store *store, uint32_t domain, uint64_t event, u
 int snapshot_writer_add(struct snapshot_writer *writer, unsigned kind, const void *data,
 			size_t len);
 int snapshot_writer_commit(struct snapshot_writer *writer);
+
+/*
+ * Pages (ringstore/format.h), each key once. Of equal pages one is kept, of those of the
+ * domain's snapshots before, too; with SNAPSHOT_ZERO in @key, @bytes aren't looked at. Now
+ * and then some are written again, so that older ones don't hold the ring's room.
+ */
+int snapshot_writer_page(struct snapshot_writer *writer, uint64_t key, const void *bytes);
+
+/*
+ * The page at @key is what it was in the snapshot at snapshot_writer_base(). Unless the
+ * outcome is 0 it has yet to be given as above; one that is unknown wasn't given then.
+ */
+int snapshot_writer_keep(struct snapshot_writer *writer, uint64_t key);
+
+/* The snapshot that this one is compared with. False: there is none. */
+bool snapshot_writer_base(const struct snapshot_writer *writer, uint64_t *ret_event);
+
+/* Pages so far, and how many of them had to be written. */
+void snapshot_writer_count(const struct snapshot_writer *writer, uint64_t *ret_pages,
+			   uint64_t *ret_written);
 struct snapshot_writer *snapshot_writer_abort(struct snapshot_writer *writer);
 
 /* Evicts what has fallen out of the window at @mono_ns. Cheap; call it at will. */

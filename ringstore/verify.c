@@ -191,7 +191,7 @@ static int read_final(int dir_fd, uint32_t domain, const char *name, struct veri
 	r = verify_open(verify, dir_fd, NAME_FINAL, path, &fd, &len);
 	if (r)
 		return r < 0 ? r : 0;
-	r = chunk_reader_new(STREAM_FINAL, fd, domain, 0, &reader);
+	r = chunk_reader_new(STREAM_FINAL, fd, -1, domain, 0, &reader);
 	if (r < 0)
 		return r;
 	while ((r = chunk_reader_next(reader, &view)) == 0)
@@ -256,7 +256,7 @@ static int read_file(int dir_fd, const char *hash, const char *path, struct veri
 	r = verify_open(verify, dir_fd, hash, path, &fd, &len);
 	if (r)
 		return r < 0 ? r : 0;
-	r = chunk_reader_new(STREAM_FILE, fd, 0, 0, &reader);
+	r = chunk_reader_new(STREAM_FILE, fd, -1, 0, 0, &reader);
 	if (r < 0)
 		return r;
 	while ((outcome = chunk_reader_next(reader, &view)) == 0) {
@@ -519,7 +519,7 @@ static int verify_about(int live_fd, const char *path, struct verify *verify)
 	r = verify_open(verify, live_fd, NAME_ABOUT, path, &fd, &len);
 	if (r)
 		return r < 0 ? r : 0;
-	r = chunk_reader_new(STREAM_FILE, fd, 0, 0, &reader);
+	r = chunk_reader_new(STREAM_FILE, fd, -1, 0, 0, &reader);
 	if (r < 0)
 		return r;
 	while ((r = chunk_reader_next(reader, &view)) == 0)

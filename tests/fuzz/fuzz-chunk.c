@@ -3,6 +3,7 @@
  * A file of chunks, read as each kind of file; once as it is, and once with the
  * checksums put right, for otherwise nearly every input ends there.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 
 #include "common/autoclean.h"
 #include "ringstore/incident-internal.h"
+#include "ringstore/names.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Looks at each byte that the reader hands out, so that a sanitizer sees it. */
@@ -22,6 +24,31 @@ static void read_all(struct chunk_reader *reader)
 	while (chunk_reader_next(reader, &view) == 0)
 		for (size_t i = 0; i < view.len; i += i < 64 ? 1 : 64)
 			sum = (uint8_t)(sum + ((const uint8_t *)view.data)[i]);
+}
+
+/*
+ * Where a snapshot's pages files are: the input is one, too. A chunk of pages may stand
+ * behind the snapshot's end.
+ */
+static int files_fd = -1;
+static char files_dir[] = "/tmp/fuzz-chunk-XXXXXX";
+
+static void remove_files(void)
+{
+	(void) tree_remove(AT_FDCWD, files_dir);
+}
+
+static void be_pages_file(const uint8_t *data, size_t len)
+{
+	char name[NAME_EVENT_SIZE];
+	int fd;
+
+	if (files_fd < 0 && mkdtemp(files_dir) && tree_open_dir(AT_FDCWD, files_dir, &files_fd) == 0)
+		(void) atexit(remove_files);
+	fd = openat(files_fd, name_event(name, NAME_PAGES, 0), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || tree_pwrite(fd, data, len, 0) < 0)
+		abort();
+	(void) close(fd);
 }
 
 static void read_as(enum stream stream, int fd, const uint8_t *data, size_t len)
@@ -38,8 +65,8 @@ static void read_as(enum stream stream, int fd, const uint8_t *data, size_t len)
 		domain = le32_get(head.domain);
 	}
 	if (stream == STREAM_SNAPSHOT)
-		(void) snapshot_is_whole(fd, len, domain, event);
-	if (chunk_reader_new(stream, dup(fd), domain, event, &reader) == 0)
+		(void) snapshot_is_whole(fd, len, files_fd, domain, event);
+	if (chunk_reader_new(stream, dup(fd), dup(files_fd), domain, event, &reader) == 0)
 		read_all(reader);
 }
 
@@ -49,6 +76,7 @@ static void read_file(const uint8_t *data, size_t len)
 
 	if (fd < 0 || tree_pwrite(fd, data, len, 0) < 0)
 		abort();
+	be_pages_file(data, len);
 	for (enum stream stream = STREAM_LOG; stream <= STREAM_FILE; stream++)
 		read_as(stream, fd, data, len);
 }

@@ -17,7 +17,7 @@
 #include "ringstore/chunk.h"
 
 struct file {
-	_Alignas(8) uint8_t data[4096];
+	_Alignas(8) uint8_t data[16384];
 	size_t len;
 	unsigned n_chunks;
 };
@@ -77,6 +77,30 @@ static void make_log(struct file *file)
 	(void) add(file, CHUNK_LOG, 19, 1, "", 0);
 }
 
+/* Its pages stand behind its end: the file is taken for its pages file, too. */
+static void make_snapshot_with_pages(struct file *file)
+{
+	static const char pages[2 * SNAPSHOT_PAGE] = "a page, and one of zeroes";
+	struct page_need need = { le64_of(0), le64_of(0) };
+	struct page_run runs[] = {
+		{ .key = le64_of(0x10000), .n_pages = le16_of(2) },
+		{ .key = le64_of(0x20000), .first = le16_of(1), .n_pages = le16_of(1) },
+		{ .key = le64_of(0x30000 | SNAPSHOT_ZERO), .n_pages = le16_of(300) },
+	};
+
+	/* How long the rows are depends on what is in them: until they say what is. */
+	for (unsigned i = 0; i < 5; i++) {
+		*file = (struct file){ 0 };
+		(void) add(file, CHUNK_SNAPSHOT_HEAD, 0, 0, "head", 4);
+		(void) add(file, CHUNK_SNAPSHOT_FILES, 0, 0, (const char *)&need, sizeof(need));
+		(void) add(file, CHUNK_SNAPSHOT_TABLE, 0, 0, (const char *)runs, sizeof(runs));
+		(void) add(file, CHUNK_SNAPSHOT_END, 0, 0, "", 0);
+		runs[0].offset = runs[1].offset = le32_of((uint32_t)file->len);
+		(void) add(file, CHUNK_PAGES, 0, 2, pages, sizeof(pages));
+		need.len = le64_of(file->len);
+	}
+}
+
 static void save_chunks(const char *top)
 {
 	autoclean(freep) char *dir = NULL;
@@ -114,6 +138,9 @@ static void save_chunks(const char *top)
 	save(dir, "snapshot-without-end", file.data, file.len);
 	(void) add(&file, CHUNK_SNAPSHOT_END, 16, 0, "", 0);
 	save(dir, "snapshot", file.data, file.len);
+
+	make_snapshot_with_pages(&file);
+	save(dir, "snapshot-pages", file.data, file.len);
 
 	file = (struct file){ 0 };
 	(void) add(&file, CHUNK_FINAL, 0, 0, "hashes", 6);

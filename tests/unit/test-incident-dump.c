@@ -318,7 +318,7 @@ static void foreign_archives(void **state)
 		{ { MANIFEST }, -EBADMSG },
 		{ { HEAD("1", "2") }, -EBADMSG },
 		{ { HEAD("0", "0") }, -EBADMSG },
-		{ { AS_HEAD(HEAD_NAME " 2\nwhatever\n") }, -EPROTONOSUPPORT },
+		{ { AS_HEAD(HEAD_NAME " 3\nwhatever\n") }, -EPROTONOSUPPORT },
 		{ { AS_HEAD(HEAD_NAME " 0\nid x\nfiles 1\nbytes 2\n"), MANIFEST }, -EBADMSG },
 		{ { AS_HEAD(""), MANIFEST }, -EBADMSG },
 		{ { AS_HEAD(HEAD_NAME " 1\n") }, -EBADMSG },

@@ -75,7 +75,7 @@ static void not_incidents(void **state)
 	assert_int_equal(incident_open(link, &incident), -EBADMSG);
 	assert_int_equal(unlink(link), 0);
 
-	write_file(manifest, "{ \"format\": 2 }", 15);
+	write_file(manifest, "{ \"format\": 3 }", 15);
 	assert_int_equal(incident_open(path, &incident), -EPROTONOSUPPORT);
 	write_file(manifest, "{ \"format\": ", 12);
 	assert_int_equal(incident_open(path, &incident), -EBADMSG);

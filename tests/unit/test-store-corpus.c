@@ -20,12 +20,14 @@
 #include "ringstore/verify.h"
 #include "tests/unit/test-store-util.h"
 
-static const char *const versions[] = { "1" };
+static const char *const versions[] = { "1", "2" };
 
 static const char manifest[] =
 	"{ \"format\": %d, \"id\": \"x\", \"domains\": [ { \"domain\": 1, \"pid\": 11, \"end_event\": 12, "
 	"\"end\": \"death\", \"final\": true } ], \"notes\": [], "
 	"\"files\": [ { \"path\": \"/a\", \"hash\": \"%s\" } ] }";
+
+enum { N_PAGES = 5 };
 
 static const struct store_limits limits = { 2 << 20, UINT64_MAX, 50, 0 };
 
@@ -46,7 +48,7 @@ static void write_corpus(const char *dir)
 	for (unsigned event = 0; event < 12; event += 2) {
 		if (event % 4 == 0) {
 			assert_int_equal(store_log_cut(store, 1), 0);
-			assert_int_equal(snapshot(store, 1, event, event, 1, 100), 0);
+			assert_int_equal(pages_snapshot(store, 1, event, event, N_PAGES), 0);
 		}
 		assert_int_equal(append(store, 1, event, 2, event, 200), 0);
 	}
@@ -82,6 +84,15 @@ static void check_sound(const char *path)
 	assert_int_equal(verify.n_faults, 0);
 }
 
+/* The first version had pages in the snapshots' files. */
+static void check_snapshots(struct incident *incident, const char *version)
+{
+	for (uint64_t event = 0; event < 12; event += 4)
+		assert_int_equal(strcmp(version, "1") == 0 ? read_snapshot(incident, 1, event, 1) :
+							     read_pages_snapshot(incident, 1, event, N_PAGES),
+				 INCIDENT_END);
+}
+
 static void check_incident(struct incident *incident, const char *version)
 {
 	static const char before_hash[] = "\"hash\": \"";
@@ -100,8 +111,7 @@ static void check_incident(struct incident *incident, const char *version)
 	assert_int_equal(read(fd, content, sizeof(content)), 6);
 	assert_memory_equal(content, "mapped", 6);
 	(void) close(fd);
-	for (uint64_t event = 0; event < 12; event += 4)
-		assert_int_equal(read_snapshot(incident, 1, event, 1), INCIDENT_END);
+	check_snapshots(incident, version);
 	assert_int_equal(read_log(incident, 1, 0, &end), INCIDENT_END);
 	assert_int_equal(end, 12);
 	assert_int_equal(incident_read_final(incident, 1, &reader), 0);
@@ -139,6 +149,7 @@ static void check_store(const char *dir, const char *version)
 	assert_int_equal(freeze_commit(begun, "{}"), 0);
 	assert_null(store_close(store));
 	incident = open_incident(dir, "left");
+	check_snapshots(incident, version);
 	assert_int_equal(read_log(incident, 1, 0, &end), INCIDENT_END);
 	assert_int_equal(end, 14);
 	assert_null(incident_close(incident));

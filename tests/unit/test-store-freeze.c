@@ -154,7 +154,7 @@ static void again_and_again(void **state)
 static void bad_manifests(void **state)
 {
 	static const char *const bad[] = { "", "{", "[]", "1", "{}x", "{} {}", "{\"a\":}",
-					   "{\"format\": 2}", "{\"format\": \"1\"}", "null" };
+					   "{\"format\": 3}", "{\"format\": \"1\"}", "null" };
 	struct fixture *f = *state;
 	struct freeze *begun;
 

@@ -322,6 +322,48 @@ int snapshot(struct store *store, uint32_t domain, uint64_t event, uint64_t mono
 	return snapshot_writer_commit(writer);
 }
 
+#define PAGES_KEY UINT64_C(0x10000)
+
+static void fill_page(uint8_t bytes[static SNAPSHOT_PAGE], uint32_t domain, uint64_t event, unsigned i)
+{
+	fill(bytes, SNAPSHOT_PAGE, (i % 2 ? event * 1000 : 0) + domain * 100 + i, 64);
+}
+
+static int give_page(struct snapshot_writer *writer, uint32_t domain, uint64_t event, unsigned i)
+{
+	uint64_t key = PAGES_KEY + i * SNAPSHOT_PAGE;
+	uint8_t bytes[SNAPSHOT_PAGE];
+	int r = STORE_PAGE_UNKNOWN;
+
+	if (i == 0)
+		return snapshot_writer_page(writer, key | SNAPSHOT_ZERO, NULL);
+	if (i % 2 == 0)
+		r = snapshot_writer_keep(writer, key);
+	if (r != STORE_PAGE_UNKNOWN && r != STORE_PAGE_CHANGES)
+		return r;
+	fill_page(bytes, domain, event, i);
+	return snapshot_writer_page(writer, key, bytes);
+}
+
+int pages_snapshot(struct store *store, uint32_t domain, uint64_t event, uint64_t mono_ns,
+		   unsigned n_pages)
+{
+	struct snapshot_writer *writer;
+	int r;
+
+	r = store_snapshot_begin(store, domain, event, mono_ns, &writer);
+	if (r)
+		return r;
+	r = snapshot_writer_add(writer, CHUNK_SNAPSHOT_HEAD, "head", 4);
+	for (unsigned i = 0; r == 0 && i < n_pages; i++)
+		r = give_page(writer, domain, event, i);
+	if (r) {
+		assert_null(snapshot_writer_abort(writer));
+		return r;
+	}
+	return snapshot_writer_commit(writer);
+}
+
 int freeze(struct store *store, const char *id)
 {
 	struct freeze *freeze;
@@ -380,6 +422,58 @@ int read_snapshot(struct incident *incident, uint32_t domain, uint64_t event, un
 	}
 	if (r == INCIDENT_END)
 		assert_int_equal(i, n_chunks + 1);
+	assert_null(chunk_reader_close(reader));
+	return r;
+}
+
+static unsigned check_pages(const struct chunk_view *view, uint32_t domain, uint64_t event, bool *seen,
+			    unsigned n_pages)
+{
+	const struct snapshot_pages *head = view->data;
+	const le64 *keys = (const le64 *)(head + 1);
+	unsigned n = le32_get(head->n_pages);
+	const uint8_t *bytes = (const uint8_t *)(keys + n);
+
+	assert_int_equal(view->kind, CHUNK_SNAPSHOT_PAGES);
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t key = le64_get(keys[i]);
+		uint64_t page = (key - PAGES_KEY) / SNAPSHOT_PAGE;
+		uint8_t expected[SNAPSHOT_PAGE];
+
+		assert_in_range(page, 0, n_pages - 1);
+		assert_false(seen[page]);
+		seen[page] = true;
+		assert_int_equal(key % SNAPSHOT_PAGE, page == 0 ? SNAPSHOT_ZERO : 0);
+		if (page == 0)
+			continue;
+		fill_page(expected, domain, event, (unsigned)page);
+		assert_memory_equal(bytes, expected, SNAPSHOT_PAGE);
+		bytes += SNAPSHOT_PAGE;
+	}
+	assert_ptr_equal(bytes, (const uint8_t *)view->data + view->len);
+	return n;
+}
+
+int read_pages_snapshot(struct incident *incident, uint32_t domain, uint64_t event, unsigned n_pages)
+{
+	autoclean(freep) bool *seen = calloc(n_pages, sizeof(*seen));
+	struct chunk_reader *reader;
+	struct chunk_view view;
+	unsigned n = 0;
+	int r;
+
+	r = incident_read_snapshot(incident, domain, event, &reader);
+	if (r)
+		return r;
+	r = chunk_reader_next(reader, &view);
+	if (r == 0)
+		assert_memory_equal(view.data, "head", 4);
+	while (r == 0 && (r = chunk_reader_next(reader, &view)) == 0) {
+		assert_int_equal(view.first_event, event);
+		n += check_pages(&view, domain, event, seen, n_pages);
+	}
+	if (r == INCIDENT_END)
+		assert_int_equal(n, n_pages);
 	assert_null(chunk_reader_close(reader));
 	return r;
 }

@@ -80,6 +80,13 @@ int append(struct store *store, uint32_t domain, uint64_t first, uint32_t n, uin
 int snapshot(struct store *store, uint32_t domain, uint64_t event, uint64_t mono_ns,
 	     unsigned n_chunks, size_t len);
 
+/*
+ * A whole snapshot of @n_pages pages, each of its own: of zeroes, then one that is new with each
+ * snapshot, one that never changes, and so on.
+ */
+int pages_snapshot(struct store *store, uint32_t domain, uint64_t event, uint64_t mono_ns,
+		   unsigned n_pages);
+
 /* begin and commit, nothing between. */
 int freeze(struct store *store, const char *id);
 
@@ -94,6 +101,8 @@ int read_log(struct incident *incident, uint32_t domain, uint64_t event, uint64_
 
 /* Reads a snapshot likewise; if the outcome is the end, all chunks must have come. */
 int read_snapshot(struct incident *incident, uint32_t domain, uint64_t event, unsigned n_chunks);
+
+int read_pages_snapshot(struct incident *incident, uint32_t domain, uint64_t event, unsigned n_pages);
 
 /* Opens <store_dir>/incidents/<id>. */
 struct incident *open_incident(const char *store_dir, const char *id);

@@ -240,7 +240,7 @@ static void manifests(void **state)
 	assert_int_equal(incident_open(f->incident, &incident), -EBADMSG);
 	write_file(path, text, len - 1);
 	check_fault(f, "incident.json", 0, "JSON");
-	write_file(path, "{ \"format\": 2 }", 15);
+	write_file(path, "{ \"format\": 99 }", 16);
 	check_fault(f, "incident.json", 0, "newer version");
 	write_file(path, "{ \"needs\": [ \"wings\" ] }", 24);
 	check_fault(f, "incident.json", 0, "newer version");
@@ -430,7 +430,7 @@ static void cannot_repair(void **state)
 	struct verify verify = { 0 };
 	char path[PATH_SIZE];
 
-	write_file(file_of(f, "incident.json", path), "{ \"format\": 2 }", 15);
+	write_file(file_of(f, "incident.json", path), "{ \"format\": 99 }", 16);
 	assert_int_equal(repair_incident(f->incident, &verify), -EPROTONOSUPPORT);
 	write_file(path, "{", 1);
 	assert_int_equal(repair_incident(f->incident, &verify), -EBADMSG);
