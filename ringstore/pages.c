@@ -31,7 +31,7 @@ static_assert(CHUNK_PAGES_MAX * SNAPSHOT_PAGE <= CHUNK_MAX_RAW, "a chunk of page
 static_assert(ROWS_MAX * sizeof(struct page_run) <= CHUNK_MAX_RAW, "a chunk of rows, too");
 
 struct page_index {		/* pages by their hash: open addressing */
-	uint32_t *ids;		/* id + 1: of the base's entries, and behind them of the set's */
+	uint32_t *ids;		/* id + 1: of the base's entries, and behind them of the new ones */
 	size_t size, n;
 };
 
@@ -43,13 +43,14 @@ struct page_writer {
 	struct page_set *set;
 	size_t at;		/* in the base: behind the entry that was looked up last */
 	struct page_index index;
+	struct page_entry *new;	/* those that were written */
+	uint32_t n_written, new_size;
 	uint32_t *used;		/* by slot: is the file in set->files? */
 	size_t n_used;
 	struct page_file *file;	/* being written, or NULL */
 	struct chunk_writer *chunks;	/* of @file */
 	uint8_t *bytes;		/* its next chunk */
 	uint32_t n_bytes;	/* in pages */
-	uint32_t n_written;
 };
 
 /* Like logs, in pieces: a part of a large snapshot can go. */
@@ -247,6 +248,7 @@ struct page_writer *page_writer_free(struct page_writer *writer)
 	(void) page_set_unref(writer->store, writer->domain, writer->set);
 	end_reading(writer->store, writer->domain, writer->base);
 	free(writer->index.ids);
+	free(writer->new);
 	free(writer->used);
 	free(writer->bytes);
 	free(writer);
@@ -314,6 +316,32 @@ static int use_file(struct page_writer *writer, uint32_t slot)
 	return 0;
 }
 
+/*
+ * Of a piece of memory those that are kept come first, and then the others: they are put in
+ * their place at once. What comes much too late is sorted at the end.
+ */
+static void insert_entry(struct page_set *set, const struct page_entry *entry)
+{
+	enum { NEAR = 256 };
+	struct page_entry *entries = set->entries;
+	size_t low = set->n_entries > NEAR ? set->n_entries - NEAR : 0, high = set->n_entries;
+
+	if (high && entries[high - 1].key > entry->key && (low == 0 || entries[low].key < entry->key)) {
+		while (low < high) {
+			size_t middle = low + (high - low) / 2;
+
+			if (entries[middle].key < entry->key)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		memmove(&entries[low + 1], &entries[low], (set->n_entries - low) * sizeof(*entries));
+		high = low;
+	}
+	entries[high] = *entry;
+	set->n_entries++;
+}
+
 static int add_entry(struct page_writer *writer, const struct page_entry *entry)
 {
 	struct page_set *set = writer->set;
@@ -327,7 +355,7 @@ static int add_entry(struct page_writer *writer, const struct page_entry *entry)
 	if (r == 0 && !(entry->key & SNAPSHOT_ZERO))
 		r = use_file(writer, entry->slot);
 	if (r == 0)
-		set->entries[set->n_entries++] = *entry;
+		insert_entry(set, entry);
 	return r;
 }
 
@@ -388,7 +416,7 @@ static const struct page_entry *entry_of(const struct page_writer *writer, uint3
 {
 	size_t n_base = writer->base ? writer->base->n_entries : 0;
 
-	return id < n_base ? &writer->base->entries[id] : &writer->set->entries[id - n_base];
+	return id < n_base ? &writer->base->entries[id] : &writer->new[id - n_base];
 }
 
 static void index_put(struct page_writer *writer, uint32_t id)
@@ -429,6 +457,30 @@ static int index_base(struct page_writer *writer)
 	for (size_t i = 0; r == 0 && i < n; i++)
 		if (!(writer->base->entries[i].key & SNAPSHOT_ZERO))
 			index_put(writer, (uint32_t)i);
+	return r;
+}
+
+/* A page has been written: later ones may equal it. */
+static int index_new(struct page_writer *writer, const struct page_entry *entry)
+{
+	size_t n_base = writer->base ? writer->base->n_entries : 0;
+	struct page_entry *new;
+	int r = 0;
+
+	if (writer->n_written == writer->new_size) {
+		size_t size = writer->new_size ? 2 * (size_t)writer->new_size : 1024;
+
+		new = reallocarray(writer->new, size, sizeof(*new));
+		if (!new)
+			return -ENOMEM;
+		writer->new = new;
+		writer->new_size = (uint32_t)size;
+	}
+	writer->new[writer->n_written++] = *entry;
+	if (writer->index.n * 2 >= writer->index.size)
+		r = index_resize(writer, writer->index.size * 2);
+	if (r == 0)
+		index_put(writer, (uint32_t)(n_base + writer->n_written - 1));
 	return r;
 }
 
@@ -552,7 +604,6 @@ static int write_page(struct page_writer *writer, struct page_entry *entry, cons
 	entry->page = (uint32_t)file->n_chunks * CHUNK_PAGES_MAX + writer->n_bytes;
 	memcpy(writer->bytes + (size_t)writer->n_bytes * SNAPSHOT_PAGE, bytes, SNAPSHOT_PAGE);
 	writer->n_bytes++;
-	writer->n_written++;
 	file->n_pages++;
 	file->n_live++;
 	if (writer->n_bytes < CHUNK_PAGES_MAX)
@@ -591,13 +642,8 @@ int page_writer_add(struct page_writer *writer, uint64_t key, const void *bytes)
 	}
 	r = write_page(writer, &entry, bytes);
 	if (r == 0)
-		r = add_entry(writer, &entry);
-	if (r == 0 && writer->index.n * 2 >= writer->index.size)
-		r = index_resize(writer, writer->index.size * 2);
-	if (r == 0)
-		index_put(writer, (uint32_t)((writer->base ? writer->base->n_entries : 0) +
-					     writer->set->n_entries - 1));
-	return r;
+		r = index_new(writer, &entry);
+	return r ? r : add_entry(writer, &entry);
 }
 
 /* The end: where everything is. */
