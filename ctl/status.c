@@ -67,6 +67,26 @@ static void show_turns(struct json_object *row)
 			      "processor's worth\n", n);
 }
 
+static void show_snapshots(struct json_object *row)
+{
+	char child[16], table[16];
+
+	if (!json_number(row, "snapshots_taken"))
+		return;
+	(void) printf("\nsnapshots: %" PRId64 " each %.1fs, the longest pause %.1f ms; %" PRId64
+		      " failed, of which %" PRId64 " would have been too long a pause\n",
+		      json_number(row, "snapshots_taken"), seconds(row, "snapshot_interval_seconds"),
+		      seconds(row, "longest_stall_ms"), json_number(row, "snapshots_failed"),
+		      json_number(row, "snapshots_skipped"));
+	(void) printf("  the last (%s): %" PRId64 " pages, %" PRId64 " read, %" PRId64 " written, in %.0f ms\n",
+		      json_text(row, "snapshot_method"), json_number(row, "snapshot_pages"),
+		      json_number(row, "snapshot_pages_read"), json_number(row, "snapshot_pages_written"),
+		      seconds(row, "snapshot_ms"));
+	(void) printf("  memory for the next: %s held, %s to know pages by\n",
+		      format_size((uint64_t)json_number(row, "snapshot_child_bytes"), child),
+		      format_size((uint64_t)json_number(row, "snapshot_table_bytes"), table));
+}
+
 static void show_stubs(struct json_object *row)
 {
 	struct json_object *refused;
@@ -110,6 +130,7 @@ int verb_status(int argc, char **argv)
 			show_row(json_object_array_get_idx(rows, i));
 		if (s.service && json_object_array_length(rows) == 1) {
 			show_turns(json_object_array_get_idx(rows, 0));
+			show_snapshots(json_object_array_get_idx(rows, 0));
 			show_stubs(json_object_array_get_idx(rows, 0));
 		}
 	}

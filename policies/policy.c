@@ -28,6 +28,8 @@ const struct policy_key policy_keys[] = {
 	  .initial = "256M", .min = "1M" },
 	{ "snapshot-interval", PLACE_EVERY, &policy_type_duration, FIELD(snapshot_interval_ns),
 	  .initial = "2s", .min = "1ms" },
+	{ "snapshot-memory", PLACE_EVERY, &policy_type_size, FIELD(snapshot_memory),
+	  .initial = "256M", .min = "1M", .word = "none", .word_value = 0 },
 	{ "triggers", PLACE_EVERY, &policy_type_triggers, FIELD(triggers),
 	  .initial = "crash, killed", .word = "none" },
 	{ "freeze-signals", PLACE_EVERY, &policy_type_signals, FIELD(freeze_signals),

@@ -38,6 +38,7 @@ struct policy {
 	uint64_t window_ns;	/* UINT64_MAX: all */
 	uint64_t ring_bytes;	/* all that the service has on disk */
 	uint64_t snapshot_interval_ns;
+	uint64_t snapshot_memory;	/* bytes that a snapshot may hold until the next; 0: it isn't kept */
 	unsigned triggers;	/* enum policy_trigger */
 	uint64_t freeze_signals; /* bit N-1 for signal N */
 	uint64_t stall_ns;	/* stall that the recorder may cause in each 10 s, all causes */

@@ -439,8 +439,10 @@ struct agent_shared {
 	uint32_t snapshot_flags_wanted;	/* recorder: EVENT_FREEZE or 0 */
 	uint32_t freeze_signal;		/* agent: what asked for it; 0: the recorder */
 	uint32_t n_unmap;		/* recorder: what the child lets go of once it is copied */
+	uint32_t snapshot_kept;		/* futex, recorder: number of the one whose child stays; 0: none */
 	uint64_t snapshot_event;	/* the snapshot stands before this event */
 	uint64_t snapshot_stall_ns;	/* how long the newest kept the baton */
+	uint64_t snapshot_longest_ns;	/* of all of them */
 
 	struct agent_range unmap[MAX_UNMAP];
 
@@ -738,8 +740,15 @@ struct agent_process {
 	uint32_t spares;		/* recording; bits: which are there */
 	uint32_t n_spares;		/* were asked for the last time */
 	uint64_t stall_window_ns, stall_used_ns; /* the token bucket */
-	uint32_t snapshot_child;	/* to be reaped */
-	uint32_t snapshot_child_last, snapshot_child_before; /* the two newest, reaped or not */
+	/*
+	 * Children of snapshots: the newest, which is being read, or is to be reaped; the one
+	 * that the next is compared with; one that has been told to end.
+	 */
+	uint32_t snapshot_child, snapshot_number;
+	uint32_t snapshot_kept, snapshot_kept_number;
+	uint32_t snapshot_leaving;
+	uint32_t snapshot_pids[4];	/* the newest of all kinds, reaped or not */
+	uint32_t snapshot_kept_before;
 	uint32_t handler_tables_used;	/* bits */
 	uint32_t n_on_fork;
 	struct on_fork_range on_fork[MAX_ON_FORK];	/* in no order */

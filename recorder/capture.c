@@ -20,11 +20,15 @@ enum { BATCH = 256 };		/* pages handed to the sink at once */
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
 #define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
 #define PAGEMAP_FILE (UINT64_C(1) << 61)	/* of a file, or shared anonymous */
+#define PAGEMAP_FRAME ((UINT64_C(1) << 55) - 1)	/* or the place in a swap area; 0: not shown */
 
 struct capture {
 	struct capture_sink sink;
 	pid_t pid;
 	int mem, pagemap;
+	int before;			/* pagemap of another, or -1; not ours */
+	bool sees_frames;
+	uint64_t n_read;
 	int shared;			/* of mapping shared_map - 1, or -1 */
 	size_t shared_map;
 	uint64_t base, vdso;
@@ -321,7 +325,7 @@ int capture_open(pid_t pid, const struct agent_config *config, struct files *fil
 
 	if (!c)
 		return -ENOMEM;
-	c->mem = c->pagemap = c->shared = -1;
+	c->mem = c->pagemap = c->shared = c->before = -1;
 	c->pid = pid;
 	c->sink = *sink;
 	c->base = config->base;
@@ -466,6 +470,62 @@ static int flush(struct capture *c, const struct image_map *map)
 	return r;
 }
 
+/*
+ * Do the two have one page here? A frame that both map now has what both had at the fork:
+ * nobody writes to it, for the kernel copies it for who wants to. @again is @before, read
+ * once more: the kernel may move pages, and give a frame to another meanwhile.
+ */
+static bool is_same_page(uint64_t before, uint64_t entry, uint64_t again)
+{
+	const uint64_t looked_at = PAGEMAP_PRESENT | PAGEMAP_SWAPPED | PAGEMAP_FILE | PAGEMAP_FRAME;
+
+	return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) && (entry & PAGEMAP_FRAME) &&
+	       !(entry & PAGEMAP_FILE) && ((before ^ entry) & looked_at) == 0 && ((again ^ entry) & looked_at) == 0;
+}
+
+/* Takes out of @entries, of @n pages, those that are kept. */
+static int keep_pages(struct capture *c, const struct image_map *map, const uint64_t *before,
+		      uint64_t *entries, size_t n)
+{
+	uint64_t again[BATCH];
+	ssize_t got = pread(c->before, again, n * 8, (off_t)(c->at / IMAGE_PAGE * 8));
+
+	/* It has ended: nothing is known. */
+	if (got != (ssize_t)(n * 8))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		int r;
+
+		if (!is_same_page(before[i], entries[i], again[i]))
+			continue;
+		r = c->sink.keep(c->sink.userdata, map, c->at + i * IMAGE_PAGE);
+		if (r < 0)
+			return r;
+		if (r == CAPTURE_KEPT)
+			entries[i] = 0;
+	}
+	return 0;
+}
+
+/* The pagemap of the next @n pages, less those that are kept. */
+static int read_entries(struct capture *c, const struct image_map *map, uint64_t *entries, size_t n)
+{
+	uint32_t kind = le32_get(map->kind);
+	off_t at = (off_t)(c->at / IMAGE_PAGE * 8);
+	uint64_t before[BATCH];
+	bool compares = c->before >= 0 && kind != IMAGE_SHARED && kind != IMAGE_OBJECT;
+	ssize_t got;
+
+	if (compares && pread(c->before, before, n * 8, at) != (ssize_t)(n * 8))
+		compares = false;
+	got = pread(c->pagemap, entries, n * 8, at);
+	if (got != (ssize_t)(n * 8))
+		return got < 0 ? -errno : -ESRCH;
+	for (size_t i = 0; i < n && !c->sees_frames; i++)
+		c->sees_frames = (entries[i] & PAGEMAP_PRESENT) && (entries[i] & PAGEMAP_FRAME);
+	return compares ? keep_pages(c, map, before, entries, n) : 0;
+}
+
 /* Adds a page that has been read to the batch: zeroes are only listed where it matters. */
 static void add_page(struct capture *c, uint64_t address, uint32_t kind, const uint8_t *bytes)
 {
@@ -494,6 +554,7 @@ static int read_run(struct capture *c, uint64_t start, size_t pages, uint32_t ki
 			return n < 0 ? -errno : -EIO;	/* an unreadable page is never a zero page */
 		done += (size_t)n;
 	}
+	c->n_read += pages;
 	for (size_t i = 0; i < pages; i++)
 		add_page(c, start + i * IMAGE_PAGE, kind, to + i * IMAGE_PAGE);
 	return 0;
@@ -555,7 +616,6 @@ static int read_batch(struct capture *c, const struct image_map *map)
 	size_t n = (end - c->at) / IMAGE_PAGE, i = 0;
 	uint32_t kind = le32_get(map->kind);
 	bool has_holes = kind == IMAGE_SHARED && !shows_a_file(c, map);
-	ssize_t got;
 	int r;
 
 	if (is_anothers(c, map)) {
@@ -574,9 +634,9 @@ static int read_batch(struct capture *c, const struct image_map *map)
 		n = BATCH;
 	if (kind == IMAGE_OBJECT && n > BATCH / 2)
 		n = BATCH / 2;
-	got = pread(c->pagemap, entries, n * 8, (off_t)(c->at / IMAGE_PAGE * 8));
-	if (got != (ssize_t)(n * 8))
-		return got < 0 ? -errno : -ESRCH;
+	r = read_entries(c, map, entries, n);
+	if (r < 0)
+		return r;
 	if (kind == IMAGE_OBJECT)
 		return read_object(c, map, entries, n);
 	while (i < n) {
@@ -609,7 +669,10 @@ static int read_batch(struct capture *c, const struct image_map *map)
 
 int capture_step(struct capture *c, size_t max_bytes)
 {
-	for (size_t done = 0; done < max_bytes; done += BATCH * IMAGE_PAGE) {
+	uint64_t begin = c->n_read;
+
+	/* To look at an entry is a small part of reading a page. */
+	for (size_t n = 0; (c->n_read - begin) * IMAGE_PAGE + n * BATCH * 64 < max_bytes; n++) {
 		const struct image_map *map;
 		int r;
 
@@ -642,6 +705,43 @@ size_t capture_held_mappings(const struct capture *c, struct agent_range *to, si
 	for (size_t i = 0; i < n; i++)
 		to[i] = (struct agent_range){ le64_get(c->maps[i].start), le64_get(c->maps[i].end) };
 	return n;
+}
+
+size_t capture_file_mappings(const struct capture *c, struct agent_range *to, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_maps; i++) {
+		uint64_t start = le64_get(c->maps[i].start), end = le64_get(c->maps[i].end);
+
+		if (le32_get(c->maps[i].kind) != IMAGE_FILE)
+			continue;
+		if (n && to[n - 1].end == start)
+			to[n - 1].end = end;
+		else if (n < max)
+			to[n++] = (struct agent_range){ start, end };
+	}
+	return n;
+}
+
+void capture_compare(struct capture *c, int before)
+{
+	c->before = before;
+}
+
+int capture_take_pagemap(struct capture *c)
+{
+	return MOVE_FD(c->pagemap);
+}
+
+bool capture_sees_frames(const struct capture *c)
+{
+	return c->sees_frames;
+}
+
+uint64_t capture_pages_read(const struct capture *c)
+{
+	return c->n_read;
 }
 
 unsigned capture_missing_files(const struct capture *c)

@@ -35,8 +35,18 @@ struct capture_sink {
 	 */
 	int (*pages)(void *userdata, const struct image_map *map, const uint64_t *addresses, size_t n,
 		     const uint8_t *bytes);
+	/*
+	 * The page at @address is what it was in the process that capture_compare() has named.
+	 * Returns enum capture_keep. NULL: all pages are wanted.
+	 */
+	int (*keep)(void *userdata, const struct image_map *map, uint64_t address);
 	void *userdata;
 	bool wants_behind;	/* pages with IMAGE_BEHIND, too */
+};
+
+enum capture_keep {
+	CAPTURE_KEPT = 0,	/* it isn't read */
+	CAPTURE_READ = 1,
 };
 
 struct capture;
@@ -50,6 +60,20 @@ int capture_open(pid_t pid, const struct agent_config *config, struct files *fil
 		 const struct capture_sink *sink, struct capture **ret_capture);
 struct capture *capture_close(struct capture *capture);
 
+/*
+ * From now on private pages for which the process has the same page frames as the one whose
+ * pagemap @before is aren't read, but given to sink->keep. That one must be a fork of the
+ * same process, and hold still. Without CAP_SYS_ADMIN the kernel shows no frames.
+ */
+void capture_compare(struct capture *capture, int before);
+
+/* The pagemap; it is the caller's then. */
+int capture_take_pagemap(struct capture *capture);
+
+/* Whether the kernel shows frames, as far as has been read; and pages that were read. */
+bool capture_sees_frames(const struct capture *capture);
+uint64_t capture_pages_read(const struct capture *capture);
+
 /* Reads about @max_bytes more. 0, CAPTURE_DONE or a negative errno. */
 int capture_step(struct capture *capture, size_t max_bytes);
 
@@ -58,6 +82,9 @@ bool capture_urgent_is_done(const struct capture *capture);
 
 /* The mappings that aren't private anonymous memory: what a snapshot's child lets go of. */
 size_t capture_held_mappings(const struct capture *capture, struct agent_range *to, size_t max);
+
+/* Private mappings of files, runs of them as one. */
+size_t capture_file_mappings(const struct capture *capture, struct agent_range *to, size_t max);
 
 /* The mappings of files that couldn't be opened, for the notes; 0 if all could. */
 unsigned capture_missing_files(const struct capture *capture);

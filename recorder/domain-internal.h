@@ -55,7 +55,16 @@ struct domain {
 	pid_t child;
 	uint64_t capture_event, capture_ns;
 	uint32_t capture_flags;
+	uint32_t capture_number;	/* the agent's */
+	enum snapshot_method method;	/* of this one */
+	uint64_t snapshot_begun_ns;
 	bool capture_let_go;		/* the child has been told what it may unmap */
+	struct kept_child {		/* the newest whole snapshot's, or none (pagemap: -1) */
+		int pagemap, smaps;
+		uint64_t event;
+		uint64_t looked_ns;
+		uint64_t bytes, faults;		/* held when it was looked at; the service's faults by then */
+	} kept;
 	bool was_forked;		/* it begins as its parent was: until there is a snapshot of its own */
 	bool sleeper_failed;		/* it can't be read where it sleeps */
 	bool freeze_is_ready;
@@ -90,9 +99,13 @@ struct domain {
 	enum domain_end end;
 
 	/* Statistics. */
-	uint64_t log_bytes, longest_stall_ns, async_events;
+	uint64_t log_bytes, async_events;
 	uint64_t stall_ns_per_mb;	/* what the last fork took of a resident megabyte */
-	unsigned threads, snapshots, snapshots_failed, gaps, missing_files;
+	uint64_t expected_stall_ns;	/* of the next */
+	enum snapshot_method snapshot_method;	/* of the newest, and its pages */
+	uint64_t snapshot_pages, snapshot_pages_read, snapshot_pages_written;
+	uint64_t snapshot_work_ns;	/* how long we were at it */
+	unsigned threads, snapshots, snapshots_failed, snapshots_skipped, gaps, missing_files;
 	int snapshot_error;
 };
 
@@ -181,5 +194,10 @@ bool snapshot_work(struct domain *d, size_t bytes);
 void snapshot_of_sleeper(struct domain *d);
 /* Gives up the one that is being read. */
 void snapshot_drop(struct domain *d);
+/* The child that is kept, if one is, holds memory: not more than the policy lets it. */
+void snapshot_watch_kept(struct domain *d, uint64_t now);
+void snapshot_drop_kept(struct domain *d);
 /* Is there memory, process numbers and time enough for a fork (hazards 9 to 11)? */
 bool snapshot_is_affordable(struct domain *d);
+/* The policy's, or longer: with the pauses that are expected of them the stall bound holds. */
+uint64_t snapshot_interval_ns(const struct domain *d);

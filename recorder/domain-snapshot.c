@@ -2,6 +2,7 @@
 /* Snapshots of a domain, and the state in which it ends: from memory into the store. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,9 @@
 
 /* Page tables of a resident gigabyte take a few tens of ms to copy; measured as we go. */
 #define STALL_NS_PER_MB UINT64_C(40000)
+
+/* The policy's bound is for each ten seconds. */
+#define STALL_PERIOD_NS 1e10
 
 /* The number in the first line of @path that begins with @key (or of the file, if @key is ""). */
 static bool read_number(const char *path, const char *key, uint64_t *ret)
@@ -87,7 +91,8 @@ bool snapshot_is_affordable(struct domain *d)
 	(void) snprintf(path, sizeof(path), "/proc/%d/status", d->pid);
 	if (!read_number(path, "VmRSS:", &resident_kb))
 		return true;
-	if (resident_kb / 1024 * ns_per_mb > d->env->policy->stall_ns)
+	d->expected_stall_ns = resident_kb / 1024 * ns_per_mb;
+	if (d->expected_stall_ns > d->env->policy->stall_ns)
 		error = -ETIME;		/* the fork alone would stall the service for too long */
 	else if (!commit_has_room(resident_kb * 1024) ||
 		 !cgroup_has_room(d->pid, "memory.max", "memory.current", MEMORY_MARGIN))
@@ -101,8 +106,22 @@ bool snapshot_is_affordable(struct domain *d)
 		d->stall_ns_per_mb -= (d->stall_ns_per_mb - (d->stall_ns_per_mb < STALL_NS_PER_MB ? d->stall_ns_per_mb : STALL_NS_PER_MB)) / 4;
 	d->snapshot_error = error;
 	d->snapshots_failed++;
+	d->snapshots_skipped += error == -ETIME;
 	d->next_snapshot_ns = now_ns() + d->env->policy->snapshot_interval_ns;
 	return false;
+}
+
+uint64_t snapshot_interval_ns(const struct domain *d)
+{
+	/* A pause that small is lost among others, and its measurement is noise. */
+	const uint64_t small_ns = 5000000;
+	const struct policy *policy = d->env->policy;
+	uint64_t interval;
+
+	if (d->expected_stall_ns <= small_ns || !policy->stall_ns)
+		return policy->snapshot_interval_ns;
+	interval = (uint64_t)((double)d->expected_stall_ns * STALL_PERIOD_NS / (double)policy->stall_ns);
+	return interval > policy->snapshot_interval_ns ? interval : policy->snapshot_interval_ns;
 }
 
 /* -- a snapshot's child ---------------------------------------------------------------------------- */
@@ -249,6 +268,134 @@ static int store_pages(void *userdata, const struct image_map *map, const uint64
 	return 0;
 }
 
+/* It is as it was when the snapshot before was taken. */
+static int keep_page(void *userdata, const struct image_map *map, uint64_t address)
+{
+	struct domain *d = userdata;
+	int r = snapshot_writer_keep(d->writer, address);
+
+	switch (r) {
+	case 0:
+		return CAPTURE_KEPT;
+	case STORE_PAGE_CHANGES:
+		return CAPTURE_READ;
+	case STORE_PAGE_UNKNOWN:
+		/* Of zeroes: capture lists those of files only. */
+		return le32_get(map->kind) == IMAGE_FILE ? CAPTURE_READ : CAPTURE_KEPT;
+	}
+	return r < 0 ? r : -ENOSPC;
+}
+
+/* -- the child that is kept ------------------------------------------------------------------------------ */
+
+#define KEPT_LOOK_NS UINT64_C(100000000)
+
+void snapshot_drop_kept(struct domain *d)
+{
+	if (d->kept.pagemap < 0)
+		return;
+	closep(&d->kept.pagemap);
+	closep(&d->kept.smaps);
+	d->kept = (struct kept_child){ .pagemap = -1, .smaps = -1 };
+	__atomic_store_n(&d->shared->snapshot_kept, 0, __ATOMIC_SEQ_CST);
+	wake_word(&d->shared->snapshot_kept);
+	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_REAP, __ATOMIC_SEQ_CST);
+}
+
+/* Each page that the service has taken for itself since the fork was a fault of its. */
+static uint64_t faults_of(pid_t pid)
+{
+	char path[64], line[512], *end;
+	autoclean(fclosep) FILE *file = NULL;
+	uint64_t faults = 0;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	/* The name may have spaces; behind it: state and six numbers. */
+	if (file && fgets(line, sizeof(line), file) && (end = strrchr(line, ')')))
+		(void) sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %" SCNu64, &faults);
+	return faults;
+}
+
+/* What the child alone has, by the kernel's count. */
+uint64_t domain_snapshot_memory(const struct domain *d)
+{
+	char text[4096], *at;
+	ssize_t n = d->kept.smaps < 0 ? 0 : pread(d->kept.smaps, text, sizeof(text) - 1, 0);
+	uint64_t clean = 0, dirty = 0;
+
+	if (n <= 0)
+		return 0;	/* there is none, or it has ended */
+	text[n] = '\0';
+	at = strstr(text, "Private_Clean:");
+	if (at)
+		(void) sscanf(at, "Private_Clean: %" SCNu64, &clean);
+	at = strstr(text, "Private_Dirty:");
+	if (at)
+		(void) sscanf(at, "Private_Dirty: %" SCNu64, &dirty);
+	return (clean + dirty) * 1024;
+}
+
+/* With room for what it may come to hold, or not at all: the service's limit counts it, too. */
+static bool may_keep(const struct domain *d)
+{
+	uint64_t most = d->env->policy->snapshot_memory, total_kb, free_kb;
+
+	return most && (!read_number("/proc/meminfo", "MemTotal:", &total_kb) ||
+			!read_number("/proc/meminfo", "MemAvailable:", &free_kb) ||
+			free_kb > total_kb / 16) &&
+	       cgroup_has_room(d->pid, "memory.max", "memory.current", 2 * most);
+}
+
+void snapshot_watch_kept(struct domain *d, uint64_t now)
+{
+	uint64_t most = d->env->policy->snapshot_memory, faults;
+
+	if (d->kept.pagemap < 0 || now - d->kept.looked_ns < KEPT_LOOK_NS)
+		return;
+	d->kept.looked_ns = now;
+	if (!may_keep(d)) {
+		snapshot_drop_kept(d);
+		return;
+	}
+	faults = faults_of(d->pid);
+	if (d->kept.bytes + (faults - d->kept.faults) * IMAGE_PAGE < most)
+		return;
+	/* Many faults are of other kinds: the kernel's count takes longer, but is one. */
+	d->kept.bytes = domain_snapshot_memory(d);
+	d->kept.faults = faults;
+	if (d->kept.bytes > most - most / 8)
+		snapshot_drop_kept(d);
+}
+
+/* The snapshot is whole. The child lets go of all but private anonymous memory. */
+static void keep_child(struct domain *d)
+{
+	struct agent_shared *s = d->shared;
+	char path[64];
+	size_t n;
+
+	closep(&d->kept.pagemap);
+	closep(&d->kept.smaps);
+	d->kept = (struct kept_child){ .pagemap = -1, .smaps = -1, .event = d->capture_event };
+	if (!may_keep(d) || !capture_sees_frames(d->capture) || passing(d)) {
+		__atomic_store_n(&s->snapshot_kept, 0, __ATOMIC_SEQ_CST);
+		wake_word(&s->snapshot_kept);
+		return;
+	}
+	(void) snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", d->child);
+	d->kept.smaps = open(path, O_RDONLY | O_CLOEXEC);
+	d->kept.pagemap = capture_take_pagemap(d->capture);
+	d->kept.faults = faults_of(d->pid);
+	d->kept.looked_ns = now_ns();
+	n = capture_held_mappings(d->capture, s->unmap, MAX_UNMAP);
+	n += capture_file_mappings(d->capture, s->unmap + n, MAX_UNMAP - n);
+	__atomic_store_n(&s->n_unmap, (uint32_t)n, __ATOMIC_RELEASE);
+	/* Whichever was kept before ends. */
+	__atomic_store_n(&s->snapshot_kept, d->capture_number, __ATOMIC_SEQ_CST);
+	wake_word(&s->snapshot_kept);
+}
+
 /* -- the course of a snapshot --------------------------------------------------------------------------- */
 
 static void set_state(struct domain *d, uint32_t state)
@@ -307,15 +454,29 @@ void snapshot_begins(struct domain *d)
 
 static int begin_capture(struct domain *d)
 {
-	const struct capture_sink sink = { store_maps, store_pages, d, true };
+	const struct capture_sink sink = { store_maps, store_pages, keep_page, d, true };
 	uint32_t number = d->shared->snapshot_child;
 	pid_t child = find_child(d, number);
+	uint64_t base;
+	bool has_base;
+	int r;
 
 	if (!child)
 		return -ESRCH;
 	d->child = child;
 	d->capture_let_go = false;
-	return capture_open(child, &d->config, d->env->files, &sink, &d->capture);
+	d->capture_number = d->shared->snapshot_taken;
+	d->snapshot_begun_ns = now_ns();
+	r = capture_open(child, &d->config, d->env->files, &sink, &d->capture);
+	if (r < 0)
+		return r;
+	has_base = snapshot_writer_base(d->writer, &base);
+	d->method = has_base ? SNAPSHOT_BY_HASHES : SNAPSHOT_BY_NONE;
+	if (has_base && d->kept.pagemap >= 0 && d->kept.event == base) {
+		capture_compare(d->capture, d->kept.pagemap);
+		d->method = SNAPSHOT_BY_FRAMES;
+	}
+	return 0;
 }
 
 /*
@@ -337,7 +498,7 @@ static bool let_go_of_mappings(struct domain *d)
 
 static void snapshot_whole(struct domain *d)
 {
-	uint64_t stall = d->shared->snapshot_stall_ns, resident_kb;
+	uint64_t stall = d->shared->snapshot_stall_ns, resident_kb, pages, written;
 	char path[64];
 	int r;
 
@@ -346,16 +507,21 @@ static void snapshot_whole(struct domain *d)
 	if (read_number(path, "VmRSS:", &resident_kb) && resident_kb >= 1024)
 		d->stall_ns_per_mb = (3 * (d->stall_ns_per_mb ? d->stall_ns_per_mb : STALL_NS_PER_MB) +
 				      stall / (resident_kb / 1024)) / 4;
+	snapshot_writer_count(d->writer, &pages, &written);
 	r = snapshot_writer_commit(MOVE(d->writer));
 	if (r != 0) {
 		snapshot_failed(d, r < 0 ? r : -ENOSPC);
 		return;
 	}
+	d->snapshot_method = d->method;
+	d->snapshot_pages = pages;
+	d->snapshot_pages_read = capture_pages_read(d->capture);
+	d->snapshot_pages_written = written;
+	d->snapshot_work_ns = now_ns() - d->snapshot_begun_ns;
+	keep_child(d);
 	let_child_end(d);
 	d->capture = capture_close(d->capture);
 	d->snapshots++;
-	if (stall > d->longest_stall_ns)
-		d->longest_stall_ns = stall;
 	if (d->capture_flags & EVENT_FREEZE)
 		d->freeze_is_ready = true;
 }
@@ -587,7 +753,7 @@ int domain_read_final(struct domain *d, uint64_t event, const struct obituary *d
 {
 	struct final_state final = { 0 };
 	autoclean(freep) struct final_sink *sink = calloc(1, sizeof(*sink));
-	const struct capture_sink calls = { final_maps, final_pages, sink, false };
+	const struct capture_sink calls = { final_maps, final_pages, NULL, sink, false };
 	struct capture *capture = NULL;
 	uint64_t begin = now_ns();
 	int r;
@@ -672,7 +838,7 @@ bool domain_thaw(struct domain *d)
  */
 static int read_sleeper(struct domain *d)
 {
-	const struct capture_sink sink = { store_maps, store_pages, d, true };
+	const struct capture_sink sink = { store_maps, store_pages, NULL, d, true };
 	uint64_t begin = now_ns();
 	struct capture *capture = NULL;
 	bool turn = true;

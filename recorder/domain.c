@@ -106,6 +106,7 @@ struct domain *domain_free(struct domain *d)
 		return NULL;
 	stop_waiter(d);
 	snapshot_drop(d);
+	snapshot_drop_kept(d);
 	/* Not before: of one that has ended an incident may leave out all, and it may be about this one. */
 	store_domain_end(d->env->store, d->id);
 	if (d->directory)
@@ -172,6 +173,7 @@ struct domain *domain_alloc(struct domain_env *env, uint32_t id, pid_t pid,
 	d->config = *config;
 	d->memfd = memfd;
 	d->wake_fd = d->pidfd = d->fork_memfd = d->directory_fd = -1;
+	d->kept.pagemap = d->kept.smaps = -1;
 	for (unsigned i = 0; i < MAX_SPARES; i++)
 		d->spares[i] = -1;
 	return d;
@@ -545,7 +547,7 @@ static void schedule_snapshots(struct domain *d, uint64_t now)
 		/* Nothing has happened since the last: it would be the same again. */
 		if (d->next_event != d->snapshot_event)
 			want_snapshot(d, 0, now);
-		d->next_snapshot_ns = now + d->env->policy->snapshot_interval_ns;
+		d->next_snapshot_ns = now + snapshot_interval_ns(d);
 	}
 	if (!d->log_is_whole && now >= d->retry_ns && !pending) {
 		d->retry_ns = now + RETRY_NS;
@@ -632,6 +634,7 @@ int domain_work(struct domain *d, bool *ret_more)
 		write_log(d);
 	more |= snapshot_work(d, STEP_BYTES);
 	schedule_snapshots(d, now);
+	snapshot_watch_kept(d, now);
 	plan_stubs(d);
 	hand_on_scans(d);
 	/* Not by the clock: while a crash is looked at, what led to it doesn't grow old. */
@@ -759,6 +762,7 @@ void domain_finish(struct domain *d, enum domain_end end)
 	domain_flush(d);
 	while (snapshot_work(d, SIZE_MAX / 2))
 		;
+	snapshot_drop_kept(d);
 	fork_is_left(d);
 	cut_log(d);
 }
@@ -798,8 +802,15 @@ void domain_get_status(const struct domain *d, struct domain_status *ret_status)
 		.threads = d->threads,
 		.snapshots = d->snapshots,
 		.snapshots_failed = d->snapshots_failed,
+		.snapshots_skipped = d->snapshots_skipped,
+		.snapshot_method = d->snapshot_method,
+		.snapshot_pages = d->snapshot_pages,
+		.snapshot_pages_read = d->snapshot_pages_read,
+		.snapshot_pages_written = d->snapshot_pages_written,
+		.snapshot_work_ns = d->snapshot_work_ns,
 		.snapshot_error = d->snapshot_error,
-		.longest_stall_ns = d->longest_stall_ns,
+		.longest_stall_ns = d->shared->snapshot_longest_ns,
+		.snapshot_interval_ns = snapshot_interval_ns(d),
 		.stalls = d->shared->n_stalls,
 		.stalled_ns = d->shared->stalled_ns,
 		.kicks = d->shared->n_kicks,

@@ -198,12 +198,23 @@ void domain_exec_over(struct domain *domain, pid_t tid);
 /* What has been logged so far goes into the store, and a first snapshot that is under way. */
 void domain_flush(struct domain *domain);
 
+/* How the pages were found that a snapshot has to write. */
+enum snapshot_method {
+	SNAPSHOT_BY_NONE = 0,	/* there was none before it */
+	SNAPSHOT_BY_HASHES,	/* all were read */
+	SNAPSHOT_BY_FRAMES,	/* those in another page frame than before were */
+};
+
 struct domain_status {
 	uint64_t events;		/* in the log so far, without one whose outputs are cut off */
 	uint64_t log_bytes;		/* uncompressed */
 	uint64_t last_event_ns;
 	unsigned threads;
 	unsigned snapshots, snapshots_failed;
+	unsigned snapshots_skipped;	/* of those that failed: their fork alone would have been too long */
+	enum snapshot_method snapshot_method;
+	uint64_t snapshot_pages, snapshot_pages_read, snapshot_pages_written;	/* of the newest */
+	uint64_t snapshot_work_ns, snapshot_interval_ns;
 	int snapshot_error;		/* of the last that failed */
 	uint64_t longest_stall_ns;	/* by a snapshot */
 	uint64_t stalls, stalled_ns, kicks, async_events;
@@ -220,6 +231,9 @@ struct domain_status {
 	unsigned by_turns;		/* processes that share memory by turns, and so run one at a time */
 };
 void domain_get_status(const struct domain *domain, struct domain_status *ret_status);
+
+/* Bytes that the child of its newest snapshot holds; takes ms for each gigabyte that it has. */
+uint64_t domain_snapshot_memory(const struct domain *domain);
 
 /*
  * Places that make many system calls and can't have a stub: "CALL at FILE+OFFSET: WHY" each. They

@@ -549,7 +549,7 @@ static const char *state_of(const struct recorder *r, const struct domain_status
 	return status->passing ? "passing" : "recording";
 }
 
-/* Of all processes that run. The pauses are of the one that has the longest. */
+/* Of all processes that run. The pauses are of the one that has the longest, the method of the largest. */
 static void add_up(const struct recorder *r, struct domain_status *sum)
 {
 	*sum = (struct domain_status){ .passing = r->members != NULL };
@@ -562,8 +562,17 @@ static void add_up(const struct recorder *r, struct domain_status *sum)
 		sum->threads += one.threads;
 		sum->snapshots += one.snapshots;
 		sum->snapshots_failed += one.snapshots_failed;
+		sum->snapshots_skipped += one.snapshots_skipped;
 		if (one.snapshot_error)
 			sum->snapshot_error = one.snapshot_error;
+		if (one.snapshot_pages > sum->snapshot_pages) {
+			sum->snapshot_method = one.snapshot_method;
+			sum->snapshot_pages = one.snapshot_pages;
+			sum->snapshot_pages_read = one.snapshot_pages_read;
+			sum->snapshot_pages_written = one.snapshot_pages_written;
+			sum->snapshot_work_ns = one.snapshot_work_ns;
+			sum->snapshot_interval_ns = one.snapshot_interval_ns;
+		}
 		if (one.longest_stall_ns > sum->longest_stall_ns)
 			sum->longest_stall_ns = one.longest_stall_ns;
 		sum->stalls += one.stalls;
@@ -575,6 +584,15 @@ static void add_up(const struct recorder *r, struct domain_status *sum)
 		sum->by_turns += one.by_turns;
 		sum->passing &= one.passing;
 	}
+}
+
+static uint64_t snapshot_memory(const struct recorder *r)
+{
+	uint64_t bytes = 0;
+
+	for (const struct member *m = r->members; m; m = m->next)
+		bytes += domain_snapshot_memory(m->domain);
+	return bytes;
 }
 
 static unsigned n_processes(const struct recorder *r)
@@ -604,6 +622,9 @@ static struct json_object *refused_stubs(const struct recorder *r)
 
 struct json_object *recorder_status(struct recorder *r)
 {
+	static const char *const methods[] = {
+		[SNAPSHOT_BY_NONE] = "full", [SNAPSHOT_BY_HASHES] = "hashes", [SNAPSHOT_BY_FRAMES] = "frames",
+	};
 	struct json_object *json = recorder_news("status");
 	struct domain_status domain;
 	struct store_status store;
@@ -620,6 +641,15 @@ struct json_object *recorder_status(struct recorder *r)
 	add_number(json, "threads", domain.threads);
 	add_number(json, "snapshots_taken", domain.snapshots);
 	add_number(json, "snapshots_failed", domain.snapshots_failed);
+	add_number(json, "snapshots_skipped", domain.snapshots_skipped);
+	add_string(json, "snapshot_method", methods[domain.snapshot_method]);
+	add_number(json, "snapshot_pages", domain.snapshot_pages);
+	add_number(json, "snapshot_pages_read", domain.snapshot_pages_read);
+	add_number(json, "snapshot_pages_written", domain.snapshot_pages_written);
+	add(json, "snapshot_ms", json_object_new_double((double)domain.snapshot_work_ns / 1e6));
+	add(json, "snapshot_interval_seconds", json_object_new_double((double)domain.snapshot_interval_ns / 1e9));
+	add_number(json, "snapshot_child_bytes", snapshot_memory(r));
+	add_number(json, "snapshot_table_bytes", store.page_memory);
 	if (domain.snapshot_error)
 		add_string(json, "snapshot_error", strerror(-domain.snapshot_error));
 	add(json, "longest_stall_ms", json_object_new_double((double)domain.longest_stall_ns / 1e6));

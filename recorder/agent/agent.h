@@ -816,6 +816,8 @@ void snapshot_attend(struct thread *thread);
 void snapshot_take(struct thread *thread, unsigned flags);
 /* No child of a snapshot any more, when this returns. Baton. */
 void snapshot_end(void);
+/* They are another process's. */
+void snapshot_forget(void);
 /* Writes the obituary and waits, within bounds, for what the recorder wants to read. */
 void obituary_write(struct thread *thread, int signal, int status, unsigned at,
 		    const void *info, bool quiescent);

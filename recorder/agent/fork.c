@@ -190,7 +190,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	p->stall_window_ns = p->stall_used_ns = 0;
 	stubs_forget_parent();
 	p->pages_open = 0;
-	p->snapshot_child = p->snapshot_child_last = p->snapshot_child_before = 0;
+	snapshot_forget();
 	p->has_children = 0;
 	p->spares = p->n_spares = 0;
 	p->handler_tables_used = 1 | 1u << thread->handlers;

@@ -155,7 +155,7 @@ void rebuild_main(void)
 	p->read_at = 0;
 	p->read_used = 0;
 	p->member = p->child_member = 0;	/* there is no directory here */
-	p->snapshot_child = 0;
+	snapshot_forget();
 	for (uint32_t i = 0; i < p->n_slots_mapped; i++) {
 		struct thread *thread = slot_thread(i);
 

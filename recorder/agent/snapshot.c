@@ -6,6 +6,10 @@
  * snapshot needs. The child never runs program code: it lets go of the descriptors, and
  * of mappings when the recorder has copied what they hold, waits while the recorder
  * reads the rest, and ends by itself if nobody comes (hazards 7 and 8).
+ *
+ * One child may be kept until the next snapshot has been read: what both have the same page
+ * frame for hasn't changed between them. It has private anonymous memory only, and costs no
+ * more memory than the pages that the program has written to since.
  */
 #include "recorder/agent/agent.h"
 #include "recorder/agent/pages.h"
@@ -24,6 +28,8 @@ enum {
 #define WALL_ 0x40000000u
 #define WCLONE_ 0x80000000u
 #define CHILD_LIVES_NS UINT64_C(10000000000)	/* then the recorder has failed us */
+#define KEPT_LOOKS_NS 5000000000
+#define KEPT_LIVES_NS UINT64_C(20000000000)	/* of a recorder that doesn't look */
 
 __attribute__((noreturn)) static void child_exit(void)
 {
@@ -44,10 +50,28 @@ static void let_go_of_mappings(void)
 	}
 }
 
+/* Read, and kept. The recorder has said what else can't be held that long: files. */
+static void stay(uint32_t number)
+{
+	struct agent_shared *s = shared();
+	uint64_t begin = monotonic_ns(), now = begin;
+
+	let_go_of_mappings();
+	while (load_acquire(&s->snapshot_kept) == number &&
+	       now - MAX(begin, MIN(load_relaxed(&s->beat_ns), now)) < KEPT_LIVES_NS) {
+		futex_wait(&s->snapshot_kept, number, KEPT_LOOKS_NS);
+		now = monotonic_ns();
+	}
+	/* Nobody told us to: the program's process hears of it. */
+	if (compare_exchange(&s->snapshot_kept, number, 0))
+		(void) fetch_or(&s->attention, ATTENTION_REAP);
+}
+
 __attribute__((noreturn)) static void child_main(void)
 {
 	struct agent_shared *s = shared();
 	uint64_t begin = monotonic_ns();
+	uint32_t number = s->snapshot_taken;
 	bool let_go = false;
 
 	if (agent_syscall(NR_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE_) < 0)
@@ -73,14 +97,34 @@ __attribute__((noreturn)) static void child_main(void)
 			break;
 		futex_wait(&s->snapshot_state, state, CHILD_LOOKS_NS);
 	}
+	if (load_acquire(&s->snapshot_kept) == number)
+		stay(number);
 	child_exit();
 }
 
-/* Takes the dead child from the process's children. */
-static void reap(bool kill)
+void snapshot_forget(void)
 {
 	struct agent_process *p = process();
-	uint32_t child = p->snapshot_child;
+
+	p->snapshot_child = p->snapshot_kept = p->snapshot_leaving = 0;
+	memset(p->snapshot_pids, 0, sizeof(p->snapshot_pids));
+	p->snapshot_kept_before = 0;
+}
+
+static void note_child(uint32_t child)
+{
+	struct agent_process *p = process();
+
+	for (unsigned i = 3; i > 0; i--)
+		p->snapshot_pids[i] = p->snapshot_pids[i - 1];
+	p->snapshot_pids[0] = p->snapshot_child = child;
+	p->snapshot_number = shared()->snapshot_taken;
+}
+
+/* Takes a dead child from the process's children. */
+static void reap_one(uint32_t *which, bool kill)
+{
+	uint32_t child = *which;
 	long r;
 
 	if (!child)
@@ -92,7 +136,36 @@ static void reap(bool kill)
 		r = agent_syscall(NR_wait4, child, NULL, WCLONE_ | (kill ? 0 : WNOHANG_), NULL);
 	while (r == -EINTR_);
 	if (r != 0)
+		*which = 0;
+}
+
+/* Which is kept is the recorder's word. */
+static void sort_children(void)
+{
+	struct agent_shared *s = shared();
+	struct agent_process *p = process();
+	uint32_t kept = load_acquire(&s->snapshot_kept);
+
+	if (p->snapshot_kept && p->snapshot_kept_number != kept) {
+		reap_one(&p->snapshot_leaving, true);	/* there is hardly ever one still */
+		p->snapshot_leaving = p->snapshot_kept_before = p->snapshot_kept;
+		p->snapshot_kept = 0;
+	}
+	if (p->snapshot_child && p->snapshot_number == kept &&
+	    load_acquire(&s->snapshot_state) == SNAPSHOT_DONE) {
+		p->snapshot_kept = p->snapshot_child;
+		p->snapshot_kept_number = kept;
 		p->snapshot_child = 0;
+	}
+}
+
+static void reap_all(void)
+{
+	struct agent_process *p = process();
+
+	reap_one(&p->snapshot_child, true);
+	reap_one(&p->snapshot_kept, true);
+	reap_one(&p->snapshot_leaving, true);
 }
 
 /*
@@ -122,9 +195,9 @@ static void wait_for_let_go(uint64_t begin)
 	while (load_acquire(&s->snapshot_state) == SNAPSHOT_COPIED &&
 	       monotonic_ns() - begin < LET_GO_WITHIN_NS)
 		futex_wait(&s->snapshot_state, SNAPSHOT_COPIED, CHILD_MOVES_NS);
-	/* Told to end before it got there: it lets go by that. */
+	/* Told to end, or to stay, before it got there: it lets go by that. */
 	if (load_acquire(&s->snapshot_state) == SNAPSHOT_DONE)
-		reap(true);
+		reap_one(&process()->snapshot_child, true);
 }
 
 static long fork_child(void)
@@ -158,28 +231,38 @@ static void give_up(void)
 	if (!compare_exchange(&s->snapshot_state, SNAPSHOT_BORN, SNAPSHOT_FAILED))
 		return;
 	futex_wake(&s->snapshot_state, INT32_MAX);
-	reap(true);
+	reap_one(&process()->snapshot_child, true);
 }
 
 /* One that is still being read is waited for, or given up. */
-void snapshot_end(void)
+static void end_reading(void)
 {
 	struct agent_shared *s = shared();
+	struct agent_process *p = process();
 
-	while (process()->snapshot_child) {
+	sort_children();
+	while (p->snapshot_child) {
 		uint32_t state = load_acquire(&s->snapshot_state);
 		bool waiting = state == SNAPSHOT_BORN || state == SNAPSHOT_COPIED ||
 			       state == SNAPSHOT_LET_GO;
 
-		if (!waiting || !wait_for_recorder(&s->snapshot_state, state, 0))
-			reap(true);
+		if (waiting && wait_for_recorder(&s->snapshot_state, state, 0))
+			sort_children();
+		else
+			reap_one(&p->snapshot_child, true);
 	}
+}
+
+void snapshot_end(void)
+{
+	end_reading();
+	reap_all();
 }
 
 void snapshot_take(struct thread *thread, unsigned flags)
 {
 	struct agent_shared *s = shared();
-	struct agent_process *p = process();
+	const struct agent_process *p = process();
 	uint64_t begin = monotonic_ns();
 	long child;
 
@@ -187,7 +270,7 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	if (passing() || thread->is_vfork_child)
 		return;
 	context_save(thread);
-	snapshot_end();	/* one at a time */
+	end_reading();	/* one at a time */
 	/* The recorder may look as soon as it sees the event: all else is said before. */
 	s->snapshot_flags = flags;
 	s->freeze_signal = thread->pending && (flags & EVENT_FREEZE) ? thread->pending : 0;
@@ -201,10 +284,9 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	if (child < 0) {
 		fail((int)child);
 	} else {
-		p->snapshot_child_before = p->snapshot_child_last;
-		p->snapshot_child = p->snapshot_child_last = (uint32_t)child;
+		note_child((uint32_t)child);
 		if (!child_is_born(begin)) {
-			reap(true);
+			reap_one(&process()->snapshot_child, true);
 			fail(-EAGAIN_);
 		}
 	}
@@ -215,6 +297,22 @@ void snapshot_take(struct thread *thread, unsigned flags)
 		wait_for_let_go(begin);
 	}
 	s->snapshot_stall_ns = monotonic_ns() - begin;
+	s->snapshot_longest_ns = MAX(s->snapshot_longest_ns, s->snapshot_stall_ns);
+}
+
+/* Those that were told to end, and are dead by now. */
+static void reap(void)
+{
+	struct agent_shared *s = shared();
+	struct agent_process *p = process();
+
+	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_REAP);
+	sort_children();
+	reap_one(&p->snapshot_child, false);
+	reap_one(&p->snapshot_leaving, false);
+	/* Not quite dead: look again. */
+	if (p->snapshot_leaving || (p->snapshot_child && load_acquire(&s->snapshot_state) == SNAPSHOT_DONE))
+		(void) fetch_or(&s->attention, ATTENTION_REAP);
 }
 
 void snapshot_attend(struct thread *thread)
@@ -225,13 +323,8 @@ void snapshot_attend(struct thread *thread)
 	/* Neither is for a process that only shares our memory: the children are its parent's. */
 	if (thread->is_vfork_child)
 		return;
-	if (attention & ATTENTION_REAP) {
-		(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_REAP);
-		reap(false);
-		/* Told to end, but not quite dead: look again. */
-		if (process()->snapshot_child)
-			(void) fetch_or(&s->attention, ATTENTION_REAP);
-	}
+	if (attention & ATTENTION_REAP)
+		reap();
 	if (attention & ATTENTION_SNAPSHOT)
 		snapshot_take(thread, (s->snapshot_flags_wanted & EVENT_FREEZE) |
 					      (thread->state == THREAD_PREEMPTED ? EVENT_AT_ASYNC :
@@ -239,6 +332,16 @@ void snapshot_attend(struct thread *thread)
 }
 
 /* -- the program's waits --------------------------------------------------------------------- */
+
+static bool is_ours(uint32_t pid)
+{
+	const struct agent_process *p = process();
+
+	for (unsigned i = 0; i < 4; i++)
+		if (pid == p->snapshot_pids[i])
+			return true;
+	return pid == p->snapshot_kept || pid == p->snapshot_leaving || pid == p->snapshot_kept_before;
+}
 
 /* Has @call waited for a child of ours? By now that may be reaped, and another be there. */
 static bool waited_for_ours(const struct call *call)
@@ -253,10 +356,16 @@ static bool waited_for_ours(const struct call *call)
 		(void) copy_from_user(&info, (uint64_t)call->kernel_args[2], sizeof(info));
 		pid = (uint32_t)info.pid;
 	}
-	if (pid == 0 || (pid != p->snapshot_child_last && pid != p->snapshot_child_before))
+	if (pid == 0 || !is_ours(pid))
 		return false;
-	if (pid == p->snapshot_child && !(call->nr == NR_waitid && (call->args[3] & WNOWAIT_)))
+	if (call->nr == NR_waitid && (call->args[3] & WNOWAIT_))
+		return true;
+	if (pid == p->snapshot_child)
 		p->snapshot_child = 0;
+	if (pid == p->snapshot_kept)
+		p->snapshot_kept = 0;
+	if (pid == p->snapshot_leaving)
+		p->snapshot_leaving = 0;
 	return true;
 }
 
@@ -333,6 +442,6 @@ void obituary_write(struct thread *thread, int signal, int status, unsigned at, 
 	/* Children that live on are replayed from it. */
 	if (process()->has_children && s->snapshot_taken == 1)
 		snapshot_end();
-	/* It would hold locks and attachments that a restart wants (hazard 7). */
-	reap(true);
+	/* They would hold locks and attachments that a restart wants (hazard 7). */
+	reap_all();
 }
