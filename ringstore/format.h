@@ -129,7 +129,10 @@ struct snapshot_pages {
 };
 static_assert(sizeof(struct snapshot_pages) == 8, "on-disk layout");
 
-/* Pages one behind the other, in memory and in a chunk. */
+/*
+ * Pages one behind the other, in memory and in a chunk. In the table each field but n_pages is
+ * the difference to the row before in the same CHUNK_SNAPSHOT_TABLE (ringstore/page-run.h).
+ */
 struct page_run {
 	le64 key;		/* of the first page; the others' are SNAPSHOT_PAGE apart */
 	le64 file;		/* NUMBER; of zeroes: 0, and so are the next two */

@@ -8,6 +8,7 @@
 #include "common/autoclean.h"
 #include "ringstore/chunk.h"
 #include "ringstore/names.h"
+#include "ringstore/page-run.h"
 #include "ringstore/tree.h"
 
 enum { BATCH = 256 };		/* pages given out at once */
@@ -70,19 +71,22 @@ static bool is_zero(const struct page_run *run)
 
 int page_reader_add(struct page_reader *reader, const void *rows, size_t len)
 {
-	size_t n = len / sizeof(struct page_run);
-	struct page_run *runs;
+	const struct page_run *row = rows;
+	size_t n = len / sizeof(*row);
+	struct page_run *runs, before = { .n_pages = le16_of(0) };
 
-	if (len % sizeof(struct page_run))
+	if (len % sizeof(*row))
 		return INCIDENT_DAMAGED;
 	runs = reallocarray(reader->runs, reader->n + n + 1, sizeof(*runs));
 	if (!runs)
 		return -ENOMEM;
 	reader->runs = runs;
-	memcpy(runs + reader->n, rows, len);
-	for (size_t i = 0; i < n; i++, reader->n++)
-		if (le64_get(runs[reader->n].key) > UINT64_MAX - (uint64_t)UINT16_MAX * SNAPSHOT_PAGE)
+	for (size_t i = 0; i < n; i++, row++) {
+		before = runs[reader->n] = page_run_from(&before, row);
+		if (le64_get(before.key) > UINT64_MAX - (uint64_t)UINT16_MAX * SNAPSHOT_PAGE)
 			return INCIDENT_DAMAGED;
+		reader->n++;
+	}
 	return 0;
 }
 

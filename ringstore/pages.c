@@ -19,6 +19,7 @@
 #include <xxhash.h>
 
 #include "common/autoclean.h"
+#include "ringstore/page-run.h"
 #include "ringstore/store-internal.h"
 
 enum {
@@ -712,24 +713,51 @@ static struct page_run make_run(const struct domain *domain, const struct page_e
 	};
 }
 
+/* The entries file by file, and in each in the order in which they have come. */
+static uint32_t *sort_by_files(const struct page_writer *writer)
+{
+	const struct page_set *set = writer->set;
+	size_t n_slots = writer->domain->n_page_slots;
+	autoclean(freep) size_t *next = calloc(n_slots + 2, sizeof(*next));
+	uint32_t *order = malloc(set->n_entries * sizeof(*order));
+
+	if (!next || !order) {
+		free(order);
+		return NULL;
+	}
+	/* Those of zeroes first; next[1 + slot] is where the file's begin. */
+	for (size_t i = 0; i < set->n_entries; i++)
+		next[set->entries[i].key & SNAPSHOT_ZERO ? 1 : set->entries[i].slot + 2]++;
+	for (size_t i = 1; i < n_slots + 2; i++)
+		next[i] += next[i - 1];
+	for (size_t i = 0; i < set->n_entries; i++)
+		order[next[set->entries[i].key & SNAPSHOT_ZERO ? 0 : set->entries[i].slot + 1]++] = (uint32_t)i;
+	return order;
+}
+
 static int add_table(struct page_writer *writer,
 		     int (*add)(void *userdata, unsigned kind, const void *data, size_t len),
 		     void *userdata)
 {
 	const struct page_set *set = writer->set;
 	autoclean(freep) struct page_run *rows = calloc(ROWS_MAX, sizeof(*rows));
+	autoclean(freep) uint32_t *order = sort_by_files(writer);
+	struct page_run run, before = { .n_pages = le16_of(0) };
 	size_t n_rows = 0, n;
 	int r = 0;
 
-	if (!rows)
+	if (!rows || !order)
 		return -ENOMEM;
 	for (size_t i = 0; r == 0 && i < set->n_entries; i += n) {
 		for (n = 1; i + n < set->n_entries && n < UINT16_MAX; n++)
-			if (!goes_on(&set->entries[i + n - 1], &set->entries[i + n]))
+			if (!goes_on(&set->entries[order[i + n - 1]], &set->entries[order[i + n]]))
 				break;
-		rows[n_rows++] = make_run(writer->domain, &set->entries[i], n);
+		run = make_run(writer->domain, &set->entries[order[i]], n);
+		rows[n_rows++] = page_run_behind(&before, &run);
+		before = run;
 		if (n_rows == ROWS_MAX || i + n == set->n_entries) {
 			r = add(userdata, CHUNK_SNAPSHOT_TABLE, rows, n_rows * sizeof(*rows));
+			before = (struct page_run){ .n_pages = le16_of(0) };
 			n_rows = 0;
 		}
 	}
