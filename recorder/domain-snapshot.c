@@ -378,7 +378,9 @@ static void keep_child(struct domain *d)
 	closep(&d->kept.pagemap);
 	closep(&d->kept.smaps);
 	d->kept = (struct kept_child){ .pagemap = -1, .smaps = -1, .event = d->capture_event };
-	if (!may_keep(d) || !capture_sees_frames(d->capture) || passing(d)) {
+	/* What is small is read as fast: no second process for each of hundreds of workers. */
+	if (d->snapshot_pages * IMAGE_PAGE < d->env->policy->snapshot_memory / 64 || !may_keep(d) ||
+	    !capture_sees_frames(d->capture) || passing(d)) {
 		__atomic_store_n(&s->snapshot_kept, 0, __ATOMIC_SEQ_CST);
 		wake_word(&s->snapshot_kept);
 		return;
@@ -496,6 +498,14 @@ static bool let_go_of_mappings(struct domain *d)
 	return true;
 }
 
+/* A host that was busy has made it longer than it would be: it is forgotten sooner than learnt. */
+static void note_stall(struct domain *d, uint64_t ns_per_mb)
+{
+	uint64_t before = d->stall_ns_per_mb ? d->stall_ns_per_mb : STALL_NS_PER_MB;
+
+	d->stall_ns_per_mb = ns_per_mb > before ? (3 * before + ns_per_mb) / 4 : (before + ns_per_mb) / 2;
+}
+
 static void snapshot_whole(struct domain *d)
 {
 	uint64_t stall = d->shared->snapshot_stall_ns, resident_kb, pages, written;
@@ -505,8 +515,7 @@ static void snapshot_whole(struct domain *d)
 	d->missing_files = capture_missing_files(d->capture);
 	(void) snprintf(path, sizeof(path), "/proc/%d/status", d->child);
 	if (read_number(path, "VmRSS:", &resident_kb) && resident_kb >= 1024)
-		d->stall_ns_per_mb = (3 * (d->stall_ns_per_mb ? d->stall_ns_per_mb : STALL_NS_PER_MB) +
-				      stall / (resident_kb / 1024)) / 4;
+		note_stall(d, stall / (resident_kb / 1024));
 	snapshot_writer_count(d->writer, &pages, &written);
 	r = snapshot_writer_commit(MOVE(d->writer));
 	if (r != 0) {

@@ -67,7 +67,8 @@ one_program()
 		return
 	fi
 	record_and_check "$name" ""
-	record_and_check "$name" ", with snapshots" --set snapshot-interval=10ms
+	# Each is compared with the one before: by page frames, or in the next run by hashes.
+	record_and_check "$name" ", with snapshots" --set snapshot-interval=10ms --set snapshot-memory=2M
 	case $name in
 	mem-* | share-*) record_and_check "$name" ", from a snapshot on" --set snapshot-interval=10ms --window 10ms ;;
 	esac
