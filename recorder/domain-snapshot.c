@@ -302,6 +302,15 @@ void snapshot_drop_kept(struct domain *d)
 	(void) __atomic_fetch_or(&d->shared->attention, ATTENTION_REAP, __ATOMIC_SEQ_CST);
 }
 
+/* The agent may have ended it: an exec, or a wait that would have found it. */
+static bool kept_lives(const struct domain *d)
+{
+	uint64_t entry;
+
+	return d->kept.pagemap >= 0 &&
+	       pread(d->kept.pagemap, &entry, 8, (off_t)(d->config.base / IMAGE_PAGE * 8)) == 8;
+}
+
 /* Each page that the service has taken for itself since the fork was a fault of its. */
 static uint64_t faults_of(pid_t pid)
 {
@@ -474,7 +483,7 @@ static int begin_capture(struct domain *d)
 		return r;
 	has_base = snapshot_writer_base(d->writer, &base);
 	d->method = has_base ? SNAPSHOT_BY_HASHES : SNAPSHOT_BY_NONE;
-	if (has_base && d->kept.pagemap >= 0 && d->kept.event == base) {
+	if (has_base && d->kept.event == base && kept_lives(d)) {
 		capture_compare(d->capture, d->kept.pagemap);
 		d->method = SNAPSHOT_BY_FRAMES;
 	}
