@@ -40,7 +40,7 @@ serve()
 	pid=$(field pid) recorder=$(field recorder_pid)
 	remember "$pid"
 	redis debug populate 100000 key 800 >/dev/null
-	(while redis set number "$RANDOM" >/dev/null; do sleep 0.02; done) &
+	(while redis incr number >/dev/null; do sleep 0.02; done) &
 	load=$!
 	remember $load
 }
