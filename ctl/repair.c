@@ -40,11 +40,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static void on_cut(const char *path, uint64_t offset, const char *why, void *userdata)
+static void on_cut(const char *path, uint64_t from, uint64_t to, const char *why, void *userdata)
 {
 	(void) userdata;
-	if (offset)
-		(void) printf("%s: cut at offset %" PRIu64 ": %s\n", path, offset, why);
+	if (to != UINT64_MAX)
+		(void) printf("%s: cut out from offset %" PRIu64 " to %" PRIu64 ": %s\n", path, from, to, why);
+	else if (from)
+		(void) printf("%s: cut at offset %" PRIu64 ": %s\n", path, from, why);
 	else
 		(void) printf("%s: removed: %s\n", path, why);
 }

@@ -76,7 +76,7 @@ static size_t compress(struct chunk_encoder *encoder, const void *data, size_t l
 {
 	size_t stored;
 
-	if (len == 0)
+	if (len == 0 || !encoder)
 		return 0;
 	stored = ZSTD_compress2(encoder->zstd, payload, len, data, len);
 	return ZSTD_isError(stored) || stored >= len ? 0 : stored;

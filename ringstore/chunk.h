@@ -39,7 +39,7 @@ static inline size_t chunk_max_stored(size_t len)
 /*
  * Writes a chunk with the @len bytes (at most CHUNK_MAX_RAW) of @data into
  * @buffer, which is aligned to 8 and takes chunk_max_stored(len). Returns its
- * length, a multiple of 8.
+ * length, a multiple of 8. Without an @encoder (NULL) the bytes stay as they are.
  */
 size_t chunk_encode(struct chunk_encoder *encoder, const struct chunk_info *info, const void *data,
 		    size_t len, void *buffer);

@@ -19,7 +19,8 @@
  * DOMAIN is decimal, EVENT and NUMBER sixteen hexadecimal digits, HASH the XXH3-128
  * of the content in 32 hexadecimal digits. Every file is a sequence of chunks and
  * nothing else. A reader believes a chunk only for its checksum; what follows the
- * first chunk that fails is cut off. A snapshot without its end chunk isn't one;
+ * first chunk that fails is cut off, but for pages files, whose chunks are found by
+ * their offsets. A snapshot without its end chunk isn't one;
  * nor are final chunks without the empty one that ends them.
  *
  * A snapshot says where in the domain's pages files its pages are: in those that were
@@ -84,6 +85,12 @@ enum chunk_kind {
  * live/about of the service, as the first chunk of a log or a snapshot of the domain.
  */
 #define CHUNK_ABOUT (CHUNK_MAY_SKIP | 1)
+
+/*
+ * Zeroes, in a pages file: repair puts it where something was damaged that no snapshot needs
+ * which is left, for what stands behind it is found by its offset.
+ */
+#define CHUNK_HOLE (CHUNK_MAY_SKIP | 2)
 
 enum chunk_flags {
 	CHUNK_ZSTD = 1 << 0,	/* the payload is one zstd frame */

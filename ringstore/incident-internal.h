@@ -56,7 +56,7 @@ enum stream { STREAM_LOG, STREAM_SNAPSHOT, STREAM_FINAL, STREAM_FILE };
 /*
  * Reads the file @fd, which it owns from then on even if it fails, as it does @dir_fd,
  * where a snapshot's pages files are (others: -1); in a log or snapshot @event is the one
- * in its name.
+ * in its name. Of a snapshot without them come the chunks that say where its pages are.
  */
 int chunk_reader_new(enum stream stream, int fd, int dir_fd, uint32_t domain, uint64_t event,
 		     struct chunk_reader **ret_reader);

@@ -279,13 +279,13 @@ static int find_next(struct chunk_reader *reader, struct chunk_view *ret_view)
 			return damaged(reader, "a chunk doesn't go on from the one before it");
 		if (reader->stream == STREAM_LOG)
 			reader->next_event += info.n_events;
-		if (info.kind == CHUNK_SNAPSHOT_TABLE) {
+		if (info.kind == CHUNK_SNAPSHOT_TABLE && reader->dir_fd >= 0) {
 			r = add_table(reader, ret_view);
 			if (r)
 				return r;
 			continue;
 		}
-		if (info.kind == CHUNK_SNAPSHOT_FILES)
+		if (info.kind == CHUNK_SNAPSHOT_FILES && reader->dir_fd >= 0)
 			continue;
 		if (!ends_stream(reader, ret_view))
 			return 0;

@@ -45,7 +45,7 @@ static void note(struct repair *repair, const char *text)
 	(void) json_object_array_add(repair->notes, json_object_new_string(text));
 }
 
-static void tell_cut(struct repair *repair, const char *file, uint64_t offset, const char *why)
+static void tell_cut(struct repair *repair, const char *file, uint64_t from, uint64_t to, const char *why)
 {
 	struct verify *verify = repair->verify;
 	char path[512];
@@ -53,14 +53,14 @@ static void tell_cut(struct repair *repair, const char *file, uint64_t offset, c
 	verify->n_cuts++;
 	(void) snprintf(path, sizeof(path), "%s%s%s", repair->name, *repair->name ? "/" : "", file);
 	if (verify->cut)
-		verify->cut(path, offset, why, verify->userdata);
+		verify->cut(path, from, to, why, verify->userdata);
 }
 
 static int remove_file(struct repair *repair, const char *file, const char *why)
 {
 	if (unlinkat(repair->dir_fd, file, 0) < 0 && errno != ENOENT)
 		return -errno;
-	tell_cut(repair, file, 0, why);
+	tell_cut(repair, file, 0, UINT64_MAX, why);
 	return 0;
 }
 
@@ -73,7 +73,7 @@ static int cut_file(struct repair *repair, const char *file, uint64_t len, const
 	fd = openat(repair->dir_fd, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || ftruncate(fd, (off_t)len) < 0 || fsync(fd) < 0)
 		return -errno;
-	tell_cut(repair, file, len, why);
+	tell_cut(repair, file, len, UINT64_MAX, why);
 	return 0;
 }
 
@@ -113,6 +113,85 @@ static int cut_snapshots(struct repair *repair, const struct verify_domain *part
 		if (!scan_holds(&part->scan, window, snapshot))
 			r = remove_file(repair, name_path(path, part->id, NAME_SNAPSHOT, snapshot->event),
 					why(snapshot));
+	}
+	return r;
+}
+
+/* Is any of the pages file needed by a snapshot that is kept? */
+static bool is_needed(const struct verify_domain *part, const struct scan_window *window,
+		      const struct scan_pages *pages)
+{
+	for (size_t i = 0; i < part->scan.n_snapshots; i++) {
+		const struct scan_file *snapshot = &part->scan.snapshots[i];
+
+		for (size_t j = 0; j < snapshot->n_files; j++)
+			if (snapshot->files[j] == pages->number && scan_holds(&part->scan, window, snapshot))
+				return true;
+	}
+	return false;
+}
+
+/* Chunks of zeroes take all of the place, or nothing is changed if that is too small for one. */
+static int write_hole(int fd, uint32_t domain, uint64_t number, uint64_t from, uint64_t to)
+{
+	const struct chunk_info info = { .kind = CHUNK_HOLE, .domain = domain, .first_event = number };
+	uint64_t n = (to - from + CHUNK_MAX_RAW - 1) / CHUNK_MAX_RAW;
+	autoclean(freep) void *zeroes = calloc(1, CHUNK_MAX_RAW);
+	autoclean(freep) void *chunk = malloc(chunk_max_stored(CHUNK_MAX_RAW));
+	int r = 0;
+
+	if (!zeroes || !chunk)
+		return -ENOMEM;
+	for (; r == 0 && to - from >= sizeof(struct chunk); n--) {
+		/* Of one size about, so that none is left over that is too small. */
+		uint64_t len = n > 1 ? (to - from) / n / 8 * 8 : to - from;
+
+		r = tree_pwrite(fd, chunk, chunk_encode(NULL, &info, zeroes, len - sizeof(struct chunk), chunk), from);
+		from += len;
+	}
+	return r;
+}
+
+/*
+ * What is damaged in a pages file of which the rest is needed becomes a hole, for what stands
+ * behind it must stay where it is. At the end, what can't be a chunk goes.
+ */
+static int fill_gap(struct repair *repair, uint32_t domain, const struct scan_pages *pages,
+		    const struct scan_gap *gap, const char *path)
+{
+	autoclean(closep) int fd = openat(repair->dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t to = gap->to / 8 * 8;
+	int r;
+
+	if (to - gap->from < sizeof(struct chunk))
+		to = gap->from;
+	if (fd < 0)
+		return -errno;
+	r = write_hole(fd, domain, pages->number, gap->from, to);
+	if (r < 0)
+		return r;
+	if ((gap->to == pages->len && ftruncate(fd, (off_t)to) < 0) || fsync(fd) < 0)
+		return -errno;
+	tell_cut(repair, path, gap->from, gap->to == pages->len && to == gap->from ? UINT64_MAX : gap->to, gap->why);
+	return 0;
+}
+
+static int cut_pages(struct repair *repair, const struct verify_domain *part,
+		     const struct scan_window *window)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < part->scan.n_pages; i++) {
+		const struct scan_pages *pages = &part->scan.pages[i];
+		char path[NAME_PATH_SIZE];
+
+		(void) name_path(path, part->id, NAME_PAGES, pages->number);
+		if (!is_needed(part, window, pages)) {
+			r = remove_file(repair, path, "no snapshot that is kept needs pages of it");
+			continue;
+		}
+		for (size_t j = 0; r == 0 && j < pages->n_gaps; j++)
+			r = fill_gap(repair, part->id, pages, &pages->gaps[j], path);
 	}
 	return r;
 }
@@ -170,6 +249,9 @@ static int repair_domain(struct repair *repair, const struct verify_domain *part
 	r = cut_logs(repair, part, &window);
 	if (r == 0)
 		r = cut_snapshots(repair, part, &window);
+	/* Behind those who need them: killed in between, only what nobody needs is left over. */
+	if (r == 0)
+		r = cut_pages(repair, part, &window);
 	if (row && !json_object_object_get_ex(row, "end_event", NULL))
 		(void) json_object_object_add(row, "end_event", json_object_new_uint64(window.end));
 	if (r == 0 && row && json_count(row, "end_event") > window.end)

@@ -2,8 +2,8 @@
 #include "ringstore/scan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/autoclean.h"
 #include "ringstore/incident-internal.h"
@@ -12,9 +12,24 @@
 
 void scan_deinit(struct scan *scan)
 {
+	for (size_t i = 0; i < scan->n_snapshots; i++)
+		free(scan->snapshots[i].files);
+	for (size_t i = 0; i < scan->n_pages; i++) {
+		free(scan->pages[i].chunks);
+		free(scan->pages[i].gaps);
+	}
 	free(scan->logs);
 	free(scan->snapshots);
+	free(scan->pages);
+	free(scan->missing);
 	*scan = (struct scan){ 0 };
+}
+
+char *scan_path(const struct scan_walk *walk, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s", walk->name, name) < 0 ? NULL : path;
 }
 
 static void take_events(const struct verify *verify, uint32_t domain, struct scan_file *file,
@@ -28,81 +43,82 @@ static void take_events(const struct verify *verify, uint32_t domain, struct sca
 	file->end_event = view->first_event + view->n_events;
 }
 
-static void take(const struct verify *verify, uint32_t domain, struct scan_file *file,
-		 const struct chunk_view *view)
+static int take(struct scan_walk *walk, struct scan_file *file, const struct chunk_reader *reader,
+		const struct chunk_view *view)
 {
 	if (file->sound_len == 0)
 		file->first_ns = view->first_ns;
 	file->last_ns = view->last_ns;
 	if (view->kind == CHUNK_LOG)
-		take_events(verify, domain, file, view);
+		take_events(walk->verify, walk->domain, file, view);
+	if (view->kind == CHUNK_SNAPSHOT_FILES)
+		return scan_needs(walk, file, reader, view);
+	return view->kind == CHUNK_SNAPSHOT_TABLE ? scan_table(walk, file, reader, view) : 0;
 }
 
-/* Reads one file. Other than 0 is an errno; what is wrong with the file isn't. */
-static int scan_file(int fd, int dir_fd, enum stream stream, uint32_t domain, const char *path,
-		     struct verify *verify, struct scan_file *file)
+/* Reads one file, which is @path. Other than 0 is an errno; what is wrong with the file isn't. */
+static int scan_file(struct scan_walk *walk, int fd, enum stream stream, const char *path,
+		     struct scan_file *file)
 {
 	autoclean(chunk_reader_closep) struct chunk_reader *reader = NULL;
 	struct chunk_view view;
-	int r;
+	int r, error = 0;
 
-	r = chunk_reader_new(stream, fd, dup(dir_fd), domain, file->event, &reader);
+	r = chunk_reader_new(stream, fd, -1, walk->domain, file->event, &reader);
 	if (r < 0)
 		return r;
-	while ((r = chunk_reader_next(reader, &view)) == 0) {
-		take(verify, domain, file, &view);
+	walk->path = path;
+	while (error == 0 && (r = chunk_reader_next(reader, &view)) == 0) {
+		error = take(walk, file, reader, &view);
 		file->sound_len = chunk_reader_end(reader);
-		verify_chunk(verify, chunk_reader_end(reader) - chunk_reader_offset(reader));
+		verify_chunk(walk->verify, chunk_reader_end(reader) - chunk_reader_offset(reader));
 	}
+	if (error < 0)
+		return error;
 	if (r == INCIDENT_END)
 		file->sound_len = chunk_reader_end(reader);
-	file->sound = r == INCIDENT_END && file->sound_len == file->len;
-	if (!file->sound)
+	file->sound = r == INCIDENT_END && file->sound_len == file->len && !file->why;
+	if (!file->sound && !file->why)
 		file->why = r == INCIDENT_DAMAGED ? chunk_reader_why(reader) :
 			    r < 0 ? "it can't be read" : "something follows its end";
-	return verify_outcome(verify, path, reader, r, file->len);
+	return verify_outcome(walk->verify, path, reader, r, file->len);
 }
 
 /* The files with that @prefix. */
-static int scan_files(int dir_fd, const char *prefix, enum stream stream, uint32_t domain,
-		      const char *dir_name, struct verify *verify, struct scan_file **ret_files,
-		      size_t *ret_n)
+static int scan_files(struct scan_walk *walk, const char *prefix, enum stream stream,
+		      struct scan_file **ret_files, size_t *ret_n)
 {
 	autoclean(tree_names_deinit) struct tree_names names = { 0 };
-	autoclean(freep) struct scan_file *files = NULL;
-	size_t n = 0;
+	struct scan_file *files;
 	int r;
 
-	r = tree_names(dir_fd, &names);
+	r = tree_names(walk->dir_fd, &names);
 	if (r < 0)
 		return r;
-	files = calloc(names.n + 1, sizeof(*files));
+	files = *ret_files = calloc(names.n + 1, sizeof(*files));
 	if (!files)
 		return -ENOMEM;
 	for (size_t i = 0; i < names.n; i++) {
 		autoclean(freep) char *path = NULL;
-		struct scan_file *file = &files[n];
+		struct scan_file *file = &files[*ret_n];
 		int fd;
 
 		if (!name_to_event(names.names[i], prefix, &file->event))
 			continue;
-		if (asprintf(&path, "%s/%s", dir_name, names.names[i]) < 0) {
-			path = NULL;
+		path = scan_path(walk, names.names[i]);
+		if (!path)
 			return -ENOMEM;
-		}
-		r = verify_open(verify, dir_fd, names.names[i], path, &fd, &file->len);
+		r = verify_open(walk->verify, walk->dir_fd, names.names[i], path, &fd, &file->len);
 		if (r < 0)
 			return r;
 		if (r > 0)
 			continue;
+		(*ret_n)++;
 		file->end_event = file->event;
-		r = scan_file(fd, dir_fd, stream, domain, path, verify, file);
+		r = scan_file(walk, fd, stream, path, file);
 		if (r < 0)
 			return r;
-		n++;
 	}
-	*ret_files = MOVE(files);
-	*ret_n = n;
 	return 0;
 }
 
@@ -110,12 +126,17 @@ int scan_domain(int dir_fd, uint32_t domain, const char *name, struct verify *ve
 		struct scan *ret_scan)
 {
 	autoclean(scan_deinit) struct scan scan = { 0 };
+	struct scan_walk walk = {
+		.dir_fd = dir_fd, .domain = domain, .name = name, .verify = verify, .scan = &scan,
+	};
 	int r;
 
-	r = scan_files(dir_fd, NAME_LOG, STREAM_LOG, domain, name, verify, &scan.logs, &scan.n_logs);
+	/* The snapshots are held against the pages. */
+	r = scan_pages_files(&walk);
 	if (r == 0)
-		r = scan_files(dir_fd, NAME_SNAPSHOT, STREAM_SNAPSHOT, domain, name, verify,
-			       &scan.snapshots, &scan.n_snapshots);
+		r = scan_files(&walk, NAME_LOG, STREAM_LOG, &scan.logs, &scan.n_logs);
+	if (r == 0)
+		r = scan_files(&walk, NAME_SNAPSHOT, STREAM_SNAPSHOT, &scan.snapshots, &scan.n_snapshots);
 	if (r < 0)
 		return r;
 	*ret_scan = scan;

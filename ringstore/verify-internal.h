@@ -28,6 +28,36 @@ int verify_open(struct verify *verify, int dir_fd, const char *name, const char 
 int verify_outcome(struct verify *verify, const char *path, const struct chunk_reader *reader,
 		   int outcome, uint64_t len);
 
+/*
+ * Something can't be read: that is a fault of it, and 0, unless it is ours, like want of memory.
+ */
+int verify_unreadable(struct verify *verify, const char *path, uint64_t offset, int error);
+
+/* scan.c, scan-pages.c: the files of a domain, while they are being read. */
+struct scan_walk {
+	int dir_fd;
+	uint32_t domain;
+	const char *name;	/* of the directory, to those who are told */
+	const char *path;	/* of the file */
+	struct verify *verify;
+	struct scan *scan;
+};
+
+/* The file @name, to those who are told. NULL: no memory. The caller frees it. */
+char *scan_path(const struct scan_walk *walk, const char *name);
+
+/* All pages files: which of their chunks are sound. 0 or a negative errno, as below. */
+int scan_pages_files(struct scan_walk *walk);
+
+/*
+ * @view is such a chunk of the snapshot @file. If what it speaks of isn't there or isn't sound,
+ * @file->why says so afterwards.
+ */
+int scan_needs(struct scan_walk *walk, struct scan_file *file, const struct chunk_reader *reader,
+	       const struct chunk_view *view);
+int scan_table(struct scan_walk *walk, struct scan_file *file, const struct chunk_reader *reader,
+	       const struct chunk_view *view);
+
 /* What is sound of an incident, by its parts. */
 struct verify_domain {
 	uint32_t id;

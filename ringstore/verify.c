@@ -48,8 +48,7 @@ static char *path_below(const char *name, const char *below)
 	return asprintf(&path, "%s%s%s", name, *name ? "/" : "", below) < 0 ? NULL : path;
 }
 
-/* Something that can't be read is a fault of it, not of ours; want of memory is ours. */
-static int read_fault(struct verify *verify, const char *path, uint64_t offset, int error)
+int verify_unreadable(struct verify *verify, const char *path, uint64_t offset, int error)
 {
 	char what[128];
 
@@ -74,7 +73,7 @@ int verify_open(struct verify *verify, int dir_fd, const char *name, const char 
 	if (r == -EBADMSG)
 		verify_fault(verify, path, 0, "isn't a regular file");
 	else
-		r = read_fault(verify, path, 0, r);
+		r = verify_unreadable(verify, path, 0, r);
 	return r < 0 && r != -EBADMSG ? r : 1;
 }
 
@@ -86,7 +85,7 @@ int verify_outcome(struct verify *verify, const char *path, const struct chunk_r
 	verify->n_chunks += outcome == INCIDENT_END && end > offset;	/* the one that is an end */
 	verify_progress(verify, len > offset ? len - offset : 0);
 	if (outcome < 0)
-		return read_fault(verify, path, offset, outcome);
+		return verify_unreadable(verify, path, offset, outcome);
 	if (outcome == INCIDENT_DAMAGED)
 		verify_fault(verify, path, offset, chunk_reader_why(reader));
 	else if (end < len)
@@ -157,7 +156,7 @@ static int read_manifest(int dir_fd, const char *name, struct verify *verify,
 		return -ENOMEM;
 	n = tree_pread(fd, text, len, 0);
 	if (n < 0)
-		return read_fault(verify, path, 0, (int)n);
+		return verify_unreadable(verify, path, 0, (int)n);
 	text[n] = '\0';
 	return check_manifest(verify, path, text, (size_t)n, parts);
 }
@@ -310,7 +309,7 @@ static int read_directory(int dir_fd, const char *entry, const char *path, struc
 		return 0;
 	}
 	if (r < 0)
-		return read_fault(verify, path, 0, r);
+		return verify_unreadable(verify, path, 0, r);
 	if (!name_to_domain(entry, &domain))
 		return read_files(fd, path, verify, parts);
 	grown = reallocarray(parts->domains, parts->n_domains + 1, sizeof(*grown));

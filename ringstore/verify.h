@@ -20,7 +20,8 @@ struct verify {
 	/* What the caller wants to hear; each may be NULL. @path is relative to what is verified. */
 	void (*fault)(const char *path, uint64_t offset, const char *what, void *userdata);
 	void (*progress)(uint64_t done, uint64_t total, void *userdata);
-	void (*cut)(const char *path, uint64_t offset, const char *why, void *userdata);
+	/* Of the file, the bytes from @from to @to; UINT64_MAX: to its end, so that from 0 on it is gone. */
+	void (*cut)(const char *path, uint64_t from, uint64_t to, const char *why, void *userdata);
 	void *userdata;
 
 	/*

@@ -13,6 +13,7 @@
 #include "common/autoclean.h"
 #include "ringstore/incident-internal.h"
 #include "ringstore/names.h"
+#include "ringstore/scan.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Looks at each byte that the reader hands out, so that a sanitizer sees it. */
@@ -51,9 +52,43 @@ static void be_pages_file(const uint8_t *data, size_t len)
 	(void) close(fd);
 }
 
-static void read_as(enum stream stream, int fd, const uint8_t *data, size_t len)
+/* A domain of nothing but this file: as its log, as a snapshot, and as the pages of that. */
+static void scan(uint32_t domain, uint64_t event)
+{
+	static const char *const kinds[] = { NAME_LOG, NAME_SNAPSHOT };
+	char pages[NAME_EVENT_SIZE], name[NAME_EVENT_SIZE];
+	struct verify verify = { 0 };
+	struct scan found;
+
+	(void) name_event(pages, NAME_PAGES, 0);
+	for (size_t i = 0; i < 2; i++)
+		if (linkat(files_fd, pages, files_fd, name_event(name, kinds[i], event), 0) < 0)
+			abort();
+	if (scan_domain(files_fd, domain, "1", &verify, &found) == 0) {
+		(void) scan_longest(&found);
+		scan_deinit(&found);
+	}
+	for (size_t i = 0; i < 2; i++)
+		(void) unlinkat(files_fd, name_event(name, kinds[i], event), 0);
+}
+
+static void read_as(enum stream stream, int fd, uint32_t domain, uint64_t event, size_t len)
 {
 	autoclean(chunk_reader_closep) struct chunk_reader *reader = NULL;
+	struct page_need *needs;
+	size_t n;
+
+	if (stream == STREAM_SNAPSHOT)
+		(void) snapshot_is_whole(fd, len, files_fd, domain, event);
+	if (stream == STREAM_SNAPSHOT && snapshot_needs(fd, len, &needs, &n) == 0)
+		free(needs);
+	if (chunk_reader_new(stream, dup(fd), dup(files_fd), domain, event, &reader) == 0)
+		read_all(reader);
+}
+
+static void read_file(const uint8_t *data, size_t len)
+{
+	autoclean(closep) int fd = memfd_create("fuzz", MFD_CLOEXEC);
 	uint64_t event = 0;
 	struct chunk head;
 	uint32_t domain = 0;
@@ -64,21 +99,12 @@ static void read_as(enum stream stream, int fd, const uint8_t *data, size_t len)
 		event = le64_get(head.first_event);
 		domain = le32_get(head.domain);
 	}
-	if (stream == STREAM_SNAPSHOT)
-		(void) snapshot_is_whole(fd, len, files_fd, domain, event);
-	if (chunk_reader_new(stream, dup(fd), dup(files_fd), domain, event, &reader) == 0)
-		read_all(reader);
-}
-
-static void read_file(const uint8_t *data, size_t len)
-{
-	autoclean(closep) int fd = memfd_create("fuzz", MFD_CLOEXEC);
-
 	if (fd < 0 || tree_pwrite(fd, data, len, 0) < 0)
 		abort();
 	be_pages_file(data, len);
 	for (enum stream stream = STREAM_LOG; stream <= STREAM_FILE; stream++)
-		read_as(stream, fd, data, len);
+		read_as(stream, fd, domain, event, len);
+	scan(domain, event);
 }
 
 /* Walks as the reader does, as long as the lengths make sense. */
