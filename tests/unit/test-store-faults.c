@@ -21,6 +21,8 @@
 #include "tests/unit/store-seam.h"
 #include "tests/unit/test-store-util.h"
 
+enum { N_PAGES = 9 };
+
 static const struct store_limits limits = { 2 << 20, 200, 50, UINT64_C(1000000) };
 
 /* -- failing ---------------------------------------------------------------------------------- */
@@ -77,7 +79,7 @@ static void record_some(struct store *store, struct progress *p)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		is_outcome(store_log_cut(store, 1));
-		is_outcome(snapshot(store, 1, p->event, p->event * 10, 2, 3000));
+		is_outcome(pages_snapshot(store, 1, p->event, p->event * 10, N_PAGES));
 		append_some(store, p);
 		is_outcome(store_sync(store));
 		store_trim(store, p->event * 10);
@@ -156,7 +158,8 @@ static void check_first(const char *dir)
 	struct incident *incident = open_incident(dir, "first");
 	uint64_t end;
 
-	assert_int_equal(read_snapshot(incident, 1, 0, 2), INCIDENT_END);
+	for (uint64_t event = 0; event < 18; event += 6)
+		assert_int_equal(read_pages_snapshot(incident, 1, event, N_PAGES), INCIDENT_END);
 	assert_int_equal(read_log(incident, 1, 0, &end), INCIDENT_END);
 	assert_int_equal(end, 18);
 	assert_null(incident_close(incident));
@@ -188,7 +191,7 @@ static void check_next(const char *dir, const struct progress *p, bool for_ever)
 		(void) json_object_put(manifest);
 		check_whole(dir, "left");
 	}
-	assert_int_equal(snapshot(store, 1, 0, 0, 1, 100), 0);
+	assert_int_equal(pages_snapshot(store, 1, 0, 0, N_PAGES), 0);
 	assert_int_equal(append(store, 1, 0, 1, 0, 100), 0);
 	assert_int_equal(freeze(store, "next"), 0);
 	assert_null(store_close(store));

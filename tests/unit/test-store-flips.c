@@ -21,6 +21,8 @@
 
 static const char manifest[] = "{ \"format\": 1, \"id\": \"x\", \"domains\": [ { \"domain\": 1, \"end_event\": 4 } ] }";
 
+enum { N_PAGES = 4 };
+
 struct fixture {
 	char *dir;
 	char store[PATH_SIZE], incident[PATH_SIZE], dump[PATH_SIZE], hash[33];
@@ -42,8 +44,10 @@ static int setup(void **state)
 	assert_int_equal(store_open(f->store, &limits, &store), 0);
 	assert_int_equal(store_add_about(store, "{\"service\":\"s\"}"), 0);
 	assert_int_equal(store_set_about(store, 1, "{\"domain\":1}"), 0);
-	assert_int_equal(snapshot(store, 1, 0, 0, 1, 40), 0);
+	assert_int_equal(pages_snapshot(store, 1, 0, 0, N_PAGES), 0);
 	assert_int_equal(append(store, 1, 0, 2, 0, 30), 0);
+	assert_int_equal(store_log_cut(store, 1), 0);
+	assert_int_equal(pages_snapshot(store, 1, 2, 2, N_PAGES), 0);
 	assert_int_equal(append(store, 1, 2, 2, 2, 150), 0);
 	assert_int_equal(store_freeze_begin(store, "x", &begun), 0);
 	assert_int_equal(freeze_add_final(begun, 1, "final", 5), 0);
@@ -77,7 +81,8 @@ static void check_same(const struct fixture *f, struct incident *incident)
 	int fd;
 
 	assert_non_null(strstr(incident_manifest(incident), manifest + 1));
-	assert_int_equal(read_snapshot(incident, 1, 0, 1), INCIDENT_END);
+	assert_int_equal(read_pages_snapshot(incident, 1, 0, N_PAGES), INCIDENT_END);
+	assert_int_equal(read_pages_snapshot(incident, 1, 2, N_PAGES), INCIDENT_END);
 	assert_int_equal(read_log(incident, 1, 0, &end), INCIDENT_END);
 	assert_int_equal(end, 4);
 	assert_int_equal(incident_read_final(incident, 1, &reader), 0);
