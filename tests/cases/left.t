@@ -10,19 +10,32 @@ need jq python3
 # Makes calls, and says how far it is.
 cat >"$work/count.py" <<'EOP'
 import os, time
-for i in range(100000):
+for i in range(200000):
     os.stat("/")
     if i % 100 == 0:
         print(i, flush=True)
         time.sleep(0.01)
 EOP
 
+# snapshots DIRECTORY: of the process with most of them, how many, and the directory's name
+snapshots()
+{
+	find "$1" -name 'snap.*' | sed 's,/[^/]*$,,; s,.*/,,' | sort | uniq -c | sort -rn | head -n 1
+}
+
+# has_snapshots STORE: enough to share pages
+has_snapshots()
+{
+	[ "$(snapshots "$1/live" | awk '{ print $1 }')" -ge 3 ]
+}
+
 # begin STORE: records that, with some snapshots
 begin()
 {
-	start_recorded "$1" --set snapshot-interval=200ms -- python3 "$work/count.py"
+	start_recorded "$1" --set snapshot-interval=200ms --set stall=10s -- python3 "$work/count.py"
 	within 20 [ -s "$1.out" ]
 	sleep 1.5
+	within 20 has_snapshots "$1"
 	recorder=$(recorder_of $recorded)
 	service=$(service_of $recorded)
 }
@@ -108,6 +121,26 @@ check "damaged: repair" "$BLACKBOXCTL" repair "$incident"
 check "repaired: verify finds nothing wrong" "$BLACKBOXCTL" verify "$incident"
 replay_checks "repaired: it replays" "$incident"
 is "repair of what is well: nothing" "$("$BLACKBOXCTL" repair "$incident")" "nothing was cut: nothing is damaged"
+
+# Pages: the newest are needed by the newest snapshot; those in front of it don't.
+incident=$(ls -d "$work"/recorder/incidents/*/)
+incident=${incident%/}
+set -- $(snapshots "$incident")
+n=$1 domain=$2
+pages=$(ls "$incident/$domain"/pages.* | tail -n 1)
+check "pages: a window of snapshots that share them" [ "$n" -ge 3 ]
+printf X | dd of="$pages" bs=1 seek=100 conv=notrunc 2>/dev/null
+"$BLACKBOXCTL" verify "$incident" >"$work/out"
+is "a damaged page: the status of verify" $? 2
+check "a damaged page: the file and the offset are named" \
+	grep -qx "$domain/$(basename "$pages"), offset 0: .*" "$work/out"
+"$BLACKBOXCTL" repair "$incident" >"$work/out"
+is "a damaged page: repair" $? 0
+check "a damaged page: the snapshot goes that needs it" grep -q "^$domain/snap\..*: removed: pages that it needs" "$work/out"
+is "a damaged page: those in front of it stay" "$(ls "$incident/$domain"/snap.* | wc -l)" $((n - 1))
+check "a damaged page: verify finds nothing wrong any more" "$BLACKBOXCTL" verify "$incident"
+replay_checks "a damaged page: it replays from the others" "$incident"
+
 head -c 20000 "$work/dump" >"$work/half"
 "$BLACKBOXCTL" verify "$work/half" >"$work/out" 2>"$work/err"
 is "half a dump: the status of verify" $? 2

@@ -16,7 +16,7 @@
 #include "ringstore/verify.h"
 #include "tests/unit/test-store-util.h"
 
-enum { N_EVENTS = 40 };
+enum { N_EVENTS = 40, N_PAGES = 5 };
 
 static const struct store_limits limits = { 8 << 20, UINT64_MAX, 50, 0 };
 
@@ -54,6 +54,39 @@ static int setup(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0)
 		record_and_die(*state);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	return 0;
+}
+
+/* One domain, with a snapshot of pages each ten events, the pages of which are its own in part. */
+static void record_pages_and_die(const char *dir)
+{
+	struct store *store;
+
+	if (store_open(dir, &limits, &store) != 0 || store_add_about(store, "{\"service\":\"s\"}") != 0 ||
+	    store_set_about(store, 1, "{\"domain\":1,\"pid\":11}") != 0)
+		_exit(1);
+	for (uint64_t event = 0; event < N_EVENTS; event++) {
+		if (event % 10 == 0 && (store_log_cut(store, 1) != 0 ||
+					pages_snapshot(store, 1, event, 1000 + event, N_PAGES) != 0))
+			_exit(2);
+		if (append(store, 1, event, 1, 1000 + event, 500) != 0)
+			_exit(3);
+	}
+	_exit(store_flush(store) != 0);
+}
+
+static int setup_pages(void **state)
+{
+	int status;
+	pid_t pid;
+
+	assert_int_equal(setup_dir(state), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		record_pages_and_die(*state);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	return 0;
@@ -313,6 +346,93 @@ static void synced(void **state)
 	assert_null(store_close(store));
 }
 
+/* The snapshots at the events in @begins, of the incident "left"; and no others. */
+static void check_pages(const char *dir, const uint64_t *begins, size_t n)
+{
+	struct incident *incident = open_incident(dir, "left");
+	autoclean(freep) uint64_t *events = NULL;
+	struct verify verify = { 0 };
+	char path[PATH_SIZE];
+	size_t n_found;
+	uint64_t end;
+
+	assert_int_equal(incident_snapshots(incident, 1, &events, &n_found), 0);
+	assert_int_equal(n_found, n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(events[i], begins[i]);
+		assert_int_equal(read_pages_snapshot(incident, 1, begins[i], N_PAGES), INCIDENT_END);
+	}
+	assert_int_equal(read_log(incident, 1, begins[0], &end), INCIDENT_END);
+	assert_int_equal(end, N_EVENTS);
+	assert_null(incident_close(incident));
+	assert_int_equal(verify_path(path_of(path, "%s/incidents/left", dir), &verify), 0);
+	assert_int_equal(verify.n_faults, 0);
+}
+
+static void pages(void **state)
+{
+	static const uint64_t begins[] = { 0, 10, 20, 30 };
+	struct store_status status;
+	struct store *store;
+	char path[PATH_SIZE];
+
+	write_file(live(path, state, "1/pages.00000000000000ff"), "", 0);	/* of nobody */
+	recover(*state, &store);
+	check_pages(*state, begins, N(begins));
+	assert_false(exists("%s/incidents/left/1/pages.00000000000000ff", (char *)*state));
+	assert_false(exists("%s/live/1", (char *)*state));
+
+	/* And recording begins anew, by the same numbers. */
+	assert_int_equal(store_add_about(store, "{}"), 0);
+	assert_int_equal(pages_snapshot(store, 1, 0, 5, N_PAGES), 0);
+	assert_int_equal(append(store, 1, 0, 1, 5, 100), 0);
+	assert_int_equal(freeze(store, "next"), 0);
+	store_get_status(store, &status);
+	assert_in_range(disk_usage(*state), 1, status.bytes_live + status.bytes_incidents);
+	assert_int_equal(store_clear(store), 0);
+	assert_null(store_close(store));
+	assert_int_equal(count_files(*state), 4 * 3 + 1 + 3 + 1 + 1);	/* the incidents', and the lock */
+	check_pages(*state, begins, N(begins));
+}
+
+/* Pages that aren't there, or not as they were: who needs them goes, others don't. */
+static void lost_pages(void **state)
+{
+	static const uint64_t begins[] = { 0, 30 };
+	struct store *store;
+	char path[PATH_SIZE];
+	int fd;
+
+	assert_int_equal(truncate(live(path, state, "1/pages.0000000000000001"), 64), 0);
+	fd = open(live(path, state, "1/pages.0000000000000002"), O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "zeroes", 6, 80), 6);
+	(void) close(fd);
+	recover(*state, &store);
+	check_pages(*state, begins, N(begins));
+	assert_true(exists("%s/incidents/left/1/pages.0000000000000000", (char *)*state));
+	assert_false(exists("%s/incidents/left/1/pages.0000000000000001", (char *)*state));
+	assert_false(exists("%s/incidents/left/1/pages.0000000000000002", (char *)*state));
+	assert_null(store_close(store));
+}
+
+/* Of a window that is too much only those pages files are taken that the rest needs. */
+static void too_many_pages(void **state)
+{
+	static const uint64_t begins[] = { 30 };
+	struct store_limits small = { 1 << 20, UINT64_MAX, 12, 0 };
+	struct store *store;
+
+	assert_int_equal(store_open(*state, &small, &store), 0);
+	assert_int_equal(freeze(store, "left"), 0);
+	assert_int_equal(store_clear(store), 0);
+	assert_null(store_close(store));
+	check_pages(*state, begins, N(begins));
+	assert_true(exists("%s/incidents/left/1/pages.0000000000000000", (char *)*state));
+	assert_false(exists("%s/incidents/left/1/pages.0000000000000001", (char *)*state));
+	assert_true(exists("%s/incidents/left/1/pages.0000000000000003", (char *)*state));
+}
+
+#define PAGES(test) cmocka_unit_test_setup_teardown(test, setup_pages, teardown_dir)
 #define LEFT(test) cmocka_unit_test_setup_teardown(test, setup, teardown_dir)
 
 int main(void)
@@ -325,6 +445,9 @@ int main(void)
 		LEFT(too_much),
 		LEFT(published),
 		LEFT(synced),
+		PAGES(pages),
+		PAGES(lost_pages),
+		PAGES(too_many_pages),
 	};
 
 	return cmocka_run_group_tests_name("store-left", tests, NULL, NULL);
