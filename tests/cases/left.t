@@ -150,10 +150,10 @@ is "a dump can't be repaired: status" $? 2
 is "something else: the status of verify" $? 2
 
 # At random moments: a few of the rounds that tests/suites/kill makes by the thousand.
-KEPT=$work/kept "$top_srcdir/tests/suites/kill" "$top_builddir" 24 $$ >"$work/out" 2>&1
+KEPT=$work/kept "$top_srcdir/tests/suites/kill" "$top_builddir" 12 $$ >"$work/out" 2>&1
 killed=$?
 diag <"$work/out"
 is "killed at random moments: rounds that went wrong" $killed 0
 check "killed at random moments: most left an incident" eval \
-	'[ "$(sed -n "s/.*; \([0-9]*\) incidents.*/\1/p" "$work/out")" -ge 12 ]'
+	'[ "$(sed -n "s/.*; \([0-9]*\) incidents.*/\1/p" "$work/out")" -ge 6 ]'
 done_testing

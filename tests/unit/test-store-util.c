@@ -91,6 +91,19 @@ const char *cannot_mount(void)
 	return reason;
 }
 
+enum tests_extent tests_extent(void)
+{
+	const char *wanted = getenv("STORE_TESTS");
+
+	if (wanted && strcmp(wanted, "all") == 0)
+		return TESTS_ALL;
+#if defined(__SANITIZE_ADDRESS__)
+	return TESTS_SANITIZED;
+#else
+	return TESTS_USUAL;
+#endif
+}
+
 const char *path_of(char *buffer, const char *format, ...)
 {
 	va_list args;

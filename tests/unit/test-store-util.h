@@ -39,6 +39,13 @@ struct CMUnitTest unless(const char *reason, struct CMUnitTest test);
 /* Why no file system can be mounted here, or NULL. */
 const char *cannot_mount(void);
 
+/*
+ * How many times as much is to be tried as in a run of all tests: tests/suites/store sets
+ * STORE_TESTS. With sanitizers everything takes longer, and less is tried.
+ */
+enum tests_extent { TESTS_SANITIZED, TESTS_USUAL, TESTS_ALL };
+enum tests_extent tests_extent(void);
+
 /* snprintf() into a buffer of PATH_SIZE, which it returns. */
 const char *path_of(char *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
