@@ -11,7 +11,7 @@
  * once the snapshots in front of it have gone they go, too. It leaves those of which the base
  * needs less than a half (of young ones, a quarter), and writes no more pages for it than the
  * one before had new: so what is written stays in proportion to what has changed, and what is
- * held to what is needed.
+ * held to what is needed. It leaves all files of which the disk may have lost something, too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -206,7 +206,7 @@ static void leave_files(const struct store *store, const struct domain *domain)
 
 	for (size_t i = 0; i < domain->n_page_slots; i++)
 		if (domain->page_files[i])
-			domain->page_files[i]->is_left = false;
+			domain->page_files[i]->is_left = sync_lost(store, domain->page_files[i]->round);
 	while (domain->n_snapshots && (file = least_live(domain, n_small, max_len)) &&
 	       file->n_live <= left) {
 		file->is_left = true;
@@ -256,7 +256,7 @@ struct page_writer *page_writer_free(struct page_writer *writer)
 	return NULL;
 }
 
-struct page_set *page_writer_take(struct page_writer *writer)
+struct page_set *page_writer_take(struct page_writer *writer, uint64_t *ret_round)
 {
 	struct page_set *set = writer->set;
 
@@ -265,6 +265,8 @@ struct page_set *page_writer_take(struct page_writer *writer)
 		set->files[i]->is_needed = true;
 		if (set->files[i]->last_event < writer->event)
 			set->files[i]->last_event = writer->event;
+		if (set->files[i]->round < *ret_round)
+			*ret_round = set->files[i]->round;
 	}
 	return set->n_entries ? MOVE(writer->set) : NULL;
 }
@@ -534,6 +536,7 @@ static int open_file(struct page_writer *writer)
 		return -ENOMEM;
 	file->number = domain->next_page_file;
 	file->event = writer->event;
+	file->round = store->round;
 	r = store_create_live(store, domain, NAME_PAGES, file->number, &writer->chunks);
 	if (r)
 		return r;
@@ -821,8 +824,6 @@ int pages_load_file(struct domain *domain, uint64_t number, uint64_t len, struct
 		free(file);
 		return r;
 	}
-	if (number >= domain->next_page_file)
-		domain->next_page_file = number + 1;
 	return 0;
 }
 

@@ -339,7 +339,7 @@ int store_trim_domain(struct store *store, struct domain *domain)
 	/* One that isn't on the disk yet can't take the place of those that are. */
 	for (size_t i = domain->n_snapshots; i > 0 && !event; i--)
 		if (domain->snapshots[i - 1].mono_ns <= oldest_ns &&
-		    sync_has(store, domain->snapshots[i - 1].round))
+		    sync_has(store, domain->snapshots[i - 1].first_round, domain->snapshots[i - 1].round))
 			event = domain->snapshots[i - 1].event;
 	return event ? store_drop_before(store, domain, event) : 0;
 }

@@ -10,6 +10,7 @@ struct snapshot_writer {
 	struct domain *domain;
 	unsigned generation;	/* the domain's when this was begun */
 	uint64_t event, mono_ns;
+	uint64_t first_round;	/* of syncing */
 	struct chunk_writer *chunks;	/* NULL once closed */
 	struct blob *blob;
 	struct page_writer *pages;
@@ -49,6 +50,7 @@ int store_snapshot_begin(struct store *store, uint32_t domain_id, uint64_t event
 	writer->generation = domain->generation;
 	writer->event = event;
 	writer->mono_ns = mono_ns;
+	writer->first_round = store->round;
 	*ret_writer = MOVE(writer);
 	return 0;
 }
@@ -156,10 +158,11 @@ int snapshot_writer_commit(struct snapshot_writer *writer)
 		(void) snapshot_writer_abort(writer);
 		return r;
 	}
-	pages = page_writer_take(writer->pages);
+	pages = page_writer_take(writer->pages, &writer->first_round);
 	insert(domain, &(struct live_snapshot){
 		.event = writer->event,
 		.mono_ns = writer->mono_ns,
+		.first_round = writer->first_round,
 		.round = store->round,
 		.blob = writer->blob,
 		.pages = pages,

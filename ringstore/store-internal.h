@@ -47,7 +47,7 @@ struct live_log {
 
 struct live_snapshot {		/* a whole one */
 	uint64_t event, mono_ns;
-	uint64_t round;		/* of syncing, with which it is on the disk */
+	uint64_t first_round, round;	/* of syncing, with which it is on the disk, and what it needs */
 	struct blob *blob;
 	struct page_set *pages;	/* NULL: it has none */
 };
@@ -236,8 +236,11 @@ struct chunk_writer;
 void sync_note_file(struct store *store, struct chunk_writer *writer);
 void sync_note_dir(struct store *store, int dir_fd, const char *name);
 
-/* Is what was written for @round on the disk, as far as anybody wants to know? */
-bool sync_has(struct store *store, uint64_t round);
+/* Is what was written for the rounds @first to @last on the disk, as far as anybody wants to know? */
+bool sync_has(struct store *store, uint64_t first, uint64_t last);
+
+/* Was some of what was written from @first on lost? It isn't going to be on the disk. */
+bool sync_lost(const struct store *store, uint64_t first);
 
 /* Waits for a round under way. What hasn't been synced stays so. */
 void store_sync_end(struct store *store);
@@ -255,6 +258,7 @@ struct page_file {		/* a pages file of a domain */
 	bool is_left;		/* the snapshot in the making keeps nothing in it */
 	bool is_needed;		/* by whole snapshots: */
 	uint64_t last_event;	/* the newest of them */
+	uint64_t round;		/* of syncing, when it was begun */
 	uint64_t len;
 	uint32_t *chunks;	/* where each begins */
 	size_t n_chunks;
@@ -315,8 +319,11 @@ int page_writer_finish(struct page_writer *writer,
 		       int (*add)(void *userdata, unsigned kind, const void *data, size_t len),
 		       void *userdata);
 
-/* The snapshot is whole: its pages, which the caller then holds; NULL if it has none. */
-struct page_set *page_writer_take(struct page_writer *writer);
+/*
+ * The snapshot is whole: its pages, which the caller then holds; NULL if it has none. *@ret_round
+ * is the first round of syncing, not behind the one that it has, for which any were written.
+ */
+struct page_set *page_writer_take(struct page_writer *writer, uint64_t *ret_round);
 
 /* writer.c */
 

@@ -183,13 +183,18 @@ static bool collect(struct store *store)
 	return true;
 }
 
-/* Round 0 was before our time. */
-bool sync_has(struct store *store, uint64_t round)
+bool sync_lost(const struct store *store, uint64_t first)
 {
-	if (!store->limits.sync_ns || round == 0)
+	return store->lost_round && first <= store->lost_round;
+}
+
+/* Round 0 was before our time. */
+bool sync_has(struct store *store, uint64_t first, uint64_t last)
+{
+	if (!store->limits.sync_ns || last == 0)
 		return true;
 	(void) collect(store);
-	return round <= store->synced_round && round > store->lost_round;
+	return last <= store->synced_round && !sync_lost(store, first);
 }
 
 uint64_t store_sync_due(struct store *store)

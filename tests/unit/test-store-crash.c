@@ -272,7 +272,7 @@ static void sync_now(struct store *store)
 	const struct timespec nap = { 0, 50000 };
 
 	assert_int_equal(store_sync(store), 0);
-	while (!sync_has(store, store->round - 1))
+	while (!sync_has(store, 1, store->round - 1))
 		(void) nanosleep(&nap, NULL);
 	for (uint32_t domain = 1; domain < N_DOMAINS; domain++)
 		note(FACT_SYNCED, domain, ends[domain]);
