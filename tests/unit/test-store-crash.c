@@ -33,7 +33,7 @@ enum {
 	SECTOR = 512,
 	MAX_NODES = 400, MAX_OPS = 2000, MAX_FACTS = 1000, MAX_ENTRIES = 64,
 	N_DOMAINS = 3,		/* 1 and 2 */
-	N_PAGES = 5,		/* of a snapshot; some are in files that came with older ones */
+	N_PAGES = 17,		/* of a snapshot; those that came with one take some sectors */
 	N_SINGLE = 12,		/* of each moment: all but one of the last so many is there */
 };
 

@@ -145,15 +145,13 @@ void fill(void *area, size_t len, uint64_t seed, size_t repeat)
 	uint8_t *bytes = area;
 	uint64_t x = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
 
-	for (size_t i = 0; i < len; i++) {
-		if (repeat > 1 && i % repeat) {
-			bytes[i] = bytes[i - 1];
-			continue;
-		}
+	if (repeat < 1)
+		repeat = 1;
+	for (size_t i = 0; i < len; i += repeat) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		bytes[i] = (uint8_t)(x >> 32);
+		memset(bytes + i, (uint8_t)(x >> 32), len - i < repeat ? len - i : repeat);
 	}
 }
 
