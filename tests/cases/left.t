@@ -109,14 +109,16 @@ fi
 store=$work/all
 incident=$(ls -d "$store"/incidents/*/)
 incident=${incident%/}
-middle=$(ls "$incident"/1/log.* | sed -n 2p)
+set -- $(snapshots "$incident")
+domain=$2
+middle=$(ls "$incident/$domain"/log.* | sed -n 2p)
 printf X | dd of="$middle" bs=1 seek=300 conv=notrunc 2>/dev/null
 "$BLACKBOXCTL" verify "$incident" >"$work/out" 2>"$work/err"
 is "damaged: the status of verify" $? 2
-check "damaged: the file and the offset are named" grep -q "^1/$(basename "$middle"), offset [0-9]*: " "$work/out"
+check "damaged: the file and the offset are named" grep -q "^$domain/$(basename "$middle"), offset [0-9]*: " "$work/out"
 "$BLACKBOXCTL" verify --json "$store" >"$work/json"
 is "damaged: verify --json of the store names it, too" \
-	"$(jq -r '.faults[0].path' "$work/json")" "incidents/$(basename "$incident")/1/$(basename "$middle")"
+	"$(jq -r '.faults[0].path' "$work/json")" "incidents/$(basename "$incident")/$domain/$(basename "$middle")"
 check "damaged: repair" "$BLACKBOXCTL" repair "$incident"
 check "repaired: verify finds nothing wrong" "$BLACKBOXCTL" verify "$incident"
 replay_checks "repaired: it replays" "$incident"

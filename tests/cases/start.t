@@ -29,9 +29,10 @@ rm -rf "$work/store"
 
 # -- files: what was before the first snapshot nothing can replay
 
-record --window all -- sleep 0.2
-is "a short life takes a snapshot and a log" "$(cd "$work/store/live" && find . -type f | sed 's/\.0[^.]*$//' | sort | xargs)" \
-	"./1/log ./1/snap"
+record --window all --set triggers=exit -- sleep 0.2
+is "a short life takes a snapshot, its pages and a log" \
+	"$(cd "$work"/store/incidents/*/1 && find . -type f | sed 's/\.0[^.]*$//' | sort | xargs)" \
+	"./final ./log ./pages ./snap"
 rm -rf "$work/store"
 
 # -- descriptors: the recorder and its injector have their own
