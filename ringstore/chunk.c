@@ -2,6 +2,7 @@
 #include "ringstore/chunk.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -11,7 +12,7 @@
 #include "ringstore/tree.h"
 
 /* The recorder shares the machine with the service: fast beats small. */
-enum { ZSTD_LEVEL = 1 };
+enum { ZSTD_LEVEL = 1, SMALL_PART = 256 };
 
 struct chunk_encoder {
 	ZSTD_CCtx *zstd;
@@ -68,17 +69,46 @@ struct chunk_encoder *chunk_encoder_free(struct chunk_encoder *encoder)
 	return NULL;
 }
 
+/* Up to the end of @in. False: @out has no room, or zstd fails. */
+static bool compress_part(struct chunk_encoder *encoder, ZSTD_outBuffer *out, ZSTD_inBuffer *in,
+			  ZSTD_EndDirective end)
+{
+	return ZSTD_compressStream2(encoder->zstd, out, in, end) == 0 && in->pos == in->size;
+}
+
+/* A block of its own has statistics of its own, which cost more than a small part gains. */
+static size_t compress_parts(struct chunk_encoder *encoder, const struct chunk_info *info,
+			     const void *data, size_t len, void *payload)
+{
+	ZSTD_outBuffer out = { payload, len, 0 };
+	ZSTD_inBuffer in = { data, 0, 0 };
+
+	(void) ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only);
+	(void) ZSTD_CCtx_setPledgedSrcSize(encoder->zstd, len);
+	for (size_t i = 0; i < info->n_ends; i++) {
+		if (info->ends[i] < in.pos + SMALL_PART || info->ends[i] + SMALL_PART > len)
+			continue;
+		in.size = info->ends[i];
+		if (!compress_part(encoder, &out, &in, ZSTD_e_flush))
+			return 0;
+	}
+	in.size = len;
+	return compress_part(encoder, &out, &in, ZSTD_e_end) ? out.pos : 0;
+}
+
 /*
  * Returns 0 if the bytes don't shrink; or if zstd fails, for lack of memory say:
  * then they are kept as they are.
  */
-static size_t compress(struct chunk_encoder *encoder, const void *data, size_t len, void *payload)
+static size_t compress(struct chunk_encoder *encoder, const struct chunk_info *info,
+		       const void *data, size_t len, void *payload)
 {
 	size_t stored;
 
 	if (len == 0 || !encoder)
 		return 0;
-	stored = ZSTD_compress2(encoder->zstd, payload, len, data, len);
+	stored = info->ends ? compress_parts(encoder, info, data, len, payload) :
+			      ZSTD_compress2(encoder->zstd, payload, len, data, len);
 	return ZSTD_isError(stored) || stored >= len ? 0 : stored;
 }
 
@@ -86,7 +116,7 @@ size_t chunk_encode(struct chunk_encoder *encoder, const struct chunk_info *info
 		    size_t len, void *buffer)
 {
 	uint8_t *payload = (uint8_t *)buffer + sizeof(struct chunk);
-	size_t stored = compress(encoder, data, len, payload);
+	size_t stored = compress(encoder, info, data, len, payload);
 	struct chunk *chunk = buffer;
 	size_t total;
 

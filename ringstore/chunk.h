@@ -25,6 +25,12 @@ struct chunk_info {		/* the header's fields that aren't about the encoding */
 	uint32_t n_events;
 	uint32_t seq;
 	uint64_t first_ns, last_ns;
+	/*
+	 * For the encoder: where in the payload parts of different kinds end, which it compresses
+	 * each in its own way. NULL: it is one part.
+	 */
+	const size_t *ends;
+	size_t n_ends;
 };
 
 int chunk_encoder_new(struct chunk_encoder **ret_encoder);

@@ -566,6 +566,8 @@ static int append(struct store *store, struct domain *domain, const struct log_r
 		.n_events = run->n_events,
 		.first_ns = run->first_ns,
 		.last_ns = run->last_ns,
+		.ends = run->ends,
+		.n_ends = run->n_ends,
 	};
 	int r = 0;
 

@@ -66,6 +66,8 @@ struct log_run {
 	uint64_t first_ns, last_ns;
 	const void *data;
 	size_t len;			/* at most CHUNK_MAX_RAW */
+	const size_t *ends;		/* of its parts, for the compressor (ringstore/chunk.h); or NULL */
+	size_t n_ends;
 };
 
 /*

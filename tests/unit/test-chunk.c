@@ -102,6 +102,59 @@ static void round_trips(void **state)
 	assert_null(chunk_decoder_free(decoder));
 }
 
+static void decodes_to(struct chunk_decoder *decoder, const void *chunk, size_t chunk_len,
+		       const void *data, size_t len)
+{
+	autoclean(closep) int fd = memfd_of(chunk, chunk_len);
+	struct chunk_source source = { .fd = fd, .size = chunk_len };
+	struct chunk_info info;
+	const void *got;
+	size_t got_len;
+
+	assert_int_equal(chunk_decode(decoder, &source, &info, &got, &got_len), 0);
+	assert_int_equal(got_len, len);
+	assert_memory_equal(got, data, len);
+}
+
+/* Parts change nothing but how it is compressed: those that differ take less than in one. */
+static void parts(void **state)
+{
+	enum { PART = 20000, LEN = 3 * PART };
+	const size_t ends[] = { 0, PART, PART + 1, 2 * PART, LEN - 1, LEN, LEN };
+	struct chunk_info info = { .kind = CHUNK_LOG, .n_events = 1 };
+	uint8_t *data = guarded_alloc(LEN), *buffer = guarded_alloc(chunk_max_stored(LEN));
+	struct chunk_encoder *encoder;
+	struct chunk_decoder *decoder;
+	size_t whole, stored;
+	(void) state;
+
+	/* Of 8 values, of 8 others, of all. */
+	for (size_t i = 0; i < LEN; i++)
+		data[i] = (uint8_t)(i < PART ? random() % 8 : i < 2 * PART ? 100 + random() % 8 : random());
+	assert_int_equal(chunk_encoder_new(&encoder), 0);
+	assert_int_equal(chunk_decoder_new(&decoder), 0);
+	whole = chunk_encode(encoder, &info, data, LEN, buffer);
+	info.ends = ends;
+	info.n_ends = N(ends);
+	stored = chunk_encode(encoder, &info, data, LEN, buffer);
+	assert_in_range(stored, 0, whole - 1000);
+	decodes_to(decoder, buffer, stored, data, LEN);
+	/* What doesn't shrink, and what is too short for any of them. */
+	for (size_t len = 0; len < 3000; len += 7) {
+		const size_t thirds[] = { len / 3, 2 * (len / 3), len };
+
+		info.ends = thirds;
+		info.n_ends = N(thirds);
+		stored = chunk_encode(encoder, &info, data + LEN - len, len, buffer);
+		assert_in_range(stored, 0, chunk_max_stored(len));
+		decodes_to(decoder, buffer, stored, data + LEN - len, len);
+	}
+	guarded_free(data, LEN);
+	guarded_free(buffer, chunk_max_stored(LEN));
+	assert_null(chunk_encoder_free(encoder));
+	assert_null(chunk_decoder_free(decoder));
+}
+
 /* Three chunks, of which one is compressed, one isn't, one is empty. */
 static size_t small_file(uint8_t *file, size_t ends[3])
 {
@@ -279,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trips),
+		cmocka_unit_test(parts),
 		cmocka_unit_test(flipped_bits),
 		cmocka_unit_test(torn_tails),
 		cmocka_unit_test(lies),
