@@ -26,8 +26,8 @@
 #include "recorder/event.h"
 #include "recorder/xstate.h"
 
-/* Raised with any change of what is declared here or in event.h. */
-#define AGENT_ABI 6
+/* Raised with any change of what is declared here, in event.h or in pack.h. */
+#define AGENT_ABI 7
 
 /* -- addresses ------------------------------------------------------------ */
 

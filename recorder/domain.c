@@ -22,10 +22,9 @@
 #include "recorder/domain-internal.h"
 #include "recorder/known.h"
 #include "recorder/inject.h"
-#include "ringstore/format.h"
+#include "recorder/pack.h"
 
 enum {
-	CHUNK_GOAL = 256 << 10,	/* log bytes that are worth a chunk */
 	STEP_BYTES = 2 << 20,	/* of a snapshot, between two looks at the ring */
 	DRAIN_BYTES = 1 << 20,	/* of the ring, between two looks at the rest */
 };
@@ -183,7 +182,7 @@ int domain_begin(struct domain *d)
 {
 	int r;
 
-	d->log = malloc(CHUNK_MAX_RAW);
+	d->log = malloc(PACK_MAX_RUN);
 	if (!d->log)
 		return -ENOMEM;
 	d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -237,6 +236,18 @@ static void begin_gap(struct domain *d)
 	snapshot_drop(d);
 }
 
+static int append_packed(struct domain *d, struct log_run *run)
+{
+	struct packed packed;
+
+	pack(d->env->packer, d->log, d->log_len, &packed);
+	run->data = packed.data;
+	run->len = packed.len;
+	run->ends = packed.ends;
+	run->n_ends = PACK_N_COLUMNS;
+	return store_log_append(d->env->store, d->id, run);
+}
+
 static void write_log(struct domain *d)
 {
 	struct log_run run = {
@@ -244,13 +255,11 @@ static void write_log(struct domain *d)
 		.n_events = d->log_events,
 		.first_ns = d->log_first_ns,
 		.last_ns = d->last_event_ns,
-		.data = d->log,
-		.len = d->log_len,
 	};
 
 	if (!d->log_events)
 		return;
-	if (d->log_is_whole && store_log_append(d->env->store, d->id, &run) != 0) {
+	if (d->log_is_whole && append_packed(d, &run) != 0) {
 		begin_gap(d);
 		return;
 	}
@@ -416,7 +425,7 @@ static int drain(struct domain *d, bool *ret_more)
 	while (d->tail != head && d->tail - begin < DRAIN_BYTES) {
 		const struct event *event;
 
-		if (d->log_len + EVENT_MAX_LEN > CHUNK_MAX_RAW)
+		if (d->log_len + EVENT_MAX_LEN > PACK_MAX_RUN)
 			write_log(d);
 		event = copy_event(d, d->tail, head);
 		if (!event)
@@ -438,8 +447,6 @@ static int drain(struct domain *d, bool *ret_more)
 			__atomic_store_n(&d->shared->tail, d->tail, __ATOMIC_RELEASE);
 			snapshot_begins(d);
 		}
-		if (d->log_len >= CHUNK_GOAL)
-			write_log(d);
 	}
 	__atomic_store_n(&d->shared->tail, d->tail, __ATOMIC_RELEASE);
 	if (d->tail != begin) {

@@ -29,6 +29,7 @@ uint64_t now_ns(void);
 /* What the recorder's domains have in common. */
 struct domain_env {
 	struct store *store;
+	struct packer *packer;
 	struct files *files;
 	const struct policy *policy;
 	struct known_facts *known;	/* gathered from all domains */

@@ -27,6 +27,7 @@
 #include "recorder/domain.h"
 #include "recorder/inject.h"
 #include "recorder/known.h"
+#include "recorder/pack.h"
 #include "recorder/recorder-internal.h"
 #include "recorder/recover.h"
 
@@ -700,6 +701,7 @@ static void recorder_deinit(struct recorder *r)
 		(void) munmap(r->env.known, sizeof(*r->env.known));
 	closep(&r->known_fd);
 	r->env.store = store_close(r->env.store);
+	r->env.packer = packer_free(r->env.packer);
 	r->env.files = files_free(r->env.files);
 	r->event = sd_event_unref(r->event);
 	(void) json_object_put(r->command);
@@ -752,6 +754,9 @@ static int set_up(struct recorder *r)
 	r->env.files = files_new();
 	if (!r->env.files)
 		return -ENOMEM;
+	ret = packer_new(&r->env.packer);
+	if (ret < 0)
+		return ret;
 	ret = sd_event_add_signal(r->event, NULL, SIGTERM, on_terminate, r);
 	if (ret >= 0)
 		ret = sd_event_add_io(r->event, NULL, r->control, EPOLLIN, on_control, r);

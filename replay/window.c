@@ -12,6 +12,7 @@
 #include "common/autoclean.h"
 #include "recorder/abi.h"
 #include "recorder/image.h"
+#include "recorder/pack.h"
 #include "ringstore/format.h"
 #include "replay/internal.h"
 
@@ -230,8 +231,15 @@ static int read_domains(struct window *w, struct replay_error *ret_error)
 	w->domains = calloc(n, sizeof(*w->domains));
 	if (!w->domains)
 		return -ENOMEM;
-	for (; w->n_domains < n; w->n_domains++)
-		read_domain(json_object_array_get_idx(list, w->n_domains), &w->domains[w->n_domains]);
+	for (; w->n_domains < n; w->n_domains++) {
+		struct window_domain *d = &w->domains[w->n_domains];
+
+		read_domain(json_object_array_get_idx(list, w->n_domains), d);
+		if (d->abi && d->abi != AGENT_ABI)
+			return replay_fail(ret_error, -EPROTONOSUPPORT,
+					   "recorded by another version of blackbox, whose log this one "
+					   "can't read (%u, and not %u): use that one", d->abi, AGENT_ABI);
+	}
 	w->main_domain = w->domains[n - 1].id;
 	return find_extents(w, ret_error);
 }
@@ -329,7 +337,9 @@ struct event_reader {
 	struct chunk_reader *chunks;
 	const struct window_domain *domain;
 	struct chunk_view chunk;
-	size_t at;			/* in the chunk */
+	struct unpacker *unpacker;
+	const uint8_t *events;		/* of the chunk */
+	size_t len, at;			/* of these */
 	uint64_t number;		/* of the next event */
 	uint64_t from;
 	uint64_t tsc;			/* since the chunk's first event */
@@ -342,14 +352,20 @@ struct event_reader *event_reader_close(struct event_reader *reader)
 	if (!reader)
 		return NULL;
 	(void) chunk_reader_close(reader->chunks);
+	(void) unpacker_free(reader->unpacker);
 	free(reader);
 	return NULL;
+}
+
+static void event_reader_closep(struct event_reader **reader)
+{
+	(void) event_reader_close(*reader);
 }
 
 int event_reader_open(struct window *w, const struct window_domain *domain, uint64_t from,
 		      struct event_reader **ret_reader)
 {
-	struct event_reader *reader = calloc(1, sizeof(*reader));
+	autoclean(event_reader_closep) struct event_reader *reader = calloc(1, sizeof(*reader));
 	int r;
 
 	if (!reader)
@@ -357,14 +373,15 @@ int event_reader_open(struct window *w, const struct window_domain *domain, uint
 	reader->domain = domain;
 	reader->from = from;
 	reader->ns = domain->begin_ns;
+	r = unpacker_new(&reader->unpacker);
+	if (r < 0)
+		return r;
 	r = incident_read_log(w->incident, domain->id, from, &reader->chunks);
 	if (r == -ENOENT)
 		reader->ended = true;
-	else if (r < 0) {
-		free(reader);
+	else if (r < 0)
 		return r;
-	}
-	*ret_reader = reader;
+	*ret_reader = MOVE(reader);
 	return 0;
 }
 
@@ -377,6 +394,7 @@ static bool is_good(const struct event *event, size_t available)
 
 static int next_chunk(struct event_reader *reader)
 {
+	const void *events;
 	int r;
 
 	do {
@@ -388,6 +406,10 @@ static int next_chunk(struct event_reader *reader)
 		if (r < 0)
 			return r;
 	} while (reader->chunk.kind != CHUNK_LOG);
+	r = unpack(reader->unpacker, reader->chunk.data, reader->chunk.len, &events, &reader->len);
+	if (r < 0)
+		return r == -EBADMSG ? EVENT_READER_CUT : r;
+	reader->events = events;
 	reader->at = 0;
 	reader->number = reader->chunk.first_event;
 	reader->tsc = 0;
@@ -413,15 +435,15 @@ int event_reader_next(struct event_reader *reader, const struct event **ret_even
 
 		if (reader->ended || reader->number >= reader->domain->end_event)
 			return EVENT_READER_END;
-		if (reader->at == reader->chunk.len) {
+		if (reader->at == reader->len) {
 			r = next_chunk(reader);
 			reader->ended = r == EVENT_READER_END;
 			if (r)
 				return r;
 			continue;
 		}
-		event = (const struct event *)((const uint8_t *)reader->chunk.data + reader->at);
-		if (!is_good(event, reader->chunk.len - reader->at))
+		event = (const struct event *)(reader->events + reader->at);
+		if (!is_good(event, reader->len - reader->at))
 			return EVENT_READER_CUT;
 		count_ticks(reader, event->ticks);
 		reader->at += event->len;

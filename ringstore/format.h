@@ -60,7 +60,7 @@
 #define CHUNK_MAX_RAW (4u << 20)
 
 enum chunk_kind {
-	CHUNK_LOG = 1,		/* a run of events, recorder/event.h */
+	CHUNK_LOG = 1,		/* a run of events (recorder/event.h), packed (recorder/pack.h) */
 	CHUNK_SNAPSHOT_HEAD = 2,	/* what the process was, recorder/image.h */
 	CHUNK_SNAPSHOT_MAPS = 3,	/* its mappings */
 	CHUNK_SNAPSHOT_PAGES = 4,	/* a run of its memory's pages */

@@ -87,6 +87,13 @@ for member in command notes trigger host domains files; do
 	check "a manifest whose $member is a number: harmless" [ $status -eq 0 -o $status -eq 2 ]
 done
 
+# A log that is written in another way isn't read as if it weren't.
+jq '.domains[].abi = 1' "$whole/incident.json" >"$work/foreign/incident.json"
+for verb in "replay --check" trace events; do
+	# shellcheck disable=SC2086
+	refuses "$verb: another version's log" "another version" $verb "$work/foreign"
+done
+
 # Half an output is none.
 for verb in trace events info "info --json" "list --json --dir"; do
 	what=$work/good

@@ -14,6 +14,7 @@
 #include "common/autoclean.h"
 #include "recorder/event.h"
 #include "recorder/image.h"
+#include "recorder/pack.h"
 #include "ringstore/chunk.h"
 
 struct file {
@@ -252,6 +253,8 @@ static void save_window(const char *dir, const char *name, const uint32_t parent
 	};
 	char manifest[512];
 	struct file snapshots[3], log = { 0 };
+	struct packer *packer;
+	struct packed packed;
 	struct member members[] = {
 		{ "incident.json", manifest, 0, NULL },
 		{ "1/snap.0000000000000000", snapshots[0].data, 0, NULL },
@@ -260,9 +263,13 @@ static void save_window(const char *dir, const char *name, const uint32_t parent
 		{ "3/snap.0000000000000000", snapshots[2].data, 0, NULL },
 	};
 
+	if (packer_new(&packer) < 0)
+		exit(1);
 	for (uint32_t i = 0; i < 3; i++)
 		make_snapshot(&snapshots[i], i + 1, parents[i]);
-	(void) add(&log, CHUNK_LOG, 0, 2, (const char *)events, sizeof(events));
+	pack(packer, events, sizeof(events), &packed);
+	(void) add(&log, CHUNK_LOG, 0, 2, packed.data, packed.len);
+	(void) packer_free(packer);
 	members[0].len = (size_t)snprintf(manifest, sizeof(manifest), "{\"format\":1,\"domains\":["
 			"{\"domain\":2,\"pid\":12,\"end_event\":2,\"end\":\"exit\"},"
 			"{\"domain\":%u,\"pid\":13,\"end_event\":0},"
@@ -288,6 +295,46 @@ static void save_windows(const char *top)
 	save_window(dir, "twice.tar", (const uint32_t[]){ 0, 2, 1 }, 2);
 }
 
+/* Each way in which an event can be said, a few times. */
+static void save_runs(const char *top)
+{
+	struct {
+		struct event event;
+		uint64_t outputs[2];
+	} calls[12];
+	struct event clocks[12];
+	uint8_t run[sizeof(calls) + sizeof(clocks)];
+	autoclean(freep) char *dir = NULL;
+	struct packer *packer;
+	struct packed packed;
+
+	if (asprintf(&dir, "%s/pack", top) < 0 || packer_new(&packer) < 0)
+		exit(1);
+	for (unsigned i = 0; i < 12; i++) {
+		calls[i].event = (struct event){
+			.len = sizeof(calls[i]), .kind = EVENT_SYSCALL, .nr = i % 2 ? 0 : 232,
+			.ticks = (uint16_t)(i * 100), .check = i % 3, .result = i % 4,
+		};
+		calls[i].outputs[0] = i % 3;
+		calls[i].outputs[1] = i % 5 ? 1 : i * UINT64_C(0x123456789abcdef);
+		clocks[i] = (struct event){
+			.len = sizeof(clocks[i]), .kind = EVENT_CLOCK, .nr = i % 3 * 64 / 2, .result = i * 100000,
+		};
+	}
+	memcpy(run, calls, sizeof(calls));
+	memcpy(run + sizeof(calls), clocks, sizeof(clocks));
+	pack(packer, run, sizeof(run), &packed);
+	save(dir, "run", packed.data, packed.len);
+	save(dir, "torn", packed.data, packed.len - 5);
+	save(dir, "unpacked", run, sizeof(run));
+	run[0] = PACK_VERSION;
+	save(dir, "events-as-lengths", run, sizeof(run));
+	pack(packer, run, 0, &packed);
+	save(dir, "nothing", packed.data, packed.len);
+	save(dir, "empty", "", 0);
+	(void) packer_free(packer);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -297,5 +344,6 @@ int main(int argc, char **argv)
 	save_chunks(argv[1]);
 	save_dumps(argv[1]);
 	save_windows(argv[1]);
+	save_runs(argv[1]);
 	return 0;
 }
