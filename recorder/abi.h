@@ -134,13 +134,15 @@ struct agent_entries {
 	uint64_t start;		/* offsets in the image, of: the first code to run after exec */
 	uint64_t rebuild;	/* the first code to run in a replay */
 	uint64_t clock_gettime, gettimeofday, time;	/* behind our vDSO's functions */
+	uint64_t reading;	/* behind the quick ones */
 	uint64_t config;	/* struct agent_config, on a page of its own */
 };
 
-/* Slots in our vDSO that the injector fills with addresses, in this order. */
+/* Slots in our vDSO that the injector fills in, in this order: addresses, and the ring's mask. */
 enum {
 	VDSO_AGENT_CLOCK_GETTIME, VDSO_AGENT_GETTIMEOFDAY, VDSO_AGENT_TIME,
 	VDSO_REAL_CLOCK_GETTIME, VDSO_REAL_GETTIMEOFDAY, VDSO_REAL_TIME,
+	VDSO_AGENT_READING, VDSO_SHARED, VDSO_PROCESS, VDSO_RING, VDSO_RING_MASK,
 	VDSO_N_SLOTS
 };
 
@@ -547,10 +549,12 @@ struct thread {
 	uint64_t user_sp;	/* the program's stack pointer, while a vDSO function runs */
 	uint64_t stack_top;	/* the agent's stack */
 	uint64_t vdso_result[2];
-	uint32_t native;	/* vDSO functions go straight to the kernel's */
+	uint32_t native;	/* VDSO_...: how vDSO functions read the time */
 	uint32_t slot;
 	uint64_t stub_entry;	/* where stubs go (agent/stubs.c); 0: to the system call itself */
 	uint64_t tsc_entry;	/* the same of rdtsc; 0: nowhere */
+	uint32_t reading_tag;	/* what a struct event_reading's tag has of the thread: slot << 16 */
+	uint32_t reserved4;
 	/* From here on only C. */
 	uint32_t tid, tgid;
 	uint32_t state;		/* enum thread_state */
@@ -615,14 +619,21 @@ struct thread {
 #define THREAD_STACK_TOP 24
 #define THREAD_VDSO_RESULT 32
 #define THREAD_NATIVE 48
+#define VDSO_ASKS 0	/* the agent; always right */
+#define VDSO_NATIVE 1	/* from the kernel's */
+#define VDSO_QUICK 2	/* from the kernel's, and the agent only logs it */
 #define THREAD_STUB_ENTRY 56
 #define THREAD_TSC_ENTRY 64
+#define THREAD_READING_TAG 72
+#define THREAD_PENDING 216
 static_assert(offsetof(struct thread, user_sp) == THREAD_USER_SP, "asm");
 static_assert(offsetof(struct thread, stack_top) == THREAD_STACK_TOP, "asm");
 static_assert(offsetof(struct thread, vdso_result) == THREAD_VDSO_RESULT, "asm");
 static_assert(offsetof(struct thread, native) == THREAD_NATIVE, "asm");
 static_assert(offsetof(struct thread, stub_entry) == THREAD_STUB_ENTRY, "asm");
 static_assert(offsetof(struct thread, tsc_entry) == THREAD_TSC_ENTRY, "asm");
+static_assert(offsetof(struct thread, reading_tag) == THREAD_READING_TAG, "asm");
+static_assert(offsetof(struct thread, pending) == THREAD_PENDING, "asm");
 static_assert(sizeof(struct thread) <= 4096, "a slot's record");
 
 struct agent_disposition {
@@ -729,6 +740,7 @@ struct agent_process {
 	uint64_t last_tsc;		/* of the newest event */
 	uint64_t tsc_read;		/* what the program has read last: EVENT_TSC */
 	uint64_t room_until;		/* position in the ring up to which there is room, at least */
+	uint64_t readings_until;	/* up to which a reading of a clock needs nothing but its words */
 	/* Replay: position in the ring and in the present event, whose turn it is. */
 	uint64_t read_at, read_used;
 	uint8_t fp_sw[48];		/* struct fpx_sw_bytes of signal frames, if knows_fp */

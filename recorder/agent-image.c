@@ -27,6 +27,11 @@ void agent_image_prepare(const struct agent_config *config, const uint64_t real_
 		[VDSO_AGENT_CLOCK_GETTIME] = image + entries->clock_gettime,
 		[VDSO_AGENT_GETTIMEOFDAY] = image + entries->gettimeofday,
 		[VDSO_AGENT_TIME] = image + entries->time,
+		[VDSO_AGENT_READING] = image + entries->reading,
+		[VDSO_SHARED] = config->base + AGENT_SHARED,
+		[VDSO_PROCESS] = config->base + AGENT_PROCESS,
+		[VDSO_RING] = config->base + AGENT_RING,
+		[VDSO_RING_MASK] = config->ring_len - 1,
 	};
 
 	if (real_functions)

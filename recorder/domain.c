@@ -267,29 +267,62 @@ static void write_log(struct domain *d)
 	d->log_events = 0;
 }
 
-/* Events are copied before they are looked at: the other side may change them meanwhile. */
-static const struct event *copy_event(struct domain *d, uint64_t position, uint64_t head)
+/* What wraps is in two pieces. */
+static void copy_from_ring(const struct domain *d, void *to, uint64_t position, size_t len)
 {
-	uint8_t *to = d->log + d->log_len;
-	uint64_t mask = d->config.ring_len - 1, at = position & mask;
-	uint64_t available = head - position, first;
-	struct event *event = (struct event *)to;
-	uint32_t len;
+	uint64_t at = position & (d->config.ring_len - 1), first = d->config.ring_len - at;
 
-	if (available < sizeof(*event))
-		return NULL;
-	memcpy(&len, d->ring + at, sizeof(len));	/* events are 8-aligned: it doesn't wrap */
-	if (len < sizeof(*event) || len > EVENT_MAX_LEN || len % 8 || len > available)
-		return NULL;
-	first = d->config.ring_len - at;
 	if (first > len)
 		first = len;
 	memcpy(to, d->ring + at, first);
-	memcpy(to + first, d->ring, len - first);
-	event->len = len;
-	if (event->kind == 0 || event->kind >= EVENT_N || event->thread >= MAX_THREADS)
-		return NULL;
-	return event;
+	memcpy((uint8_t *)to + first, d->ring, len - first);
+}
+
+/* Returns what it takes of the ring; 0: it is none. */
+static size_t copy_reading(struct domain *d, uint64_t position, uint64_t available, struct event *ret)
+{
+	struct event_reading reading;
+	unsigned clock;
+
+	if (available < sizeof(reading))
+		return 0;
+	copy_from_ring(d, &reading, position, sizeof(reading));
+	clock = (reading.tag & 0xffff) >> 1;
+	*ret = (struct event){
+		.len = sizeof(*ret),
+		.kind = EVENT_CLOCK,
+		.thread = (uint16_t)(reading.tag >> 16),
+		.nr = (uint16_t)clock,
+		.result = (int64_t)((uint64_t)reading.sec * 1000000000 +
+				    (uint64_t)reading.fraction * (clock == EVENT_CLOCK_TIMEOFDAY ? 1000 : 1)),
+	};
+	return sizeof(reading);
+}
+
+/*
+ * To the log's end; returns what it takes of the ring, or 0: nonsense. Events are copied before
+ * they are looked at: the other side may change them meanwhile.
+ */
+static size_t copy_event(struct domain *d, uint64_t position, uint64_t head)
+{
+	struct event *event = (struct event *)(d->log + d->log_len);
+	uint64_t available = head - position;
+	size_t taken;
+	uint32_t len;
+
+	if (available < sizeof(len))
+		return 0;
+	copy_from_ring(d, &len, position, sizeof(len));
+	if (len & 1) {
+		taken = copy_reading(d, position, available, event);
+	} else {
+		if (len < sizeof(*event) || len > EVENT_MAX_LEN || len % 8 || len > available)
+			return 0;
+		copy_from_ring(d, event, position, len);
+		event->len = len;
+		taken = len;
+	}
+	return event->kind == 0 || event->kind >= EVENT_N || event->thread >= MAX_THREADS ? 0 : taken;
 }
 
 static void count_ticks(struct domain *d, uint16_t ticks)
@@ -424,16 +457,18 @@ static int drain(struct domain *d, bool *ret_more)
 		return -EBADMSG;
 	while (d->tail != head && d->tail - begin < DRAIN_BYTES) {
 		const struct event *event;
+		size_t taken;
 
 		if (d->log_len + EVENT_MAX_LEN > PACK_MAX_RUN)
 			write_log(d);
-		event = copy_event(d, d->tail, head);
-		if (!event)
+		taken = copy_event(d, d->tail, head);
+		if (!taken)
 			return -EBADMSG;
+		event = (const struct event *)(d->log + d->log_len);
 		look_at_event(d, event, d->next_event);
 		count_ticks(d, event->ticks);
-		d->tail += event->len;
-		d->log_bytes += event->len;
+		d->tail += taken;
+		d->log_bytes += taken;
 		d->next_event++;
 		if (!(event->flags & EVENT_CONTINUED))
 			d->whole_event = d->next_event;

@@ -76,6 +76,17 @@ struct event {
 static_assert(sizeof(struct event) == 24, "log layout");
 
 /*
+ * In the ring most readings are shorter, and nothing is computed for them: their lowest bit is
+ * set, where other events begin with a length. The recorder makes an EVENT_CLOCK of each.
+ */
+struct event_reading {
+	uint32_t tag;		/* thread << 16 | nr << 1 | 1 */
+	uint32_t fraction;	/* of a second: nanoseconds; EVENT_CLOCK_TIMEOFDAY: microseconds */
+	int64_t sec;
+};
+static_assert(sizeof(struct event_reading) == 16, "log layout");
+
+/*
  * An instruction whose result differs from run to run. The agent puts a privileged one in its
  * place, which is one byte, and gives the answer itself (agent/sites.c).
  */

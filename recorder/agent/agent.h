@@ -301,10 +301,12 @@ void log_end(struct thread *thread);
 /* An event without payload. */
 void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
 	       uint32_t check, int64_t result);
-/* A reading of a clock, or of the time-stamp counter, if that needs nothing but the few words of its event. */
+/* A reading of the time-stamp counter, if that needs nothing but the few words of its event. */
 bool log_reading(const struct thread *thread, enum event_kind kind, unsigned nr, uint32_t check, int64_t result);
 /* Is there room for an event without payload, without waiting? */
 bool log_has_room(void);
+/* A reading of a clock. Needs no context saved; false: there is no room without waiting. */
+bool log_clock(struct thread *thread, unsigned clock, uint64_t sec, uint64_t fraction);
 
 /* -- replay.c: reading them ------------------------------------------------------------ */
 

@@ -376,7 +376,7 @@ static void call_enters(struct thread *thread, struct ucontext *context, enum fp
 	}
 	/* A recorder that stops says so from outside: the vDSO needn't come here for it again. */
 	if (passing()) {
-		thread->native = 1;
+		thread->native = VDSO_NATIVE;
 		pages_open();
 	}
 	if ((process()->tsc_trapped || process()->affinity_len) && process()->begun)

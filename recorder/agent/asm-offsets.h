@@ -12,6 +12,10 @@
 #define THREAD_STACK_TOP 24
 #define THREAD_VDSO_RESULT 32
 #define THREAD_NATIVE 48
+#define THREAD_READING_TAG 72
+#define THREAD_PENDING 216
+#define VDSO_NATIVE 1
+#define VDSO_QUICK 2
 #define THREAD_STUB_ENTRY 56
 #define THREAD_TSC_ENTRY 64
 
@@ -21,8 +25,27 @@
 #define VDSO_REAL_CLOCK_GETTIME 3
 #define VDSO_REAL_GETTIMEOFDAY 4
 #define VDSO_REAL_TIME 5
-#define VDSO_N_SLOTS 6
+#define VDSO_AGENT_READING 6
+#define VDSO_SHARED 7
+#define VDSO_PROCESS 8
+#define VDSO_RING 9
+#define VDSO_RING_MASK 10
+#define VDSO_N_SLOTS 11
 #endif
+
+/* struct agent_shared, struct agent_process: asserted in kernel.h, as struct agent_config. */
+#define SHARED_ATTENTION 16
+#define SHARED_HEAD 64
+#define SHARED_N_EVENTS 72
+#define SHARED_CONSUMER_SLEEPS 272
+#define PROCESS_HEAD 24
+#define PROCESS_READINGS_UNTIL 64
+
+/* As EVENT_CLOCK has it. */
+#define CLOCK_TIMEOFDAY 64
+
+/* The clocks that the kernel's vDSO reads without a system call: bits. */
+#define FAST_CLOCKS 0x8f3	/* REALTIME MONOTONIC, RAW, the COARSE two, BOOTTIME, TAI */
 
 /* struct ucontext: uc_mcontext.gregs begin at 40, in the order of recorder/event.h. */
 #define UC_REGS 40

@@ -231,7 +231,7 @@ void go_pass(void)
 	(void) add_fetch(&s->n_passed, 1);
 	(void) fetch_or(&s->attention, ATTENTION_PASS);
 	for (uint32_t i = 0; i < process()->n_slots_mapped; i++)
-		store_relaxed(&slot_thread(i)->native, 1);
+		store_relaxed(&slot_thread(i)->native, VDSO_NATIVE);
 	futex_wake(&s->baton, INT32_MAX);
 	futex_wake(&s->producer_waits, INT32_MAX);
 }

@@ -11,6 +11,7 @@
 	.quad	agent_clock_gettime
 	.quad	agent_gettimeofday
 	.quad	agent_time
+	.quad	agent_reading
 	.quad	agent_config
 
 /* struct agent_config, filled in from outside. */

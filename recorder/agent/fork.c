@@ -186,7 +186,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 		if (other != thread)
 			other->state = THREAD_ENDED;
 	}
-	p->head = p->log_used = p->room_until = p->read_at = p->read_used = 0;
+	p->head = p->log_used = p->room_until = p->readings_until = p->read_at = p->read_used = 0;
 	p->stall_window_ns = p->stall_used_ns = 0;
 	stubs_forget_parent();
 	p->pages_open = 0;
@@ -202,7 +202,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	thread->robust_list = 0;
 	thread->turn = 0;
 	thread->may_begin = 1;
-	thread->native = 0;
+	thread->native = VDSO_ASKS;
 	thread->clear_tid = request->flags & CLONE_CHILD_CLEARTID_ ? request->child_tid : 0;
 	thread->set_tid = request->flags & CLONE_CHILD_SETTID_ ? request->child_tid : 0;
 	if (request->flags & CLONE_SETTLS_)

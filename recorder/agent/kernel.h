@@ -33,6 +33,12 @@ static_assert(sizeof(struct ucontext) == 304, "kernel ABI");
 static_assert(offsetof(struct ucontext, fpstate) == 224, "kernel ABI");
 static_assert(offsetof(struct agent_config, entry) == CONFIG_ENTRY, "asm");
 static_assert(offsetof(struct agent_config, stack) == CONFIG_STACK, "asm");
+static_assert(offsetof(struct agent_shared, attention) == SHARED_ATTENTION, "asm");
+static_assert(offsetof(struct agent_shared, head) == SHARED_HEAD, "asm");
+static_assert(offsetof(struct agent_shared, n_events) == SHARED_N_EVENTS, "asm");
+static_assert(offsetof(struct agent_shared, consumer_sleeps) == SHARED_CONSUMER_SLEEPS, "asm");
+static_assert(offsetof(struct agent_process, head) == PROCESS_HEAD, "asm");
+static_assert(offsetof(struct agent_process, readings_until) == PROCESS_READINGS_UNTIL, "asm");
 
 struct siginfo {
 	int32_t signo, err, code, pad;

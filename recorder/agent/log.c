@@ -9,7 +9,8 @@
 #include "recorder/agent/agent.h"
 
 enum {
-	CLOCKS_TIMED = 64,	/* of so many readings in a row one tells how time goes by */
+	TSC_TIMED = 64,		/* of so many readings of the TSC in a row one tells how time goes by */
+	UNTIMED_LEN = 4096,	/* of readings, before one tells how time goes by */
 	TICKS_FINE = 0x8000,	/* below: 2^tick_shift cycles; from here on 1024 times as many */
 	TICKS_COARSE_SHIFT = 10,
 };
@@ -89,11 +90,6 @@ static void publish(uint64_t head)
 		wake_recorder();
 }
 
-static inline bool is_reading(enum event_kind kind)
-{
-	return kind == EVENT_CLOCK || kind == EVENT_TSC;
-}
-
 /* The event being written begins at process()->head and has log_used bytes so far. */
 static inline struct event *open_event(const struct thread *thread, enum event_kind kind)
 {
@@ -110,8 +106,8 @@ static inline struct event *open_event(const struct thread *thread, enum event_k
 	event->flags = 0;
 	event->thread = (uint16_t)thread->slot;
 	event->nr = 0;
-	/* A reading of the clock is to be cheap, and it tells the time anyway. */
-	event->ticks = !is_reading(kind) || shared()->n_events % CLOCKS_TIMED == 0 ? ticks_since_last() : 0;
+	/* A reading of the TSC is to be cheap, and it tells the time anyway. */
+	event->ticks = kind != EVENT_TSC || shared()->n_events % TSC_TIMED == 0 ? ticks_since_last() : 0;
 	event->check = 0;
 	event->result = 0;
 	p->log_used = sizeof(*event);
@@ -255,8 +251,8 @@ bool log_reading(const struct thread *thread, enum event_kind kind, unsigned nr,
 	struct agent_shared *s = shared();
 	struct event *event = (struct event *)ring_at(p->head);
 
-	/* The fields at once: a clock is read as often as anything else together. */
-	if (s->n_events % CLOCKS_TIMED == 0 || p->head + sizeof(*event) > p->room_until ||
+	/* The fields at once: it may be read as often as anything else together. */
+	if (s->n_events % TSC_TIMED == 0 || p->head + sizeof(*event) > p->room_until ||
 	    recorder_waits(s, p->head))
 		return false;
 	*event = (struct event){ .len = sizeof(*event), .kind = (uint8_t)kind, .thread = (uint16_t)thread->slot,
@@ -270,4 +266,24 @@ bool log_reading(const struct thread *thread, enum event_kind kind, unsigned nr,
 bool log_has_room(void)
 {
 	return room(process()->head + EVENT_MAX_LEN);
+}
+
+/* Until then the recorder isn't to be woken from a nap, time needn't be told, and there is room. */
+static uint64_t readings_until(void)
+{
+	const struct agent_process *p = process();
+	uint64_t nap = load_relaxed(&shared()->tail) + agent_config.ring_len / 4;
+
+	return MIN(MIN(nap, p->room_until - sizeof(struct event_reading)), p->head + UNTIMED_LEN);
+}
+
+bool log_clock(struct thread *thread, unsigned clock, uint64_t sec, uint64_t fraction)
+{
+	uint64_t nsec = clock == EVENT_CLOCK_TIMEOFDAY ? fraction * 1000 : fraction;
+
+	if (!log_has_room())
+		return false;
+	log_event(thread, EVENT_CLOCK, 0, clock, 0, (int64_t)(sec * 1000000000 + nsec));
+	process()->readings_until = readings_until();
+	return true;
 }

@@ -108,7 +108,7 @@ static void forget_kernel_state(struct thread *thread)
 	thread->has_timer = 0;
 	thread->timer_armed = 0;
 	thread->big_scratch_len = 0;
-	thread->native = 0;
+	thread->native = VDSO_ASKS;
 	thread->is_leader = 0;
 	slot_of(thread)->tid = thread->tid;
 	slot_of(thread)->status = SLOT_AGENT;

@@ -118,6 +118,7 @@ static void init_record(struct thread *thread, uint32_t slot)
 	thread->self = thread;
 	thread->canary = THREAD_CANARY;
 	thread->slot = slot;
+	thread->reading_tag = slot << 16;
 	thread->stack_top = slot_address(slot) + SLOT_STACK_TOP;
 }
 
@@ -357,7 +358,7 @@ void process_detach(struct thread *thread)
 	bool restored;
 
 	p->detached = 1;
-	thread->native = 1;
+	thread->native = VDSO_NATIVE;
 	thread->stub_entry = thread->tsc_entry = 0;
 	context_to_memory(thread);
 	pages_open();

@@ -9,6 +9,7 @@
 #include "recorder/agent/agent.h"
 
 enum { DONE = 0, MAKE_SYSTEM_CALL = 1 };
+static_assert(EVENT_CLOCK_TIMEOFDAY == CLOCK_TIMEOFDAY, "asm");
 
 typedef int real_clock_gettime(long clock, struct timespec64 *time);
 typedef int real_gettimeofday(struct timespec64 *time, void *zone);
@@ -19,13 +20,9 @@ static uint64_t real_function(unsigned slot)
 	return ((const uint64_t *)VDSO_ADDRESS(VDSO_vdso_slots))[slot];
 }
 
-/* The clocks that the kernel's vDSO reads without a system call. */
 static bool is_fast_clock(long clock)
 {
-	const uint32_t fast = 1 << 0 /* REALTIME */ | 1 << 1 /* MONOTONIC */ | 1 << 4 /* RAW */ |
-			      1 << 5 | 1 << 6 /* COARSE */ | 1 << 7 /* BOOTTIME */ | 1 << 11 /* TAI */;
-
-	return clock >= 0 && clock < 32 && (fast >> clock & 1);
+	return clock >= 0 && clock < 32 && (FAST_CLOCKS >> clock & 1);
 }
 
 /* A kick needn't be kept away from here: it sees whose stack this is, and comes again. */
@@ -35,18 +32,26 @@ static bool may_read(struct thread *thread)
 	       !(chaos() && chaos_strikes(thread, 8));
 }
 
-static int end_reading(struct thread *thread, unsigned clock, uint64_t sec, uint64_t nsec)
+/* @fraction of a second: nanoseconds, or what the clock counts. */
+static int end_reading(struct thread *thread, unsigned clock, uint64_t sec, uint64_t fraction)
 {
-	int64_t ns = (int64_t)(sec * 1000000000 + nsec);
-
-	if (!log_reading(thread, EVENT_CLOCK, clock, 0, ns)) {
-		if (!log_has_room())
-			return MAKE_SYSTEM_CALL;
-		log_event(thread, EVENT_CLOCK, 0, clock, 0, ns);
-	}
+	if (!log_clock(thread, clock, sec, fraction))
+		return MAKE_SYSTEM_CALL;
 	thread->vdso_result[0] = sec;
-	thread->vdso_result[1] = nsec;
+	thread->vdso_result[1] = fraction;
+	/* The next one needn't come here. */
+	if (!chaos() && thread->native == VDSO_ASKS)
+		thread->native = VDSO_QUICK;
 	return DONE;
+}
+
+/* It has been read already, by the vDSO itself. */
+int agent_reading(unsigned clock, uint64_t sec, uint64_t fraction);
+int agent_reading(unsigned clock, uint64_t sec, uint64_t fraction)
+{
+	struct thread *thread = this_thread();
+
+	return may_read(thread) ? end_reading(thread, clock, sec, fraction) : MAKE_SYSTEM_CALL;
 }
 
 static int replay_reading(struct thread *thread, unsigned clock)
@@ -96,10 +101,7 @@ int agent_gettimeofday(void *time, void *zone)
 	if (!may_read(thread))
 		return MAKE_SYSTEM_CALL;
 	(void) ((real_gettimeofday *)real_function(VDSO_REAL_GETTIMEOFDAY))(&now, NULL);
-	if (end_reading(thread, EVENT_CLOCK_TIMEOFDAY, (uint64_t)now.sec, (uint64_t)now.nsec * 1000) != DONE)
-		return MAKE_SYSTEM_CALL;
-	thread->vdso_result[1] = (uint64_t)now.nsec;
-	return DONE;
+	return end_reading(thread, EVENT_CLOCK_TIMEOFDAY, (uint64_t)now.sec, (uint64_t)now.nsec);
 }
 
 int agent_time(void *time);

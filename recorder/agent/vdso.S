@@ -135,20 +135,82 @@ gate_end:
 /*
  * The functions. Recording or replaying: switch to the agent's stack and let it say
  * what time it is; it may also ask for the system call, where there is more to do
- * (a snapshot, a signal, another thread that waits).
+ * (a snapshot, a signal, another thread that waits). VDSO_QUICK: they ask the kernel's
+ * function themselves, on the agent's stack too, and log what it says. To who sends
+ * signals they are the agent then, for their stack.
  */
-	.macro	vdso_begin slot_agent, slot_real
-	.cfi_startproc
-	testl	$1, %gs:THREAD_NATIVE
-	jnz	8f
+	.macro	agents_stack
 	mov	%rsp, %gs:THREAD_USER_SP
 	mov	%gs:THREAD_STACK_TOP, %rsp
 	.cfi_remember_state
 	.cfi_def_cfa %rsp, 8		/* not true for an instant; the agent is not unwound */
 	push	%rdi
 	push	%rsi
+	.endm
+
+	/* With 16 bytes for the kernel's answer at %rsp. */
+	.macro	quick_begin
+	cmpl	$VDSO_QUICK, %gs:THREAD_NATIVE
+	jne	7f
+	agents_stack
+	sub	$16, %rsp
+	.endm
+
+	/*
+	 * %edi is the clock. Writes its struct event_reading to where the log ends, which needs
+	 * nothing else up to agent_process.readings_until; else the agent sees to it. Goes on
+	 * with the answer in %rcx and %rdx.
+	 */
+	.macro	quick_end
+	mov	(%rsp), %rcx
+	mov	8(%rsp), %rdx
+	mov	vdso_slots+8*VDSO_SHARED(%rip), %r8
+	mov	vdso_slots+8*VDSO_PROCESS(%rip), %r9
+	mov	SHARED_ATTENTION(%r8), %eax
+	or	%gs:THREAD_PENDING, %eax
+	jnz	5f
+	cmpl	$1, SHARED_CONSUMER_SLEEPS(%r8)
+	je	5f
+	mov	PROCESS_HEAD(%r9), %r10
+	cmp	PROCESS_READINGS_UNTIL(%r9), %r10
+	jae	5f
+	mov	vdso_slots+8*VDSO_RING_MASK(%rip), %r11
+	and	%r10, %r11
+	add	vdso_slots+8*VDSO_RING(%rip), %r11
+	lea	1(%rdi,%rdi), %eax
+	or	%gs:THREAD_READING_TAG, %eax
+	mov	%eax, (%r11)
+	mov	%edx, 4(%r11)
+	mov	%rcx, 8(%r11)
+	add	$16, %r10
+	mov	%r10, PROCESS_HEAD(%r9)
+	incq	SHARED_N_EVENTS(%r8)
+	mov	%r10, SHARED_HEAD(%r8)	/* publishes it: behind the other stores */
+	mov	16(%rsp), %rsi
+	mov	24(%rsp), %rdi
+	mov	%gs:THREAD_USER_SP, %rsp
+	.cfi_restore_state
+	.endm
+
+	.macro	quick_else
+5:	.cfi_remember_state
+	.cfi_def_cfa %rsp, 8
+	mov	%rcx, %rsi
+	call	*vdso_slots+8*VDSO_AGENT_READING(%rip)
+	pop	%rcx
+	pop	%rdx
+	jmp	6f
+	.cfi_restore_state
+	.endm
+
+	.macro	vdso_ask slot_agent
+7:	testl	$VDSO_NATIVE, %gs:THREAD_NATIVE
+	jnz	8f
+	agents_stack
 	call	*vdso_slots+8*\slot_agent(%rip)
-	pop	%rsi
+	mov	%gs:THREAD_VDSO_RESULT, %rcx
+	mov	%gs:THREAD_VDSO_RESULT+8, %rdx
+6:	pop	%rsi
 	pop	%rdi
 	mov	%gs:THREAD_USER_SP, %rsp
 	.cfi_restore_state
@@ -156,7 +218,7 @@ gate_end:
 	jnz	9f
 	.endm
 
-	.macro	vdso_end slot_real, nr
+	.macro	vdso_return
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	xor	%esi, %esi
@@ -166,6 +228,9 @@ gate_end:
 	xor	%r10d, %r10d
 	xor	%r11d, %r11d
 	ret
+	.endm
+
+	.macro	vdso_rest slot_real, nr
 8:	jmp	*vdso_slots+8*\slot_real(%rip)
 9:	xor	%edx, %edx
 	xor	%r8d, %r8d
@@ -186,13 +251,28 @@ vdso_functions:
 	.type	clock_gettime, @function
 __vdso_clock_gettime:
 clock_gettime:
-	vdso_begin VDSO_AGENT_CLOCK_GETTIME
-	mov	%gs:THREAD_VDSO_RESULT, %rcx
-	mov	%gs:THREAD_VDSO_RESULT+8, %rdx
-	mov	%rcx, (%rsi)
+	.cfi_startproc
+	cmp	$1, %edi		/* REALTIME, MONOTONIC */
+	ja	4f
+3:	quick_begin
+	mov	%rsp, %rsi
+	call	*vdso_slots+8*VDSO_REAL_CLOCK_GETTIME(%rip)
+	mov	24(%rsp), %edi
+	quick_end
+1:	mov	%rcx, (%rsi)
 	mov	%rdx, 8(%rsi)
 	xor	%eax, %eax
-	vdso_end VDSO_REAL_CLOCK_GETTIME, 228
+	vdso_return
+4:	mov	$FAST_CLOCKS, %eax
+	cmp	$31, %edi
+	ja	7f
+	bt	%edi, %eax
+	jc	3b
+	jmp	7f
+	quick_else
+	vdso_ask VDSO_AGENT_CLOCK_GETTIME
+	jmp	1b
+	vdso_rest VDSO_REAL_CLOCK_GETTIME, 228
 	.size	__vdso_clock_gettime, . - __vdso_clock_gettime
 	.size	clock_gettime, . - clock_gettime
 
@@ -201,17 +281,28 @@ clock_gettime:
 	.type	__vdso_gettimeofday, @function
 	.weak	gettimeofday
 	.type	gettimeofday, @function
+	.globl	vdso_gettimeofday
+vdso_gettimeofday:
 __vdso_gettimeofday:
 gettimeofday:
-	vdso_begin VDSO_AGENT_GETTIMEOFDAY
-	test	%rdi, %rdi
-	jz	1f
-	mov	%gs:THREAD_VDSO_RESULT, %rcx
-	mov	%gs:THREAD_VDSO_RESULT+8, %rdx
+	.cfi_startproc
+	test	%rsi, %rsi
+	jnz	7f
+	quick_begin
+	mov	%rsp, %rdi
+	call	*vdso_slots+8*VDSO_REAL_GETTIMEOFDAY(%rip)
+	mov	$CLOCK_TIMEOFDAY, %edi
+	quick_end
+1:	test	%rdi, %rdi
+	jz	2f
 	mov	%rcx, (%rdi)
 	mov	%rdx, 8(%rdi)
-1:	xor	%eax, %eax
-	vdso_end VDSO_REAL_GETTIMEOFDAY, 96
+2:	xor	%eax, %eax
+	vdso_return
+	quick_else
+	vdso_ask VDSO_AGENT_GETTIMEOFDAY
+	jmp	1b
+	vdso_rest VDSO_REAL_GETTIMEOFDAY, 96
 	.size	__vdso_gettimeofday, . - __vdso_gettimeofday
 	.size	gettimeofday, . - gettimeofday
 
@@ -222,12 +313,14 @@ gettimeofday:
 	.type	time, @function
 __vdso_time:
 time:
-	vdso_begin VDSO_AGENT_TIME
-	mov	%gs:THREAD_VDSO_RESULT, %rax
+	.cfi_startproc
+	vdso_ask VDSO_AGENT_TIME
+	mov	%rcx, %rax
 	test	%rdi, %rdi
 	jz	1f
 	mov	%rax, (%rdi)
-1:	vdso_end VDSO_REAL_TIME, 201
+1:	vdso_return
+	vdso_rest VDSO_REAL_TIME, 201
 	.size	__vdso_time, . - __vdso_time
 	.size	time, . - time
 

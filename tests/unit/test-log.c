@@ -4,12 +4,17 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <asm/prctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "recorder/agent/agent.h"
+
+/* The whole image, of which the vDSO is the beginning. */
+extern const uint8_t agent_image[];
 
 enum { RING_LEN = 1 << 16 };
 
@@ -88,6 +93,11 @@ static bool drain(void)
 
 	while (s->tail != s->head) {
 		const struct event *event = ring_event(s->tail);
+
+		if (event->len & 1) {
+			s->tail += sizeof(struct event_reading);
+			continue;
+		}
 
 		assert_in_range(event->len, sizeof(*event), EVENT_MAX_LEN);
 		assert_int_equal(event->len % 8, 0);
@@ -286,7 +296,239 @@ static void test_trapped_tsc_isn_t_read(void **state)
 	assert_int_not_equal(ring_event(sizeof(struct event))->ticks, 0);
 }
 
+/* -- readings of clocks ----------------------------------------------------------------------------- */
+
+#define ON_ANY_STACK __attribute__((no_sanitize("address", "undefined")))
+
+typedef int vdso_function(long, void *);
+
+static uint8_t *vdso;			/* the vDSO, its slots filled in */
+static long kernels_clock;		/* what the kernel was asked, and says */
+static struct timespec64 kernels_time;
+static unsigned n_asked;		/* the agent, and what it was told */
+static struct timespec64 told;
+static unsigned told_clock;
+
+ON_ANY_STACK static int real_clock_gettime(long clock, struct timespec64 *time)
+{
+	kernels_clock = clock;
+	*time = kernels_time;
+	return 0;
+}
+
+ON_ANY_STACK static int real_gettimeofday(struct timespec64 *time, void *zone)
+{
+	*time = kernels_time;
+	return zone != NULL;
+}
+
+ON_ANY_STACK static int ask_agent(void)
+{
+	n_asked++;
+	thread.vdso_result[0] = 11;
+	thread.vdso_result[1] = 22;
+	return 0;
+}
+
+ON_ANY_STACK static int tell_agent(unsigned clock, uint64_t sec, uint64_t fraction)
+{
+	n_asked++;
+	told_clock = clock;
+	told = (struct timespec64){ (int64_t)sec, (int64_t)fraction };
+	return 0;
+}
+
+static int set_up_vdso(void **state)
+{
+	static uint8_t stack[1 << 16] __attribute__((aligned(16)));
+	const uint64_t slots[VDSO_N_SLOTS] = {
+		[VDSO_AGENT_CLOCK_GETTIME] = (uint64_t)ask_agent,
+		[VDSO_AGENT_GETTIMEOFDAY] = (uint64_t)ask_agent,
+		[VDSO_REAL_CLOCK_GETTIME] = (uint64_t)real_clock_gettime,
+		[VDSO_REAL_GETTIMEOFDAY] = (uint64_t)real_gettimeofday,
+		[VDSO_AGENT_READING] = (uint64_t)tell_agent,
+		[VDSO_SHARED] = (uint64_t)shared(),
+		[VDSO_PROCESS] = (uint64_t)process(),
+		[VDSO_RING] = agent_config.base + AGENT_RING,
+		[VDSO_RING_MASK] = RING_LEN - 1,
+	};
+
+	(void) set_up(state);
+	vdso = mmap(NULL, AGENT_VDSO_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(vdso, MAP_FAILED);
+	memcpy(vdso, agent_image, AGENT_VDSO_LEN);
+	memcpy(vdso + VDSO_vdso_slots, slots, sizeof(slots));
+	assert_int_equal(mprotect(vdso, AGENT_VDSO_LEN, PROT_READ | PROT_EXEC), 0);
+	thread.native = VDSO_QUICK;
+	thread.reading_tag = thread.slot << 16;
+	thread.stack_top = (uint64_t)(stack + sizeof(stack));
+	thread.pending = 0;
+	assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &thread), 0);
+	kernels_time = (struct timespec64){ 1795712451, 987654321 };
+	n_asked = 0;
+	/* The first tells how long the others may be quick. */
+	assert_true(log_clock(&thread, 1, 1, 2));
+	return 0;
+}
+
+static int tear_down_vdso(void **state)
+{
+	(void) munmap(vdso, AGENT_VDSO_LEN);
+	return tear_down(state);
+}
+
+static struct timespec64 ask(uint64_t function, long clock)
+{
+	struct timespec64 time = { 0, 0 };
+
+	assert_int_equal(((vdso_function *)(vdso + function))(clock, &time), 0);
+	return time;
+}
+
+static struct timespec64 ask_clock(long clock)
+{
+	return ask(VDSO_vdso_functions, clock);
+}
+
+static const struct event_reading *reading_at(uint64_t position)
+{
+	return (const struct event_reading *)ring_event(position);
+}
+
+static void test_reading_is_as_the_kernel_says(void **state)
+{
+	static const unsigned clocks[] = { 0, 1, 4, 5, 6, 7, 11 };
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(*clocks); i++) {
+		uint64_t at = shared()->head;
+		struct timespec64 time = ask_clock(clocks[i]);
+
+		assert_int_equal(kernels_clock, clocks[i]);
+		assert_memory_equal(&time, &kernels_time, sizeof(time));
+		assert_int_equal(shared()->head, at + sizeof(struct event_reading));
+		assert_int_equal(process()->head, shared()->head);
+		assert_int_equal(reading_at(at)->tag, 3 << 16 | clocks[i] << 1 | 1);
+		assert_int_equal(reading_at(at)->fraction, kernels_time.nsec);
+		assert_int_equal(reading_at(at)->sec, kernels_time.sec);
+		assert_int_equal(shared()->n_events, i + 2);
+	}
+	assert_int_equal(n_asked, 0);
+}
+
+static void test_time_of_day(void **state)
+{
+	struct timespec64 time = { 0, 0 };
+	uint64_t at = shared()->head;
+	int (*gettimeofday)(void *, void *) = (int (*)(void *, void *))(vdso + VDSO_vdso_gettimeofday);
+	uint8_t zone[8];
+
+	(void) state;
+	assert_int_equal(gettimeofday(&time, NULL), 0);
+	assert_memory_equal(&time, &kernels_time, sizeof(time));
+	assert_int_equal(reading_at(at)->tag, 3 << 16 | EVENT_CLOCK_TIMEOFDAY << 1 | 1);
+	assert_int_equal(reading_at(at)->fraction, kernels_time.nsec);
+	assert_int_equal(gettimeofday(NULL, NULL), 0);
+	assert_int_equal(shared()->head, at + 2 * sizeof(struct event_reading));
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(gettimeofday(&time, zone), 0);
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(time.sec, 11);
+}
+
+/* Each reason is there alone; then the agent gets what was read, and the log nothing. */
+static void test_what_is_of_note_is_the_agents(void **state)
+{
+	struct {
+		uint32_t *word, value;
+	} reasons[] = {
+		{ &shared()->attention, ATTENTION_WANT },
+		{ &thread.pending, 10 },
+		{ &shared()->consumer_sleeps, 1 },
+	};
+	uint64_t head = shared()->head;
+
+	(void) state;
+	for (unsigned i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+		struct timespec64 time;
+
+		*reasons[i].word = reasons[i].value;
+		time = ask_clock(7);
+		*reasons[i].word = 0;
+		assert_int_equal(n_asked, i + 1);
+		assert_int_equal(told_clock, 7);
+		assert_memory_equal(&told, &kernels_time, sizeof(told));
+		assert_memory_equal(&time, &kernels_time, sizeof(time));
+		assert_int_equal(shared()->head, head);
+	}
+	shared()->consumer_sleeps = 2;
+	(void) ask_clock(7);
+	assert_int_equal(n_asked, sizeof(reasons) / sizeof(*reasons));
+	assert_int_equal(shared()->head, head + sizeof(struct event_reading));
+}
+
+/* Clocks that only the kernel has, and threads that aren't quick. */
+static void test_other_readings_are_the_agents(void **state)
+{
+	static const long clocks[] = { -1, 2, 3, 8, 9, 10, 12, 31, 32, 33, 64, 1L << 30 };
+	uint64_t head = shared()->head;
+	unsigned n = 0;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(*clocks); i++) {
+		assert_int_equal(ask_clock(clocks[i]).nsec, 22);
+		assert_int_equal(n_asked, ++n);
+	}
+	thread.native = VDSO_ASKS;
+	assert_int_equal(ask_clock(1).nsec, 22);
+	assert_int_equal(n_asked, ++n);
+	thread.native = VDSO_NATIVE;
+	assert_int_equal(ask_clock(1).nsec, kernels_time.nsec);
+	assert_int_equal(n_asked, n);
+	assert_int_equal(shared()->head, head);
+}
+
+/* There is room, a nap goes on, and from time to time the time is told: all that by the agent. */
+static void test_quick_readings_end(void **state)
+{
+	(void) state;
+	for (unsigned round = 0; round < 100; round++) {
+		uint64_t begin = shared()->head;
+
+		while (!n_asked) {
+			(void) ask_clock(1);
+			assert_in_range(shared()->head - shared()->tail, 1, RING_LEN / 4 + 16);
+			assert_in_range(shared()->head - begin, 0, 4096 + 16);
+		}
+		n_asked = 0;
+		if (shared()->head - shared()->tail >= RING_LEN / 4)
+			shared()->tail = shared()->head;
+		begin = shared()->head;
+		assert_true(log_clock(&thread, 1, 5, 6));
+		assert_int_equal(ring_event(begin)->len, sizeof(struct event));
+		assert_int_equal(ring_event(begin)->result, 5000000006);
+		assert_int_not_equal(ring_event(begin)->ticks, 0);
+	}
+}
+
+/* The ring ends in the middle of one. */
+static void test_reading_wraps(void **state)
+{
+	uint64_t at = RING_LEN - 8;
+
+	(void) state;
+	shared()->tail = shared()->head = process()->head = at - sizeof(struct event);
+	assert_true(log_clock(&thread, 1, 5, 6));
+	assert_int_equal(shared()->head, at);
+	(void) ask_clock(6);
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(shared()->head, at + sizeof(struct event_reading));
+	assert_int_equal(reading_at(at)->fraction, kernels_time.nsec);
+	assert_int_equal(*(int64_t *)ring_event(0), kernels_time.sec);
+}
+
 #define ON_A_RING(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_VDSO(test) cmocka_unit_test_setup_teardown(test, set_up_vdso, tear_down_vdso)
 
 int main(void)
 {
@@ -299,6 +541,12 @@ int main(void)
 		ON_A_RING(test_wakes_who_sleeps),
 		ON_A_RING(test_ticks_add_up),
 		ON_A_RING(test_trapped_tsc_isn_t_read),
+		WITH_VDSO(test_reading_is_as_the_kernel_says),
+		WITH_VDSO(test_time_of_day),
+		WITH_VDSO(test_what_is_of_note_is_the_agents),
+		WITH_VDSO(test_other_readings_are_the_agents),
+		WITH_VDSO(test_quick_readings_end),
+		WITH_VDSO(test_reading_wraps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
