@@ -267,36 +267,38 @@ static void write_log(struct domain *d)
 	d->log_events = 0;
 }
 
+/* Events are 8-aligned: a word doesn't wrap. */
+static uint64_t ring_word(const struct domain *d, uint64_t position)
+{
+	return __atomic_load_n((const uint64_t *)(d->ring + (position & (d->config.ring_len - 1))),
+			       __ATOMIC_RELAXED);
+}
+
 /* What wraps is in two pieces. */
 static void copy_from_ring(const struct domain *d, void *to, uint64_t position, size_t len)
 {
 	uint64_t at = position & (d->config.ring_len - 1), first = d->config.ring_len - at;
 
-	if (first > len)
-		first = len;
+	if (len <= first) {
+		memcpy(to, d->ring + at, len);
+		return;
+	}
 	memcpy(to, d->ring + at, first);
 	memcpy((uint8_t *)to + first, d->ring, len - first);
 }
 
-/* Returns what it takes of the ring; 0: it is none. */
-static size_t copy_reading(struct domain *d, uint64_t position, uint64_t available, struct event *ret)
+static struct event event_of_reading(const struct event_reading *reading)
 {
-	struct event_reading reading;
-	unsigned clock;
+	unsigned clock = (reading->tag & 0xffff) >> 1;
+	uint64_t unit = clock == EVENT_CLOCK_TIMEOFDAY ? 1000 : 1;
 
-	if (available < sizeof(reading))
-		return 0;
-	copy_from_ring(d, &reading, position, sizeof(reading));
-	clock = (reading.tag & 0xffff) >> 1;
-	*ret = (struct event){
-		.len = sizeof(*ret),
+	return (struct event){
+		.len = sizeof(struct event),
 		.kind = EVENT_CLOCK,
-		.thread = (uint16_t)(reading.tag >> 16),
+		.thread = (uint16_t)(reading->tag >> 16),
 		.nr = (uint16_t)clock,
-		.result = (int64_t)((uint64_t)reading.sec * 1000000000 +
-				    (uint64_t)reading.fraction * (clock == EVENT_CLOCK_TIMEOFDAY ? 1000 : 1)),
+		.result = (int64_t)((uint64_t)reading->sec * 1000000000 + reading->fraction * unit),
 	};
-	return sizeof(reading);
 }
 
 /*
@@ -307,28 +309,34 @@ static size_t copy_event(struct domain *d, uint64_t position, uint64_t head)
 {
 	struct event *event = (struct event *)(d->log + d->log_len);
 	uint64_t available = head - position;
-	size_t taken;
-	uint32_t len;
+	union {
+		uint64_t words[2];
+		struct event_reading reading;
+		uint32_t len;
+	} begin = { { ring_word(d, position) } };
+	size_t taken = begin.len;
 
-	if (available < sizeof(len))
-		return 0;
-	copy_from_ring(d, &len, position, sizeof(len));
-	if (len & 1) {
-		taken = copy_reading(d, position, available, event);
+	if (begin.len & 1) {
+		begin.words[1] = ring_word(d, position + 8);
+		*event = event_of_reading(&begin.reading);
+		taken = sizeof(begin.reading);
+	} else if (taken >= sizeof(*event) && taken <= EVENT_MAX_LEN && taken % 8 == 0 && taken <= available) {
+		copy_from_ring(d, event, position, taken);
+		event->len = (uint32_t)taken;
 	} else {
-		if (len < sizeof(*event) || len > EVENT_MAX_LEN || len % 8 || len > available)
-			return 0;
-		copy_from_ring(d, event, position, len);
-		event->len = len;
-		taken = len;
+		return 0;
 	}
-	return event->kind == 0 || event->kind >= EVENT_N || event->thread >= MAX_THREADS ? 0 : taken;
+	if (taken > available || event->kind == 0 || event->kind >= EVENT_N || event->thread >= MAX_THREADS)
+		return 0;
+	return taken;
 }
 
 static void count_ticks(struct domain *d, uint16_t ticks)
 {
 	uint64_t n = ticks & 0x8000 ? (uint64_t)(ticks & 0x7fff) << 10 : ticks;
 
+	if (!n)
+		return;
 	d->tsc += n << d->config.tick_shift;
 	d->last_event_ns = event_ns(d);
 }
@@ -411,8 +419,10 @@ static void look_at_event(struct domain *d, const struct event *event, uint64_t 
 
 	switch (event->kind) {
 	case EVENT_START:
-		if (number == 0)
+		if (number == 0) {
 			d->tsc = d->shared->tsc_begin;
+			d->last_event_ns = event_ns(d);
+		}
 		d->threads++;
 		break;
 	case EVENT_GONE:

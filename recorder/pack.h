@@ -42,7 +42,7 @@ enum pack_column {
 };
 
 /* The longest run, in bytes of events. Where nothing is as foretold it grows by a quarter. */
-#define PACK_MAX_RUN (2u << 20)
+#define PACK_MAX_RUN (1u << 20)
 #define PACK_MAX_EVENTS (PACK_MAX_RUN / sizeof(struct event))
 #define PACK_MAX_LEN (PACK_MAX_RUN + 8 * PACK_MAX_EVENTS + 128)
 static_assert(PACK_MAX_LEN <= CHUNK_MAX_RAW, "a run is a chunk");

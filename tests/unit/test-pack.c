@@ -178,10 +178,10 @@ static void test_outputs(void **state)
 
 	(void) state;
 	for (unsigned n = 0; n < 60; n++) {	/* bytes that differ from the last */
-		uint8_t *outputs = add(event, 30000);
+		uint8_t *outputs = add(event, 12000);
 
 		for (unsigned i = 0; i < n; i++)
-			outputs[(i * 7919 + n) % 30000] = (uint8_t)(n + i + 1);
+			outputs[(i * 7919 + n) % 12000] = (uint8_t)(n + i + 1);
 	}
 	(void) add(event, 0);
 	for (unsigned len = 8; len < 100; len += 8)
