@@ -17,6 +17,7 @@
 #include "common/json.h"
 #include "common/parse.h"
 #include "recorder/event.h"
+#include "recorder/pack.h"
 #include "ringstore/format.h"
 #include "ringstore/verify.h"
 
@@ -42,14 +43,24 @@ struct recovery {
 
 /* -- the ends of logs ---------------------------------------------------------------------------- */
 
+static void unpacker_freep(struct unpacker **unpacker)
+{
+	(void) unpacker_free(*unpacker);
+}
+
 /* Counts the events up to the last that is whole, whose kind is returned. */
 static uint8_t last_whole(const struct chunk_view *chunk, uint32_t *ret_n)
 {
-	const uint8_t *bytes = chunk->data;
-	size_t left = chunk->len;
+	autoclean(unpacker_freep) struct unpacker *unpacker = NULL;
+	const void *events;
+	const uint8_t *bytes;
+	size_t left;
 	uint8_t kind = 0;
 
 	*ret_n = 0;
+	if (unpacker_new(&unpacker) < 0 || unpack(unpacker, chunk->data, chunk->len, &events, &left) < 0)
+		return 0;	/* whoever reads it will say so */
+	bytes = events;
 	for (uint32_t n = 1; n <= chunk->n_events && left >= sizeof(struct event); n++) {
 		const struct event *event = (const struct event *)bytes;
 
