@@ -108,6 +108,8 @@ services:
   - name: counter
     stubs: 1
     command: [$PROGRAMS/insn-tsc-hot, stay]
+  - name: sharers
+    command: [$PROGRAMS/share-service, "8"]
 END
 start_daemon
 check "the service answers" within 10 answers
@@ -115,11 +117,13 @@ check "it is recorded" within 10 state recording
 pid=$(pid_of_service)
 check "nobody traces it" grep -q '^TracerPid:[[:space:]]*0$' "/proc/$pid/status"
 ctl status --json >"$work/status.json"
-check "status has all services" holds "$work/status.json" 'map(.service) == ["redis", "nothing", "maker", "counter"]'
+check "status has all services" holds "$work/status.json" 'map(.service) == ["redis", "nothing", "maker", "counter", "sharers"]'
 check "... and the reason of one that can't be started" \
 	holds "$work/status.json" '.[1].state == "ended" and (.[1].why | test("no-such-program"))'
 ctl status >"$work/status.txt"
-check "status for people has a line each" test "$(wc -l <"$work/status.txt")" -eq 5
+check "status for people has a line each" test "$(wc -l <"$work/status.txt")" -eq 6
+one_at_a_time() { ctl status sharers | grep -q '^shared memory: [3-9] processes .* run one at a time'; }
+check "status says which processes share so much that they take turns" within 5 one_at_a_time
 # names SERVICE WHAT: of a service by name, status tells what takes signals still
 names() { ctl status "$1" | grep -q "^  $2"; }
 made="getpid at code that the program made+0x[0-9a-f]*"
