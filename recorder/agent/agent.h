@@ -534,12 +534,20 @@ void on_fork_in_child(void);
 
 /* Before a call and behind it: what was known may not be so any more. */
 #define KEEPS_DESCRIPTORS 1
+#define TELLS_DESCRIPTOR 2	/* and says what it is */
 extern const uint8_t descriptor_effects[N_SYSCALLS];
 void descriptors_update(const struct thread *thread, const struct call *call);
 static inline void descriptors_change(const struct thread *thread, const struct call *call)
 {
-	if (!call->desc || descriptor_effects[call->nr] != KEEPS_DESCRIPTORS)
+	if (!call->desc || descriptor_effects[call->nr] > TELLS_DESCRIPTOR || !descriptor_effects[call->nr])
 		descriptors_update(thread, call);
+}
+/* Behind the call: what its result says of one. */
+void descriptors_told(const struct thread *thread, const struct call *call);
+static inline void descriptors_learn(const struct thread *thread, const struct call *call)
+{
+	if (call->desc && descriptor_effects[call->nr] == TELLS_DESCRIPTOR)
+		descriptors_told(thread, call);
 }
 /* A clone(2) with these @flags is made: who has which table? */
 void descriptors_cloned(uint64_t flags);

@@ -572,7 +572,8 @@ bool call_try(struct thread *thread, struct call *call)
 			pi_lock_ends(thread);
 		if (yields) {
 			baton_acquire(thread);
-		} else if (keeps && !baton_kept(thread) && call->result == GATE_ABORTED && !thread->pending) {
+		} else if (keeps && !baton_kept(thread) && !thread->pending &&
+			   (call->result == GATE_ABORTED || call->result == -EINTR_)) {
 			keeps = false;
 			yields = call->yields = !passing();
 			if (yields)

@@ -10,6 +10,7 @@
 
 enum {
 	F_GETFL_ = 3, F_SETFL_ = 4, O_NONBLOCK_ = 04000,	/* also SOCK_NONBLOCK */
+	AT_EMPTY_PATH_ = 0x1000, ST_MODE = 24,
 	S_IFMT_ = 0170000, S_IFREG_ = 0100000, S_IFSOCK_ = 0140000,
 	CLONE_FILES_ = 0x400, CLONE_THREAD_ = 0x10000, CLOSE_RANGE_UNSHARE_ = 2,
 	LONG = 1 << 20,		/* so many bytes of a file may take a while */
@@ -18,7 +19,7 @@ enum {
 /* -- what calls change ---------------------------------------------------------------------------- */
 
 enum effect {
-	FORGETS_ALL = 0, KEEPS = KEEPS_DESCRIPTORS, CHANGES_FIRST, CHANGES_SECOND, CHANGES_FLAGS, SEPARATES,
+	FORGETS_ALL = 0, KEEPS = KEEPS_DESCRIPTORS, TELLS = TELLS_DESCRIPTOR, CHANGES_FIRST, CHANGES_SECOND, CHANGES_FLAGS, SEPARATES,
 };
 
 /* Of new descriptors nothing is known: it was forgotten when the old ones were closed. */
@@ -33,7 +34,7 @@ const uint8_t descriptor_effects[N_SYSCALLS] = {
 	[NR_getsockopt] = KEEPS, [NR_setsockopt] = KEEPS, [NR_getsockname] = KEEPS, [NR_getpeername] = KEEPS,
 	[NR_futex] = KEEPS, [NR_sched_yield] = KEEPS, [NR_nanosleep] = KEEPS, [NR_clock_nanosleep] = KEEPS,
 	[NR_clock_gettime] = KEEPS, [NR_gettimeofday] = KEEPS, [NR_time] = KEEPS, [NR_timerfd_settime] = KEEPS,
-	[NR_fstat] = KEEPS, [NR_stat] = KEEPS, [NR_lstat] = KEEPS, [NR_newfstatat] = KEEPS, [NR_statx] = KEEPS,
+	[NR_fstat] = TELLS, [NR_stat] = KEEPS, [NR_lstat] = KEEPS, [NR_newfstatat] = TELLS, [NR_statx] = KEEPS,
 	[NR_lseek] = KEEPS, [NR_fsync] = KEEPS, [NR_fdatasync] = KEEPS, [NR_access] = KEEPS, [NR_faccessat2] = KEEPS,
 	[NR_unlink] = KEEPS, [NR_getdents64] = KEEPS, [NR_fadvise64] = KEEPS,
 	[NR_mmap] = KEEPS, [NR_munmap] = KEEPS, [NR_mprotect] = KEEPS, [NR_madvise] = KEEPS, [NR_brk] = KEEPS,
@@ -125,30 +126,63 @@ void descriptor_note_kind(long fd, uint32_t mode)
 		*known |= (mode & S_IFMT_) == S_IFREG_ ? KIND_KNOWN | REGULAR : KIND_KNOWN;
 }
 
+/* A program mostly asks what a file is before it reads it. */
+void descriptors_told(const struct thread *thread, const struct call *call)
+{
+	uint64_t at = (uint64_t)call->args[1];
+	uint32_t mode;
+	char path;
+
+	if (!descriptors_are_known(thread) || call->result != 0)
+		return;
+	if (call->nr == NR_newfstatat) {
+		at = (uint64_t)call->args[2];
+		if (!(call->args[3] & AT_EMPTY_PATH_) || !copy_from_user(&path, (uint64_t)call->args[1], 1) || path)
+			return;
+	}
+	if (copy_from_user(&mode, at + ST_MODE, sizeof(mode)))
+		descriptor_note_kind((int32_t)call->args[0], mode);
+}
+
 /*
  * The flag is that of the open file, which other processes may have and change: shells do so with
  * the terminals and pipes that they give to programs. So only of sockets it is believed.
  */
 static void learn(long fd, uint8_t *known)
 {
-	long flags = agent_syscall(NR_fcntl, fd, F_GETFL_);
 	struct stat64 st;
+	long flags = 0;
 
-	if (flags < 0 || agent_syscall(NR_fstat, fd, &st) < 0)
+	if (agent_syscall(NR_fstat, fd, &st) < 0)
 		return;
-	*known = FLAGS_KNOWN | ((flags & O_NONBLOCK_) && (st.mode & S_IFMT_) == S_IFSOCK_ ? NONBLOCKING : 0);
+	if ((st.mode & S_IFMT_) == S_IFSOCK_)
+		flags = agent_syscall(NR_fcntl, fd, F_GETFL_);
+	if (flags < 0)
+		return;
+	*known = FLAGS_KNOWN | (flags & O_NONBLOCK_ ? NONBLOCKING : 0);
 	descriptor_note_kind(fd, st.mode);
 }
 
-enum how { BY_NOTHING = 0, BY_DESCRIPTOR, BY_THIRD, BY_FOURTH };	/* a timeout of 0 */
+enum how { BY_NOTHING = 0, BY_DESCRIPTOR, BY_THIRD, BY_FOURTH, BY_PATH, BY_KIND };	/* third, fourth: a timeout of 0 */
 
 static const uint8_t ways[N_SYSCALLS] = {
 	[NR_read] = BY_DESCRIPTOR, [NR_write] = BY_DESCRIPTOR, [NR_readv] = BY_DESCRIPTOR,
 	[NR_writev] = BY_DESCRIPTOR, [NR_pread64] = BY_DESCRIPTOR, [NR_pwrite64] = BY_DESCRIPTOR,
 	[NR_recvfrom] = BY_DESCRIPTOR, [NR_sendto] = BY_DESCRIPTOR, [NR_recvmsg] = BY_DESCRIPTOR,
 	[NR_sendmsg] = BY_DESCRIPTOR, [NR_accept] = BY_DESCRIPTOR, [NR_accept4] = BY_DESCRIPTOR,
+	[NR_open] = BY_PATH, [NR_openat] = BY_PATH, [NR_stat] = BY_PATH,
+	[NR_lstat] = BY_PATH, [NR_fstat] = BY_PATH, [NR_newfstatat] = BY_PATH, [NR_statx] = BY_PATH,
+	[NR_access] = BY_PATH, [NR_faccessat] = BY_PATH, [NR_faccessat2] = BY_PATH, [NR_readlink] = BY_PATH,
+	[NR_readlinkat] = BY_PATH, [NR_getdents64] = BY_PATH, [NR_close] = BY_KIND,
 	[NR_poll] = BY_THIRD, [NR_epoll_wait] = BY_FOURTH, [NR_epoll_pwait] = BY_FOURTH,
 };
+
+static bool is_regular(long fd)
+{
+	const uint8_t *known = known_of(fd);
+
+	return known && (*known & REGULAR);
+}
 
 static enum call_wait descriptor_wait(const struct call *call)
 {
@@ -157,7 +191,7 @@ static enum call_wait descriptor_wait(const struct call *call)
 
 	if (!known)
 		return WAITS_AT_WILL;
-	if (!(*known & FLAGS_KNOWN))
+	if (!(*known & (FLAGS_KNOWN | REGULAR)))
 		learn(fd, known);
 	if (*known & REGULAR)
 		return (uint64_t)call->args[2] < LONG ? WAITS_FOR_DISK : WAITS_AT_WILL;
@@ -175,6 +209,10 @@ enum call_wait call_wait(const struct thread *thread, const struct call *call)
 		return (int32_t)call->args[2] ? WAITS_AT_WILL : WAITS_NEVER;
 	case BY_FOURTH:
 		return (int32_t)call->args[3] ? WAITS_AT_WILL : WAITS_NEVER;
+	case BY_PATH:	/* of a file, mostly; who wants the baton while a FIFO is opened kicks the thread out */
+		return WAITS_FOR_DISK;
+	case BY_KIND:	/* a socket may linger */
+		return is_regular((int32_t)call->args[0]) ? WAITS_FOR_DISK : WAITS_AT_WILL;
 	default:
 		return WAITS_AT_WILL;
 	}

@@ -207,6 +207,7 @@ static void dispatch(struct thread *thread)
 	if (!thread->filter || !filter_stops(thread, &call))
 		make(thread, &call);
 	descriptors_change(thread, &call);
+	descriptors_learn(thread, &call);
 }
 
 void syscall_dispatch(struct thread *thread)
