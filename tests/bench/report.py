@@ -228,4 +228,5 @@ def main():
     print(f"\nall that was measured: {args.json}\nthe plot: {args.svg}")
 
 
-main()
+if __name__ == "__main__":
+    main()
