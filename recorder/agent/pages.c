@@ -717,12 +717,12 @@ void pages_in_child(struct thread *thread)
 {
 	struct agent_process *p = process();
 
+	turn_forget();	/* that of the parent, whose memory this is a copy of */
 	if (!agent_replays() && !directory_be_child()) {
 		if (p->n_handed)
 			go_on_open();
 		return;
 	}
-	turn_forget();
 	for (uint32_t i = 0; i < p->n_objects; i++) {
 		struct mapped_object *object = &p->objects[i];
 
@@ -803,6 +803,16 @@ void pages_protected(uint64_t start, uint64_t len, uint32_t prot)
 	}
 }
 
+static bool some_are_by_turns(void)
+{
+	const struct agent_process *p = process();
+
+	for (uint32_t i = 0; i < p->n_objects; i++)
+		if (p->objects[i].n_ranges && (p->objects[i].flags & MAPPED_BY_TURNS))
+			return true;
+	return false;
+}
+
 void pages_released(struct mapped_object *object)
 {
 	if (object->entry && process()->member)
@@ -813,6 +823,10 @@ void pages_released(struct mapped_object *object)
 	(void) agent_syscall(NR_munmap, bits_of(object), bits_len(object->n_pages));
 	process()->n_handed--;
 	object->flags &= ~(uint32_t)(MAPPED_HANDED | MAPPED_BY_TURNS);
+	if (!agent_replays() && process()->takes_turns && !some_are_by_turns()) {
+		turn_end();
+		turn_forget();
+	}
 }
 
 void pages_open(void)
