@@ -65,7 +65,7 @@ check "and in its parent, if that is asked for" grep -q 'waitpid\|wait4\|main' "
 is "the service outlives a worker that slept" $? 0
 replay_checks "its crash replays, though its beginning is out of the window" "$(ls -d "$work"/sleeper/incidents/*/)"
 is "from where it slept" "$("$BLACKBOXCTL" info --json "$(ls -d "$work"/sleeper/incidents/*/)" |
-	jq '[.process_list[] | select(.end == "death")][0].events <= 4')" true
+	jq '[.process_list[] | select(.end == "death")][0].events <= 8')" true
 
 # -- many short-lived ones, in a window
 
