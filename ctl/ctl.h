@@ -48,8 +48,11 @@ int user_state_dir(char *path, size_t size);
 /* Makes the directory @path and those above it; @path is as before when it returns. */
 int make_dirs(char *path);
 
-/* Writes the dump of the incident at @path to @output, with progress. An exit status. */
-int write_dump(const char *path, const char *output);
+/*
+ * Writes the dump of the incident at @path to @output, with progress; @flags of enum
+ * incident_dump_flags. An exit status.
+ */
+int write_dump(const char *path, const char *output, unsigned flags);
 
 /* The number that @text is: of processes, of lines. Else it says so and exits. */
 unsigned long positive_number(const struct argp_state *state, const char *text);

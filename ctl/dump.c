@@ -4,14 +4,20 @@
 
 #include "ctl/ctl.h"
 #include "ctl/source.h"
+#include "ringstore/incident.h"
 
 struct dump {
 	struct source source;
 	const char *name, *output;
+	unsigned flags;
 };
+
+enum { OPT_EXCLUDE_FILES = 256 };
 
 static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "Write FILE; only you can read it: it holds what was in memory", 0 },
+	{ "exclude-files", OPT_EXCLUDE_FILES, NULL, 0,
+	  "Leave programs and libraries out: who replays it must have the same", 0 },
 	{ 0 },
 };
 
@@ -25,6 +31,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'o':
 		dump->output = arg;
+		break;
+	case OPT_EXCLUDE_FILES:
+		dump->flags |= INCIDENT_DUMP_EXCLUDE_FILES;
 		break;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0)
@@ -63,5 +72,5 @@ int verb_dump(int argc, char **argv)
 		return EXIT_BAD_INPUT;
 	if (source_find(&dump.source, dump.name, path, sizeof(path)) < 0)
 		return EXIT_BAD_INPUT;
-	return write_dump(path, dump.output);
+	return write_dump(path, dump.output, dump.flags);
 }

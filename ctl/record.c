@@ -385,7 +385,7 @@ static void write_output(const struct record *r)
 		return;
 	}
 	(void) snprintf(path, sizeof(path), "%s/incidents/%s", r->store, r->incident);
-	if (write_dump(path, r->output) != EXIT_DONE)
+	if (write_dump(path, r->output, 0) != EXIT_DONE)
 		log_notice("the incident is kept: `blackboxctl dump --dir %s %s -o FILE' writes it",
 			   r->store, r->incident);
 }

@@ -69,7 +69,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 /* What an error of the library means for the exit status. */
 static int status_of(int r)
 {
-	return r == 0 ? EXIT_DONE : r == -EILSEQ ? EXIT_DIVERGED : EXIT_BAD_INPUT;
+	return r == 0 ? EXIT_DONE : r == -EILSEQ ? EXIT_DIVERGED :
+	       r == -ESTALE ? EXIT_FAILED :	/* elsewhere its files may be what they were */
+	       EXIT_BAD_INPUT;
 }
 
 static void on_progress(uint64_t event, uint64_t end, void *userdata)

@@ -155,7 +155,7 @@ static void on_dump_progress(uint64_t done, uint64_t total, void *userdata)
 	show_progress("writing the dump", done, total);
 }
 
-int write_dump(const char *path, const char *output)
+int write_dump(const char *path, const char *output, unsigned flags)
 {
 	struct incident *incident;
 	int r = incident_open(path, &incident);
@@ -166,7 +166,7 @@ int write_dump(const char *path, const char *output)
 			  r == -EPROTONOSUPPORT ? "a newer version of blackbox wrote it" : strerror(-r));
 		return EXIT_BAD_INPUT;
 	}
-	r = incident_dump(incident, output, on_dump_progress, NULL);
+	r = incident_dump(incident, output, flags, on_dump_progress, NULL);
 	end_progress();
 	(void) incident_close(incident);
 	if (r < 0)

@@ -98,66 +98,6 @@ static int read_layout(struct session *s, struct chunk_reader **ret_reader,
 	return read_maps(s, &chunk, ret_error);
 }
 
-/* -- mapped files ---------------------------------------------------------------------------------- */
-
-/* The file itself, if the incident has no copy: only if it is the very one. */
-static int open_original(const char *path, const struct replay_file *file)
-{
-	autoclean(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != file->ino || st.st_dev != file->dev ||
-	    (uint64_t)st.st_size != file->size ||
-	    (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec != file->mtime_ns)
-		return -1;
-	return MOVE_FD(fd);
-}
-
-static int open_file(struct session *s, struct json_object *row)
-{
-	struct replay_file *file = &s->files[s->n_files];
-	const char *hash = json_text(row, "hash"), *path = json_text(row, "path");
-	int fd = -1;
-
-	*file = (struct replay_file){ json_count(row, "dev"), json_count(row, "ino"), json_count(row, "size"),
-				      json_count(row, "mtime_ns"), -1, 0 };
-	if (!*hash || incident_open_file(s->window->incident, hash, &fd) < 0)
-		fd = open_original(path, file);
-	if (fd < 0)
-		return 0;	/* missed only if something maps it */
-	file->fd = fd;
-	s->n_files++;
-	return 0;
-}
-
-static int open_files(struct session *s)
-{
-	struct json_object *list = json_list(s->window->manifest, "files");
-	size_t n;
-
-	if (!list)
-		return 0;
-	n = json_object_array_length(list);
-	s->files = calloc(n + 1, sizeof(*s->files));
-	if (!s->files)
-		return -ENOMEM;
-	for (size_t i = 0; i < n && i < MAX_REPLAY_FILES; i++)
-		(void) open_file(s, json_object_array_get_idx(list, i));
-	s->shared->n_files = (uint32_t)s->n_files;
-	memcpy(s->shared->files, s->files, s->n_files * sizeof(*s->files));
-	return 0;
-}
-
-int session_file(const struct session *s, const struct image_map *row)
-{
-	for (size_t i = 0; i < s->n_files; i++)
-		if (s->files[i].dev == le64_get(row->dev) && s->files[i].ino == le64_get(row->ino) &&
-		    s->files[i].size == le64_get(row->size) &&
-		    s->files[i].mtime_ns == le64_get(row->mtime_ns))
-			return s->files[i].fd;
-	return -1;
-}
-
 /* -- the plan ------------------------------------------------------------------------------------------ */
 
 static bool is_object(const struct image_map *row)
@@ -221,7 +161,7 @@ static int make_objects(struct session *s, struct replay_error *ret_error)
 	return 0;
 }
 
-static bool plan_row(const struct session *s, const struct image_map *row, struct rebuild_map *map,
+static int plan_row(const struct session *s, const struct image_map *row, struct rebuild_map *map,
 		     struct replay_error *ret_error)
 {
 	uint32_t kind = le32_get(row->kind), prot = le32_get(row->prot);
@@ -237,10 +177,11 @@ static bool plan_row(const struct session *s, const struct image_map *row, struc
 	case IMAGE_FILE:
 		map->fd = session_file(s, row);
 		if (map->fd < 0) {
-			(void) replay_fail(ret_error, -ENOENT, "the mapped file %.*s isn't in the incident, "
-					   "and no longer where it was", (int)le32_get(row->path_len),
-					   s->text + le32_get(row->path));
-			return false;
+			const struct replay_file file = { le64_get(row->dev), le64_get(row->ino),
+							  le64_get(row->size), le64_get(row->mtime_ns),
+							  -1, 0 };
+
+			return session_lacks_file(s, &file, ret_error);
 		}
 		map->flags = MAP_FIXED | MAP_NORESERVE | MAP_PRIVATE;
 		map->offset = le64_get(row->offset);
@@ -258,7 +199,7 @@ static bool plan_row(const struct session *s, const struct image_map *row, struc
 		map->flags |= MAP_GROWSDOWN | MAP_STACK;
 		break;
 	}
-	return true;
+	return 0;
 }
 
 static int make_plan(struct session *s, struct rebuild_plan **ret_plan, size_t *ret_len,
@@ -272,9 +213,12 @@ static int make_plan(struct session *s, struct rebuild_plan **ret_plan, size_t *
 	if (len > AGENT_REBUILD_PLAN_MAX)
 		return replay_fail(ret_error, -E2BIG, "the snapshot has too many mappings (%zu)", s->n_rows);
 	plan->n_maps = (uint32_t)s->n_rows;
-	for (size_t i = 0; i < s->n_rows; i++)
-		if (!plan_row(s, &s->rows[i], &plan->maps[i], ret_error))
-			return -ENOENT;
+	for (size_t i = 0; i < s->n_rows; i++) {
+		int r = plan_row(s, &s->rows[i], &plan->maps[i], ret_error);
+
+		if (r < 0)
+			return r;
+	}
 	*ret_len = len;
 	*ret_plan = MOVE(plan);
 	return 0;
@@ -662,7 +606,7 @@ int rebuild(struct session *s, struct replay_error *ret_error)
 			replay_fail(ret_error, -EBADMSG, "the snapshot's addresses make no sense");
 	}
 	if (r == 0)
-		r = open_files(s);
+		r = session_open_files(s);
 	if (r == 0 && s->options.stop_at_forks)
 		r = fork_rings_open(s);
 	if (r == 0)

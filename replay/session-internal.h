@@ -117,8 +117,11 @@ struct session {
 /* rebuild.c: forks the process and has it rebuilt. */
 int rebuild(struct session *session, struct replay_error *ret_error);
 
-/* The incident's copy of the file that @row maps, or -1. */
+/* files.c: those that @row maps, or -1; why there is none, in @ret_error. */
+int session_open_files(struct session *session);
 int session_file(const struct session *session, const struct image_map *row);
+int session_lacks_file(const struct session *session, const struct replay_file *file,
+		       struct replay_error *ret_error);
 
 /* session.c: lets the stopped process go on. */
 void session_go(struct session *session);

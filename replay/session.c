@@ -216,10 +216,8 @@ static int diverged(struct session *s, struct replay_error *ret_error)
 	const char *name = syscall_name((long)d->nr);
 
 	if (file->ino)
-		return replay_fail(ret_error, -ENOENT,
-				   "event %" PRIu64 " maps a file (device %" PRIx64 ", inode %" PRIu64 ", %" PRIu64
-				   " bytes) that isn't in the incident",
-				   session_position(s), file->dev, file->ino, file->size);
+		return session_lacks_file(s, &(struct replay_file){ file->dev, file->ino, file->size,
+								    file->mtime_ns, -1, 0 }, ret_error);
 	locate_tell_missed(s, missed, sizeof(missed));
 	describe(d->kind, d->nr, d->check, recorded, sizeof(recorded));
 	describe(d->replayed_kind, d->replayed_nr, d->replayed_check, replayed, sizeof(replayed));

@@ -73,6 +73,13 @@ struct window_domain *window_domain_of(struct window *window, int pid);
 /* Was it frozen while all its threads slept in calls? */
 bool window_ends_asleep(const struct window_domain *domain);
 
+/*
+ * files.c: the content of the file that @row of the manifest's "files" is about, which the caller
+ * closes: the incident's copy, or this machine's, if that is the same. -ENOENT: neither is there;
+ * -ESTALE: what is here is another.
+ */
+int window_open_file(struct window *window, struct json_object *row, int *ret_fd);
+
 /* -- events -------------------------------------------------------------------------------- */
 
 struct event_reader;

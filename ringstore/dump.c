@@ -21,7 +21,9 @@
 #include <xxhash.h>
 
 #include "common/autoclean.h"
+#include "common/json.h"
 #include "ringstore/incident-internal.h"
+#include "ringstore/manifest.h"
 #include "ringstore/names.h"
 
 #define NAME_HEAD "blackbox-incident"
@@ -104,6 +106,7 @@ static void free_writer(struct archive **archive)
 struct dump {
 	struct archive *archive;
 	char *buffer;		/* COPY_SIZE */
+	char *manifest;		/* in the place of incident.json; NULL: that itself */
 	incident_progress progress;
 	void *userdata;
 	uint64_t done, total;
@@ -142,6 +145,30 @@ static int write_data(struct dump *dump, const char *data, size_t len)
 	return (size_t)n == len ? 0 : -EIO;
 }
 
+static void add_progress(struct dump *dump, size_t len)
+{
+	dump->done += len;
+	if (dump->progress)
+		dump->progress(dump->done, dump->total, dump->userdata);
+}
+
+/* The manifest that says what the dump is without. */
+static int write_manifest(struct dump *dump, int dir_fd)
+{
+	size_t len = strlen(dump->manifest);
+	struct stat st;
+	int r;
+
+	if (fstatat(dir_fd, NAME_MANIFEST, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	r = write_header(dump, NAME_MANIFEST, len, &st.st_mtim);
+	if (r == 0)
+		r = write_data(dump, dump->manifest, len);
+	if (r == 0)
+		add_progress(dump, len);
+	return r;
+}
+
 static int write_file(struct dump *dump, int dir_fd, const char *name)
 {
 	autoclean(closep) int fd = -1;
@@ -163,14 +190,18 @@ static int write_file(struct dump *dump, int dir_fd, const char *name)
 			return n < 0 ? (int)n : -EIO;	/* they don't shrink by themselves */
 		r = write_data(dump, dump->buffer, want);
 		offset += want;
-		dump->done += want;
-		if (dump->progress)
-			dump->progress(dump->done, dump->total, dump->userdata);
+		add_progress(dump, want);
 	}
 	return r;
 }
 
-static int count_bytes(int dir_fd, const struct tree_names *members, uint64_t *ret_bytes)
+static bool is_new_manifest(const struct dump *dump, const char *name)
+{
+	return dump->manifest && strcmp(name, NAME_MANIFEST) == 0;
+}
+
+static int count_bytes(const struct dump *dump, int dir_fd, const struct tree_names *members,
+		       uint64_t *ret_bytes)
 {
 	uint64_t bytes = 0;
 
@@ -179,7 +210,8 @@ static int count_bytes(int dir_fd, const struct tree_names *members, uint64_t *r
 
 		if (fstatat(dir_fd, members->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return -errno;
-		bytes += (uint64_t)st.st_size;
+		bytes += is_new_manifest(dump, members->names[i]) ? strlen(dump->manifest) :
+								     (uint64_t)st.st_size;
 	}
 	*ret_bytes = bytes;
 	return 0;
@@ -208,27 +240,85 @@ static int write_head(struct dump *dump, const struct incident *incident, size_t
 	return r < 0 ? r : write_data(dump, text, len);
 }
 
+/* -- without the mapped files -- */
+
+static void put_json(struct json_object **object)
+{
+	(void) json_object_put(*object);
+}
+
+/* Marks each file that the incident has, and says in the notes what that means. */
+static void mark_excluded(struct json_object *manifest)
+{
+	struct json_object *rows = json_list(manifest, "files"), *notes = json_list(manifest, "notes");
+	unsigned n = 0;
+	char text[160];
+
+	for (size_t i = 0; rows && i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+
+		if (!name_is_hash(json_text(row, "hash")) || json_object_object_get(row, "excluded"))
+			continue;
+		(void) json_object_object_add(row, "excluded", json_object_new_boolean(true));
+		n++;
+	}
+	(void) snprintf(text, sizeof(text), "%u mapped files were left out of this dump: a replay "
+			"needs them where they were, with the same content", n);
+	if (notes && n)
+		(void) json_object_array_add(notes, json_object_new_string(text));
+}
+
+static int manifest_without_files(const struct incident *incident, char **ret_sealed)
+{
+	autoclean(put_json) struct json_object *manifest = json_tokener_parse(incident->manifest);
+	const char *text;
+
+	if (!manifest)
+		return -EBADMSG;
+	mark_excluded(manifest);
+	text = json_object_to_json_string_ext(manifest, JSON_C_TO_STRING_PRETTY);
+	return text ? manifest_seal(text, ret_sealed) : -ENOMEM;
+}
+
+static void drop_files(struct tree_names *members)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < members->n; i++) {
+		if (strncmp(members->names[i], NAME_FILES "/", sizeof(NAME_FILES)) == 0)
+			free(members->names[i]);
+		else
+			members->names[n++] = members->names[i];
+	}
+	members->n = n;
+}
+
 static int write_members(struct dump *dump, const struct incident *incident)
 {
 	autoclean(tree_names_deinit) struct tree_names members = { 0 };
 	int r;
 
 	r = incident_members(incident->dir_fd, &members);
+	if (r == 0 && dump->manifest)
+		drop_files(&members);
 	if (r == 0)
-		r = count_bytes(incident->dir_fd, &members, &dump->total);
+		r = count_bytes(dump, incident->dir_fd, &members, &dump->total);
 	if (r == 0)
 		r = write_head(dump, incident, members.n);
 	for (size_t i = 0; r == 0 && i < members.n; i++)
-		r = write_file(dump, incident->dir_fd, members.names[i]);
+		r = is_new_manifest(dump, members.names[i]) ?
+			    write_manifest(dump, incident->dir_fd) :
+			    write_file(dump, incident->dir_fd, members.names[i]);
 	return r;
 }
 
 /* Writes the archive to @fd. */
-static int write_archive(const struct incident *incident, int fd, incident_progress progress,
-			 void *userdata)
+static int write_archive(const struct incident *incident, int fd, unsigned flags,
+			 incident_progress progress, void *userdata)
 {
 	autoclean(free_writer) struct archive *archive = archive_write_new();
 	autoclean(freep) char *buffer = archive ? malloc(COPY_SIZE) : NULL;
+	autoclean(freep) char *manifest = NULL;
 	struct dump dump = {
 		.archive = archive,
 		.buffer = buffer,
@@ -241,6 +331,12 @@ static int write_archive(const struct incident *incident, int fd, incident_progr
 		return -errno;
 	if (!buffer)
 		return -ENOMEM;
+	if (flags & INCIDENT_DUMP_EXCLUDE_FILES) {
+		r = manifest_without_files(incident, &manifest);
+		if (r < 0)
+			return r;
+		dump.manifest = manifest;
+	}
 	/* Restricted: pax where ustar won't do. Level 1: the chunks are compressed already. */
 	if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
 	    archive_write_add_filter_zstd(archive) != ARCHIVE_OK ||
@@ -318,8 +414,8 @@ static int resolve_output(const char *path, char **ret_path)
 	return 0;
 }
 
-int incident_dump(struct incident *incident, const char *path, incident_progress progress,
-		  void *userdata)
+int incident_dump(struct incident *incident, const char *path, unsigned flags,
+		  incident_progress progress, void *userdata)
 {
 	autoclean(closep) int dir_fd = -1, fd = -1;
 	autoclean(freep) char *output = NULL;
@@ -336,7 +432,7 @@ int incident_dump(struct incident *incident, const char *path, incident_progress
 	fd = create_beside(dir_fd, base, name);
 	if (fd < 0)
 		return fd;
-	r = write_archive(incident, fd, progress, userdata);
+	r = write_archive(incident, fd, flags, progress, userdata);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (r == 0 && renameat(dir_fd, name, dir_fd, base) < 0)

@@ -83,6 +83,12 @@ struct chunk_reader *chunk_reader_close(struct chunk_reader *reader);
 int incident_open_file(struct incident *incident, const char *hash, int *ret_fd);
 
 /*
+ * The same for a file of this machine, @path, if it has this content now: -ESTALE if it hasn't,
+ * or isn't a regular file.
+ */
+int incident_open_same(const char *path, uint64_t len, const char *hash, int *ret_fd);
+
+/*
  * The ids of a store directory's incidents, oldest first; each is a directory
  * <dir>/incidents/<id>. Half-made ones aren't listed. The caller frees the array
  * with incident_free_ids().
@@ -105,10 +111,15 @@ typedef void (*incident_progress)(uint64_t done, uint64_t total, void *userdata)
  * id. It is written beside @path under a temporary name, mode 0600, synced, and
  * renamed; on failure nothing is left. A file that is there already is replaced,
  * the one behind a link; -EOPNOTSUPP if it is a device, a pipe or a socket.
- * @progress may be NULL.
+ * @progress may be NULL. Without the mapped files, its manifest says of each that it is
+ * "excluded", with the hash by which whoever replays it knows his own.
  */
-int incident_dump(struct incident *incident, const char *path, incident_progress progress,
-		  void *userdata);
+enum incident_dump_flags {
+	INCIDENT_DUMP_EXCLUDE_FILES = 1 << 0,
+};
+
+int incident_dump(struct incident *incident, const char *path, unsigned flags,
+		  incident_progress progress, void *userdata);
 
 /*
  * Opens a dump: unpacks it below @tmp_dir (NULL: $TMPDIR or /var/tmp) into a

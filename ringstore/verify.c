@@ -426,11 +426,12 @@ static int check_hashes(int dir_fd, const char *name, struct verify *verify,
 	struct json_object *rows = json_list(manifest, "files");
 
 	for (size_t i = 0; rows && i < json_object_array_length(rows); i++) {
-		const char *hash = json_text(json_object_array_get_idx(rows, i), "hash");
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		const char *hash = json_text(row, "hash");
 		char file[NAME_PATH_SIZE];
 		autoclean(freep) char *path = NULL;
 
-		if (!name_is_hash(hash) ||
+		if (!name_is_hash(hash) || is_true(row, "excluded") ||
 		    faccessat(dir_fd, name_file_path(file, hash), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
 		path = path_below(name, file);

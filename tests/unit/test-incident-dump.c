@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/autoclean.h"
+#include "ringstore/incident-internal.h"
 #include "tests/unit/test-store-util.h"
 
 struct fixture {
@@ -80,7 +81,7 @@ static void dump_it(const struct fixture *f)
 	struct incident *incident = open_incident(f->store, "an-incident");
 	struct progress progress = { 0 };
 
-	assert_int_equal(incident_dump(incident, f->dump, note_progress, &progress), 0);
+	assert_int_equal(incident_dump(incident, f->dump, 0, note_progress, &progress), 0);
 	assert_int_equal(progress.done, progress.total);
 	assert_true(progress.n_calls > 5);
 	assert_null(incident_close(incident));
@@ -113,15 +114,15 @@ static void dump_over_others(void **state)
 	struct stat st;
 
 	assert_int_equal(mkfifo(path_of(path, "%s/pipe", f->dir), 0600), 0);
-	assert_int_equal(incident_dump(incident, path, NULL, NULL), -EOPNOTSUPP);
+	assert_int_equal(incident_dump(incident, path, 0, NULL, NULL), -EOPNOTSUPP);
 	assert_int_equal(lstat(path, &st), 0);
 	assert_true(S_ISFIFO(st.st_mode));
-	assert_int_equal(incident_dump(incident, f->tmp, NULL, NULL), -EISDIR);
+	assert_int_equal(incident_dump(incident, f->tmp, 0, NULL, NULL), -EISDIR);
 
 	dump_it(f);
 	assert_int_equal(symlink("dump", path_of(path, "%s/link", f->dir)), 0);
 	assert_int_equal(truncate(f->dump, 0), 0);
-	assert_int_equal(incident_dump(incident, path, NULL, NULL), 0);
+	assert_int_equal(incident_dump(incident, path, 0, NULL, NULL), 0);
 	assert_int_equal(lstat(path, &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
 	assert_int_equal(stat(f->dump, &st), 0);
@@ -162,7 +163,7 @@ static void dump_and_reopen(void **state)
 	(void) close(fd);
 
 	/* A dump of a dump is one as well. */
-	assert_int_equal(incident_dump(incident, path_of(path, "%s/again", f->dir), NULL, NULL), 0);
+	assert_int_equal(incident_dump(incident, path_of(path, "%s/again", f->dir), 0, NULL, NULL), 0);
 	assert_int_equal(n_in_tmp(f) > 0, 1);
 	assert_null(incident_close(incident));
 	assert_int_equal(n_in_tmp(f), 0);
@@ -200,18 +201,18 @@ static void dumps_that_fail(void **state)
 	char path[PATH_SIZE];
 	unsigned before;
 
-	assert_int_equal(incident_dump(incident, path_of(path, "%s/no/dump", f->dir), NULL, NULL),
+	assert_int_equal(incident_dump(incident, path_of(path, "%s/no/dump", f->dir), 0, NULL, NULL),
 			 -ENOENT);
 	(void) path_of(path, "%s/", f->dir);
-	assert_int_equal(incident_dump(incident, path, NULL, NULL), -EISDIR);
+	assert_int_equal(incident_dump(incident, path, 0, NULL, NULL), -EISDIR);
 	before = count_files(f->dir);
-	assert_int_equal(incident_dump(incident, f->tmp, NULL, NULL), -EISDIR);
+	assert_int_equal(incident_dump(incident, f->tmp, 0, NULL, NULL), -EISDIR);
 	assert_int_equal(count_files(f->dir), before);
 
 	write_file(f->dump, "precious", 8);
 	assert_int_equal(unlink(path_of(path, "%s/incidents/an-incident/incident.json", f->store)),
 			 0);
-	assert_int_equal(incident_dump(incident, f->dump, NULL, NULL), -ENOENT);
+	assert_int_equal(incident_dump(incident, f->dump, 0, NULL, NULL), -ENOENT);
 	assert_int_equal(count_files(f->dir), before);
 	{
 		size_t len;
@@ -223,6 +224,41 @@ static void dumps_that_fail(void **state)
 	assert_null(incident_close(incident));
 }
 
+/* Each file is marked, and its content is taken from elsewhere only if it is the same. */
+static void without_files(void **state)
+{
+	struct fixture *f = *state;
+	struct incident *incident = open_incident(f->store, "an-incident");
+	char path[PATH_SIZE], manifest[PATH_SIZE];
+	struct stat st;
+	int fd;
+
+	free(incident->manifest);
+	assert_true(asprintf(&incident->manifest, "{ \"format\": 1, \"notes\": [], \"files\": "
+			     "[{ \"hash\": \"%s\" }, { \"path\": \"/unknown\" }, 5] }", f->hash) > 0);
+	assert_int_equal(incident_dump(incident, f->dump, INCIDENT_DUMP_EXCLUDE_FILES, NULL, NULL), 0);
+	assert_null(incident_close(incident));
+	assert_int_equal(incident_open_dump(f->dump, f->tmp, &incident), 0);
+	assert_int_equal(access(path_of(path, "%s/files", incident_path(incident)), F_OK), -1);
+	(void) snprintf(manifest, sizeof(manifest), "\"hash\":\"%s\",\n      \"excluded\":true", f->hash);
+	assert_non_null(strstr(incident_manifest(incident), manifest));
+	assert_non_null(strstr(incident_manifest(incident), "1 mapped files were left out"));
+	assert_int_equal(incident_open_file(incident, f->hash, &fd), -ENOENT);
+	assert_null(incident_close(incident));
+
+	assert_int_equal(stat("/proc/self/exe", &st), 0);
+	assert_int_equal(incident_open_same("/proc/self/exe", (uint64_t)st.st_size, f->hash, &fd), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), st.st_size);
+	(void) close(fd);
+	assert_int_equal(incident_open_same("/proc/self/exe", (uint64_t)st.st_size - 1, f->hash, &fd), -ESTALE);
+	assert_int_equal(incident_open_same("/proc/self/exe", (uint64_t)st.st_size,
+					    "0123456789abcdef0123456789abcdef", &fd), -ESTALE);
+	assert_int_equal(incident_open_same(f->dir, 0, f->hash, &fd), -ESTALE);
+	assert_int_equal(incident_open_same("/dev/null", 0, f->hash, &fd), -ESTALE);
+	assert_int_equal(incident_open_same("/nowhere", 0, f->hash, &fd), -ENOENT);
+	assert_int_equal(incident_open_same("/proc/self/exe", 0, "../hash", &fd), -EINVAL);
+}
+
 static void full_disk(void **state)
 {
 	struct fixture *f = *state;
@@ -232,7 +268,7 @@ static void full_disk(void **state)
 	assert_int_equal(mount("tmpfs", f->tmp, "tmpfs", 0, "size=16k"), 0);
 	dump_it(f);
 	incident = open_incident(f->store, "an-incident");
-	assert_int_equal(incident_dump(incident, path_of(path, "%s/dump", f->tmp), NULL, NULL),
+	assert_int_equal(incident_dump(incident, path_of(path, "%s/dump", f->tmp), 0, NULL, NULL),
 			 -ENOSPC);
 	assert_int_equal(n_in_tmp(f), 0);
 	assert_null(incident_close(incident));
@@ -517,6 +553,7 @@ int main(void)
 		DUMPED(dump_over_others),
 		unless(no_tar, DUMPED(tar_lists_it)),
 		DUMPED(dumps_that_fail),
+		DUMPED(without_files),
 		unless(no_mount, DUMPED(full_disk)),
 		DUMPED(foreign_archives),
 		DUMPED(other_formats),

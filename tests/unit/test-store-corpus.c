@@ -61,7 +61,7 @@ static void write_corpus(const char *dir)
 	assert_int_equal(append(store, 1, 12, 2, 12, 200), 0);
 	assert_null(store_close(store));
 	incident = open_incident(path, "x");
-	assert_int_equal(incident_dump(incident, path_of(path, "%s/dump", dir), NULL, NULL), 0);
+	assert_int_equal(incident_dump(incident, path_of(path, "%s/dump", dir), 0, NULL, NULL), 0);
 	assert_null(incident_close(incident));
 }
 

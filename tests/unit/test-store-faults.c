@@ -130,7 +130,7 @@ static void use(const char *dir, struct progress *p)
 	}
 	(void) verify_path(dir, &verify);
 	if (incident_open(path_of(path, "%s/incidents/first", dir), &incident) == 0) {
-		(void) incident_dump(incident, path_of(path, "%s/dump", dir), NULL, NULL);
+		(void) incident_dump(incident, path_of(path, "%s/dump", dir), 0, NULL, NULL);
 		assert_null(incident_close(incident));
 	}
 	(void) unlink(path_of(path, "%s/dump", dir));

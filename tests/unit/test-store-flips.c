@@ -59,7 +59,7 @@ static int setup(void **state)
 	assert_int_equal(freeze_commit(begun, manifest), 0);
 	assert_null(store_close(store));
 	incident = open_incident(f->store, "x");
-	assert_int_equal(incident_dump(incident, f->dump, NULL, NULL), 0);
+	assert_int_equal(incident_dump(incident, f->dump, 0, NULL, NULL), 0);
 	assert_null(incident_close(incident));
 	*state = f;
 	return 0;

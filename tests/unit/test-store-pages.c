@@ -426,7 +426,7 @@ static void stands_alone(void **state)
 
 	assert_in_range(check_incident(f, "one"), 1, 3);
 	incident = open_incident(f->dir, "two");
-	assert_int_equal(incident_dump(incident, path_of(path, "%s/dump", f->tmp_dir), NULL, NULL), 0);
+	assert_int_equal(incident_dump(incident, path_of(path, "%s/dump", f->tmp_dir), 0, NULL, NULL), 0);
 	assert_null(incident_close(incident));
 	assert_int_equal(tree_remove(AT_FDCWD, f->dir), 0);
 	assert_int_equal(incident_open_dump(path, f->tmp_dir, &incident), 0);

@@ -146,7 +146,7 @@ static void sound(void **state)
 	char dump[PATH_SIZE];
 	int fd;
 
-	assert_int_equal(incident_dump(incident, path_of(dump, "%s/dump", f->dir), NULL, NULL), 0);
+	assert_int_equal(incident_dump(incident, path_of(dump, "%s/dump", f->dir), 0, NULL, NULL), 0);
 	assert_null(incident_close(incident));
 	verify = verify_it(f, f->incident);
 	assert_int_equal(verify.n_faults, 0);
@@ -319,7 +319,7 @@ static void dumps(void **state)
 	char dump[PATH_SIZE];
 	size_t len;
 
-	assert_int_equal(incident_dump(incident, path_of(dump, "%s/dump", f->dir), NULL, NULL), 0);
+	assert_int_equal(incident_dump(incident, path_of(dump, "%s/dump", f->dir), 0, NULL, NULL), 0);
 	assert_null(incident_close(incident));
 	whole = read_whole_file(dump, &len);
 	write_file(dump, whole, len / 2);
