@@ -67,6 +67,12 @@ static void show_turns(struct json_object *row)
 			      "processor's worth\n", n);
 }
 
+static void show_ring(struct json_object *row)
+{
+	if (*json_text(row, "bytes_limit_why"))
+		(void) printf("\nring: %s\n", json_text(row, "bytes_limit_why"));
+}
+
 static void show_snapshots(struct json_object *row)
 {
 	char child[16], table[16];
@@ -129,6 +135,7 @@ int verb_status(int argc, char **argv)
 		for (size_t i = 0; i < json_object_array_length(rows); i++)
 			show_row(json_object_array_get_idx(rows, i));
 		if (s.service && json_object_array_length(rows) == 1) {
+			show_ring(json_object_array_get_idx(rows, 0));
 			show_turns(json_object_array_get_idx(rows, 0));
 			show_snapshots(json_object_array_get_idx(rows, 0));
 			show_stubs(json_object_array_get_idx(rows, 0));

@@ -37,6 +37,7 @@ struct service {
 
 	enum service_state state;
 	char why[256];		/* not recorded, not started */
+	char ring_why[160];	/* the ring is less than its policy says */
 	pid_t pid;		/* of its main process, while that lives */
 	bool is_child;		/* ours, to be waited for */
 	int pidfd;		/* if it isn't */
@@ -103,6 +104,13 @@ void service_free(struct service *service);
 
 /* The row of `status'. The caller puts it. */
 struct json_object *service_row(const struct service *service);
+
+/* -- share.c -------------------------------------------------------------------------------- */
+
+/* Cuts the rings of the services that are configured so that all stores fit max-use. */
+void shares_set(struct daemon *daemon);
+/* Gives one that isn't configured what those leave. */
+void share_set_rest(struct service *service);
 
 /* -- incident.c ----------------------------------------------------------------------------- */
 

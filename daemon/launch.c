@@ -95,6 +95,8 @@ int launch_add_unit(struct daemon *daemon, const char *unit, struct service **re
 	if (r == 0)
 		r = service_add(daemon, &policy, ret_service);
 	policy_deinit(&policy);
+	if (r == 0)
+		share_set_rest(*ret_service);
 	return r;
 }
 

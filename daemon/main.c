@@ -167,6 +167,7 @@ static int start_services(struct daemon *daemon)
 			return r;
 		}
 	}
+	shares_set(daemon);
 	inherit_services(daemon);
 	for (struct service *s = daemon->services; s; s = s->next)
 		if (s->policy.command)

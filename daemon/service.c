@@ -21,6 +21,7 @@
 #include "daemon/protocol.h"
 #include "recorder/recover.h"
 #include "ringstore/incident.h"
+#include "ringstore/store.h"
 
 /* A recorder that doesn't answer must not keep a service from running. */
 #define ANSWER_US UINT64_C(1500000)
@@ -190,6 +191,8 @@ static int start_recorder(struct service *s)
 {
 	int r;
 
+	if (s->policy.ring_bytes < STORE_MIN_BYTES)
+		return -EDQUOT;
 	if (mkdir(s->daemon->state_dir, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	if (mkdir(s->store, 0700) < 0 && errno != EEXIST)
@@ -206,6 +209,11 @@ static int start_recorder(struct service *s)
 	return r < 0 ? r : 0;
 }
 
+static const char *start_error(int r)
+{
+	return r == -EDQUOT ? "max-use leaves less for its ring than the least that there may be" : strerror(-r);
+}
+
 void service_recover(struct service *s)
 {
 	int r;
@@ -214,7 +222,7 @@ void service_recover(struct service *s)
 		return;
 	r = start_recorder(s);
 	if (r < 0) {
-		log_error("can't look at the window that the recorder of %s left: %s", name_of(s), strerror(-r));
+		log_error("can't look at the window that the recorder of %s left: %s", name_of(s), start_error(r));
 		return;
 	}
 	s->recovers = true;
@@ -387,7 +395,7 @@ void service_start(struct service *s)
 	s->status_known = false;
 	r = start_recorder(s);
 	if (r < 0)
-		log_error("can't start a recorder for %s: %s", name_of(s), strerror(-r));
+		log_error("can't start a recorder for %s: %s", name_of(s), start_error(r));
 	s->pid = process_spawn(s->policy.command, &s->go, &s->failed);
 	if (s->pid < 0) {
 		log_error("can't start %s: %s", name_of(s), strerror(-s->pid));
@@ -422,7 +430,7 @@ static void begin_launch(struct service *s)
 	r = start_recorder(s);
 	attach(s);
 	if (r < 0)
-		runs_native(s, strerror(-r));
+		runs_native(s, start_error(r));
 }
 
 /*
@@ -567,6 +575,8 @@ struct json_object *service_row(const struct service *s)
 	(void) json_object_object_add(row, "pid", json_object_new_int(s->pid));
 	(void) json_object_object_add(row, "recorder_pid", json_object_new_int(s->link.pid));
 	(void) json_object_object_add(row, "dir", json_object_new_string(s->store));
+	if (s->ring_why[0])
+		(void) json_object_object_add(row, "bytes_limit_why", json_object_new_string(s->ring_why));
 	if (s->why[0])
 		(void) json_object_object_add(row, "why", json_object_new_string(s->why));
 	add_end(s, row);

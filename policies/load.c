@@ -338,11 +338,12 @@ static int load_mapping(struct loader *loader, struct mapping *mapping)
 
 static int check_values(struct loader *loader, const struct mapping *mapping)
 {
+	const char *keys[2];
 	struct policy_error what;
 	int r;
 
-	r = policy_check(mapping->policy, &what);
-	return placed(loader, later_of(mapping, "window", "snapshot-interval"), r, &what);
+	r = policy_check_keys(mapping->policy, keys, &what);
+	return r < 0 ? placed(loader, later_of(mapping, keys[0], keys[1]), r, &what) : 0;
 }
 
 static bool same(const char *a, const char *b)

@@ -68,6 +68,10 @@ int policy_key_unknown(const char *name, enum policy_place place, struct policy_
 /* Sets the keys of struct policy or of struct policy_set to their defaults. 0 or -ENOMEM. */
 int policy_keys_init(bool of_set, void *object);
 
+/* policy_check(), and which two keys don't fit each other, if it fails. */
+int policy_check_keys(const struct policy *policy, const char *ret_keys[static 2],
+		      struct policy_error *ret_error);
+
 /* Moves a policy out of a variable that policy_deinit() ends. */
 struct policy policy_take(struct policy *policy);
 

@@ -48,12 +48,18 @@ const struct policy_key policy_keys[] = {
 	  .initial = "5", .min = "1", .max = "1000" },
 	{ "incidents-share", PLACE_EVERY, &policy_type_percent, FIELD(incidents_percent),
 	  .initial = "50", .min = "1", .max = "90" },
+	{ "incidents-rate", PLACE_EVERY, &policy_type_count, FIELD(incidents_rate),
+	  .initial = "none", .min = "1", .max = "999", .word = "none" },
+	{ "keep-free", PLACE_EVERY, &policy_type_size, FIELD(keep_free_bytes),
+	  .initial = "none", .word = "none" },
 	{ "log-buffer", PLACE_EVERY, &policy_type_power_of_two, FIELD(log_buffer_bytes),
 	  .initial = "8M", .min = "64K", .max = "1G" },
 	{ "chaos", PLACE_EVERY, &policy_type_count, FIELD(chaos_seed),
 	  .initial = "none", .min = "1", .word = "none" },
 	{ "state-dir", PLACE_TOP, &policy_type_path, SET_FIELD(state_dir),
 	  .of_set = true, .initial = STATEDIR },
+	{ "max-use", PLACE_TOP, &policy_type_size, SET_FIELD(max_use_bytes),
+	  .of_set = true, .initial = "none", .min = "1M", .word = "none" },
 	{ "services", PLACE_TOP, &policy_type_services, SET_FIELD(services), .of_set = true },
 };
 
@@ -231,7 +237,7 @@ int policy_set(struct policy *policy, const char *key, const char *value,
 	return policy_key_set(row, policy, value, ret_error);
 }
 
-int policy_check(const struct policy *policy, struct policy_error *ret_error)
+static int check_interval(const struct policy *policy, struct policy_error *ret_error)
 {
 	char interval[32], window[32];
 
@@ -240,6 +246,45 @@ int policy_check(const struct policy *policy, struct policy_error *ret_error)
 	return policy_fail(ret_error, "snapshot-interval: %s is longer than the window of %s",
 			   format_duration(policy->snapshot_interval_ns, interval),
 			   format_duration(policy->window_ns, window));
+}
+
+/* It is counted in those that are kept: the newest, and the first of all. */
+static int check_rate(const struct policy *policy, struct policy_error *ret_error)
+{
+	if (policy->incidents_rate < policy->keep_incidents)
+		return 0;
+	return policy_fail(ret_error, "incidents-rate: %u is not less than keep-incidents, %u",
+			   policy->incidents_rate, policy->keep_incidents);
+}
+
+int policy_check_keys(const struct policy *policy, const char *ret_keys[static 2],
+		      struct policy_error *ret_error)
+{
+	static const struct {
+		const char *keys[2];
+		int (*check)(const struct policy *policy, struct policy_error *ret_error);
+	} rules[] = {
+		{ { "window", "snapshot-interval" }, check_interval },
+		{ { "keep-incidents", "incidents-rate" }, check_rate },
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		int r = rules[i].check(policy, ret_error);
+
+		if (r < 0) {
+			ret_keys[0] = rules[i].keys[0];
+			ret_keys[1] = rules[i].keys[1];
+			return r;
+		}
+	}
+	return 0;
+}
+
+int policy_check(const struct policy *policy, struct policy_error *ret_error)
+{
+	const char *keys[2];
+
+	return policy_check_keys(policy, keys, ret_error);
 }
 
 void policy_each(const struct policy *policy,

@@ -48,6 +48,8 @@ struct policy {
 	unsigned stub_after;	/* so many system calls from a place it gets a stub; 0: never */
 	unsigned keep_incidents; /* retention: how many */
 	unsigned incidents_percent; /* retention: their share of the ring, in per cent */
+	unsigned incidents_rate; /* so many of those that are kept may be from the last hour; 0: all */
+	uint64_t keep_free_bytes; /* of the file system, that the service's store leaves to others */
 	uint64_t log_buffer_bytes; /* memory between the service and the recorder, power of two */
 	uint64_t chaos_seed;	/* of chaos in scheduling; 0: none */
 };
@@ -99,6 +101,7 @@ struct policy_set {
 	struct policy *services;
 	size_t n_services;
 	char *state_dir;	/* where stores are, default /var/lib/blackbox */
+	uint64_t max_use_bytes;	/* of all of them together; 0: as much as their rings */
 };
 
 /*
@@ -113,7 +116,7 @@ void policy_set_deinit(struct policy_set *set);
 
 /*
  * Loads the policy of one command (`blackboxctl record --policy`): the same keys at
- * top level, without services, name, command, unit or state-dir. @policy is one that
+ * top level, without services, name, command, unit, state-dir or max-use. @policy is one that
  * policy_init() made; what the file doesn't name stays as it is, and so does all of
  * it if the file is refused. Errors as policy_load().
  */

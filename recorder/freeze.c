@@ -519,6 +519,28 @@ static int make_incident(struct recorder *r, struct member *m, const char *id,
 	return ret > 0 ? -ENOSPC : ret;
 }
 
+/*
+ * A service that dies in a loop: the incidents of the last hour tell enough. What somebody asked
+ * for is made nevertheless.
+ */
+static bool is_one_too_many(const struct recorder *r, const struct trigger *trigger)
+{
+	enum { RATE_S = 3600 };
+	time_t now = time(NULL);
+
+	return r->policy.incidents_rate && strcmp(trigger->kind, "request") != 0 &&
+	       strcmp(trigger->kind, "freeze-signal") != 0 &&
+	       store_count_incidents(r->env.store, now - RATE_S, now) >= r->policy.incidents_rate;
+}
+
+static void tell_not_frozen(struct recorder *r, const char *why)
+{
+	struct json_object *news = recorder_news("not-frozen");
+
+	add_string(news, "why", why);
+	recorder_tell(r, news);
+}
+
 void recorder_freeze(struct recorder *r, struct member *m, const struct trigger *trigger,
 		     uint64_t event, const struct final_state *final)
 {
@@ -526,17 +548,20 @@ void recorder_freeze(struct recorder *r, struct member *m, const struct trigger 
 	char id[192];
 	int ret;
 
+	if (is_one_too_many(r, trigger)) {
+		tell_not_frozen(r, "the incidents of the last hour are as many as incidents-rate allows");
+		return;
+	}
 	recover_make_id(r->policy.name ? r->policy.name : "command", ++r->n_incidents, id);
 	ret = make_incident(r, m, id, trigger, event, final);
 	if (ret < 0) {
 		log_error("can't freeze the window of %s: %s", r->policy.name, strerror(-ret));
-		news = recorder_news("not-frozen");
-		add_string(news, "why", strerror(-ret));
-	} else {
-		news = recorder_news("incident");
-		add_string(news, "id", id);
-		add(news, "trigger", trigger_json(trigger, domain_tid(m->domain, trigger->thread)));
+		tell_not_frozen(r, strerror(-ret));
+		return;
 	}
+	news = recorder_news("incident");
+	add_string(news, "id", id);
+	add(news, "trigger", trigger_json(trigger, domain_tid(m->domain, trigger->thread)));
 	recorder_tell(r, news);
 }
 

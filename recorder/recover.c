@@ -547,6 +547,8 @@ static bool read_limits(const char *dir, struct store_limits *ret_limits)
 	limits.incidents_percent = (unsigned)strtoul(json_text(policy, "incidents-share"), NULL, 10);
 	if (parse_size(json_text(policy, "ring"), &limits.max_bytes) < 0)
 		limits.max_bytes = 0;
+	if (parse_size(json_text(policy, "keep-free"), &limits.keep_free_bytes) < 0)
+		limits.keep_free_bytes = 0;	/* none */
 	(void) json_object_put(about);
 	*ret_limits = limits;
 	return n > 0;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/autoclean.h"
@@ -150,6 +151,34 @@ uint64_t store_freeze_limit(const struct store *store)
 uint64_t store_share(const struct store *store)
 {
 	return store->limits.max_bytes / 100 * store->limits.incidents_percent;
+}
+
+/*
+ * What the store may take, so that others find as much free as they are to: less than it has if
+ * that is missing. What is written and hasn't come to the file system yet isn't counted: little.
+ * What @limit leaves of the bound, for a freeze that is to come, it leaves of this, too.
+ */
+static uint64_t limit_by_disk(const struct store *store, uint64_t limit)
+{
+	uint64_t keep = store->limits.keep_free_bytes, reserve = store->limits.max_bytes - limit;
+	uint64_t blocks, most;
+	struct statvfs st;
+
+	if (!keep || fstatvfs(store->dir_fd, &st) < 0 || !st.f_frsize)
+		return limit;
+	/* By blocks: the product may be any number. */
+	blocks = keep / st.f_frsize + 1;
+	if (st.f_bavail >= blocks) {
+		blocks = st.f_bavail - blocks;
+		if (blocks >= store->limits.max_bytes / st.f_frsize)
+			return limit;
+		most = store->bytes + blocks * st.f_frsize;
+	} else {
+		blocks -= st.f_bavail;
+		most = blocks <= store->bytes / st.f_frsize ? store->bytes - blocks * st.f_frsize : 0;
+	}
+	most = most > reserve ? most - reserve : 0;
+	return most < limit ? most : limit;
 }
 
 static bool fits(const struct store *store, uint64_t need, uint64_t limit)
@@ -307,6 +336,7 @@ int store_make_room(struct store *store, uint64_t need, uint64_t limit)
 	uint64_t most = 0;
 	int r;
 
+	limit = limit_by_disk(store, limit);
 	if (fits(store, need, limit))
 		return 0;
 	r = store_trim_all(store);
@@ -448,6 +478,19 @@ void store_refresh_incidents(struct store *store)
 		    errno == ENOENT)
 			store_forget_incident(store, pinned);
 	}
+}
+
+unsigned store_count_incidents(struct store *store, time_t from_s, time_t to_s)
+{
+	unsigned n = 0;
+
+	store_refresh_incidents(store);
+	for (size_t i = 0; i < store->n_incidents; i++) {
+		time_t time_s = store->incidents[i]->time.tv_sec;
+
+		n += store->incidents[i]->whole && time_s >= from_s && time_s <= to_s;
+	}
+	return n;
 }
 
 bool store_may_push_out(const struct store *store, size_t incident)

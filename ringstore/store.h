@@ -7,7 +7,8 @@
  * the newest complete snapshot that is older than the window, to now. It keeps
  * the bound: all files and directories below its directory, live and frozen,
  * never take more than limits.max_bytes of disk, at no instant; the window gives
- * way to the bound.
+ * way to the bound, and to what others want kept free on the file system: when that is missing, the
+ * store gives up the oldest of its window, as far as that helps, before it has no room.
  *
  * The store knows no processes and doesn't look into payloads, but for the pages of
  * snapshots, which it keeps once where they are equal. Writing is
@@ -19,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct store;
 struct snapshot_writer;
@@ -44,6 +46,7 @@ struct store_limits {
 	uint64_t window_ns;		/* UINT64_MAX keeps all, until the bound */
 	unsigned incidents_percent;	/* of max_bytes, that incidents may pin; 1..90 */
 	uint64_t sync_ns;		/* what is older is on the disk; 0: the kernel decides when */
+	uint64_t keep_free_bytes;	/* of the file system: with less, it is as if it were full */
 };
 
 /* Below this no useful window fits: one snapshot and one log chunk of a small process. */
@@ -107,6 +110,9 @@ int store_add_about(struct store *store, const char *text);
  * as it is sound; none: nothing. The caller frees it with incident_free_ids().
  */
 int store_read_about(const char *dir, char ***ret_texts, size_t *ret_n);
+
+/* How many incidents there are that were made in the seconds from @from_s to @to_s, CLOCK_REALTIME. */
+unsigned store_count_incidents(struct store *store, time_t from_s, time_t to_s);
 
 void store_get_status(struct store *store, struct store_status *ret_status);
 

@@ -73,6 +73,8 @@ static void single_refuses(void **state)
 		{ "state-dir: /x\n", "p.yaml:1:1: state-dir" NO_PLACE },
 		{ "window: 1s\n",
 		  "p.yaml:1:9: snapshot-interval: 2.0s is longer than the window of 1.0s" },
+		{ "incidents-rate: 7\nring: 1M\nkeep-incidents: 6\n",
+		  "p.yaml:3:17: incidents-rate: 7 is not less than keep-incidents, 6" },
 		{ "unti: x\n", "p.yaml:1:1: \"unti\"" NO_KEY },
 	};
 	autoclean(policy_deinit) struct policy policy;
@@ -91,6 +93,8 @@ static void single_refuses(void **state)
 static void loads_services(void **state)
 {
 	static const char text[] = "state-dir: /srv/black box\n"
+				   "max-use: 1G\n"
+				   "keep-free: 2G\n"
 				   "ring: 64M\n"
 				   "triggers:\n"
 				   "  - exit-status\n"
@@ -109,6 +113,8 @@ static void loads_services(void **state)
 
 	load_good(text, &set);
 	assert_string_equal(set.state_dir, "/srv/black box");
+	assert_int_equal(set.max_use_bytes, 1024 * M);
+	assert_int_equal(set.services[1].keep_free_bytes, 2048 * M);
 	assert_int_equal(set.n_services, 3);
 
 	assert_string_equal(set.services[0].name, "redis");
@@ -146,6 +152,7 @@ static void loads_little(void **state)
 		load_good(texts[i], &set);
 		assert_int_equal(set.n_services, 0);
 		assert_string_equal(set.state_dir, "/var/lib/blackbox");
+		assert_int_equal(set.max_use_bytes, 0);
 	}
 }
 
@@ -201,6 +208,9 @@ static const struct {
 	{ "freeze-signals:\n- USR2\n- STOP\n",
 	  "p.yaml:3:3: freeze-signals: \"STOP\"" NOT_SIGNAL },
 	{ "freeze-signals: [none]\n", "p.yaml:1:18: freeze-signals: \"none\"" NOT_SIGNAL },
+	{ "services:\n- {max-use: 1G}\n",
+	  "p.yaml:2:4: max-use: stands at top level, not in a service" },
+	{ "max-use: 1K\n", "p.yaml:1:10: max-use: \"1K\" is too little: at least 1M" },
 	{ "state-dir: lib\n",
 	  "p.yaml:1:12: state-dir: \"lib\" is not an absolute path "
 	  "(example: /var/lib/blackbox)" },

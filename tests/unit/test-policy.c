@@ -28,6 +28,8 @@ static void defaults(void **state)
 	assert_int_equal(policy.sync_ns, 1 * S);
 	assert_int_equal(policy.keep_incidents, 5);
 	assert_int_equal(policy.incidents_percent, 50);
+	assert_int_equal(policy.incidents_rate, 0);
+	assert_int_equal(policy.keep_free_bytes, 0);
 	assert_int_equal(policy.log_buffer_bytes, 8 * M);
 }
 
@@ -98,6 +100,7 @@ static void set_refuses(void **state)
 		const char *message;
 	} rows[] = {
 		{ "state-dir", -ENOENT, "\"state-dir\"" NO_KEY },
+		{ "max-use", -ENOENT, "\"max-use\"" NO_KEY },
 		{ "services", -ENOENT, "\"services\"" NO_KEY },
 		{ "", -ENOENT, "\"\"" NO_KEY },
 		{ "rign", -ENOENT, "\"rign\" is not a key; is ring meant?" },
@@ -134,6 +137,11 @@ static void checks(void **state)
 			    "snapshot-interval: 30.0s is longer than the window of 30.0s");
 	policy.window_ns = UINT64_MAX;
 	assert_int_equal(policy_check(&policy, &error), 0);
+	policy.incidents_rate = 4;
+	assert_int_equal(policy_check(&policy, &error), 0);
+	policy.incidents_rate = policy.keep_incidents;
+	assert_int_equal(policy_check(&policy, &error), -EINVAL);
+	assert_string_equal(error.text, "incidents-rate: 5 is not less than keep-incidents, 5");
 }
 
 static void copies(void **state)

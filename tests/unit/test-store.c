@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/autoclean.h"
@@ -726,6 +728,112 @@ static void full_disk(void **state)
 	}
 }
 
+static uint64_t free_bytes(const char *dir)
+{
+	struct statvfs st;
+
+	assert_int_equal(statvfs(dir, &st), 0);
+	return st.f_bavail * st.f_frsize;
+}
+
+static void fill_with(const char *path, size_t len)
+{
+	autoclean(freep) char *zeros = calloc(1, len);
+
+	assert_non_null(zeros);
+	write_file(path, zeros, len);
+}
+
+/* The window gives way to others, as far as it can; what can't succeed costs nothing. */
+static void keep_free_with(const char *dir, unsigned io_mode)
+{
+	enum { KEEP = 4 << 20, OTHERS = 2 << 20 };
+	struct store_limits limits = limits_of(16 << 20, UINT64_MAX, 50);
+	uint64_t event = 0, before;
+	char path[PATH_SIZE];
+	struct store *store;
+
+	limits.keep_free_bytes = KEEP;
+	assert_int_equal(store_open_with(dir, &limits, io_mode, &store), 0);
+	for (; event < 400; event++) {
+		if (event % 10 == 0)
+			assert_int_equal(snapshot(store, 1, event, event, 1, 1000), 0);
+		assert_int_equal(append(store, 1, event, 1, event, 20000), 0);
+		if (event % 10 == 9)
+			assert_int_equal(store_log_cut(store, 1), 0);
+		assert_true(free_bytes(dir) >= KEEP);
+	}
+	assert_true(status_of(store).bytes_live > 2 << 20);
+	assert_true(free_bytes(dir) < KEEP + (1 << 20));
+	assert_int_equal(freeze(store, "kept"), 0);
+	assert_int_equal(store_flush(store), 0);
+	assert_true(free_bytes(dir) >= KEEP);
+
+	fill_with(path_of(path, "%s/others", dir), OTHERS);
+	assert_true(free_bytes(dir) < KEEP);
+	before = status_of(store).bytes_live + status_of(store).bytes_incidents;
+	for (unsigned i = 0; i < 200; i++, event++) {
+		int r = append(store, 1, event, 1, event, 20000);
+
+		/* What the incident holds isn't to be had. */
+		if (r == STORE_NO_ROOM)
+			break;
+		assert_int_equal(r, 0);
+	}
+	assert_true(free_bytes(dir) < KEEP);
+	assert_int_equal(status_of(store).bytes_live + status_of(store).bytes_incidents, before);
+	assert_true(exists("%s/incidents/kept/incident.json", dir));
+
+	assert_int_equal(incident_remove(dir, "kept"), 0);
+	assert_int_equal(store_log_restart(store, 1), 0);
+	assert_int_equal(snapshot(store, 1, event, event, 1, 1000), 0);
+	for (unsigned i = 0; i < 400; i++, event++) {
+		if (event % 10 == 0)
+			assert_int_equal(snapshot(store, 1, event, event, 1, 1000), i ? 0 : -EEXIST);
+		assert_int_equal(append(store, 1, event, 1, event, 20000), 0);
+		if (event % 10 == 9)
+			assert_int_equal(store_log_cut(store, 1), 0);
+		assert_true(free_bytes(dir) >= KEEP);
+	}
+	assert_true(status_of(store).bytes_live > 1 << 20);
+	assert_null(store_close(store));
+}
+
+static void keep_free(void **state)
+{
+	for (size_t i = 0; i < N(io_modes); i++) {
+		assert_int_equal(mount("tmpfs", *state, "tmpfs", 0, "size=8m"), 0);
+		keep_free_with(*state, io_modes[i]);
+		assert_int_equal(umount(*state), 0);
+	}
+}
+
+/* As many as there are: those that others remove aren't counted, nor what has a time to come. */
+static void incidents_are_counted(void **state)
+{
+	struct store_limits limits = limits_of(4 << 20, UINT64_MAX, 50);
+	const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	struct store *store;
+	char path[PATH_SIZE];
+	time_t now = time(NULL);
+
+	assert_int_equal(store_open(*state, &limits, &store), 0);
+	assert_int_equal(snapshot(store, 1, 0, 0, 1, 1000), 0);
+	assert_int_equal(freeze(store, "first"), 0);
+	assert_int_equal(freeze(store, "second"), 0);
+	assert_int_equal(store_count_incidents(store, now, now + 60), 2);
+	assert_int_equal(store_count_incidents(store, now + 60, now + 120), 0);
+	assert_int_equal(store_count_incidents(store, now - 120, now - 60), 0);
+	assert_null(store_close(store));
+	assert_int_equal(utimensat(AT_FDCWD, path_of(path, "%s/incidents/first/incident.json",
+						     (char *)*state), times, 0), 0);
+	assert_int_equal(store_open(*state, &limits, &store), 0);
+	assert_int_equal(store_count_incidents(store, now, now + 60), 1);
+	assert_int_equal(incident_remove(*state, "second"), 0);
+	assert_int_equal(store_count_incidents(store, now, now + 60), 0);
+	assert_null(store_close(store));
+}
+
 /* What was recorded in front of the failure is frozen, and ends, but isn't damaged. */
 static void full_disk_keeps_the_log(void **state)
 {
@@ -819,6 +927,8 @@ int main(void)
 		IN_DIR(no_room),
 		unless(no_mount, IN_DIR(full_disk)),
 		unless(no_mount, IN_DIR(full_disk_keeps_the_log)),
+		unless(no_mount, IN_DIR(keep_free)),
+		IN_DIR(incidents_are_counted),
 		IN_DIR(vanished_files),
 		IN_DIR(many_domains),
 	};
