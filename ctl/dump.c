@@ -2,8 +2,10 @@
 /* blackboxctl dump: an incident as one portable file. */
 #include <limits.h>
 
+#include "common/log.h"
 #include "ctl/ctl.h"
 #include "ctl/source.h"
+#include "replay/check.h"
 #include "ringstore/incident.h"
 
 struct dump {
@@ -12,12 +14,14 @@ struct dump {
 	unsigned flags;
 };
 
-enum { OPT_EXCLUDE_FILES = 256 };
+enum { OPT_EXCLUDE_FILES = 256, OPT_STRIP };
 
 static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "Write FILE; only you can read it: it holds what was in memory", 0 },
 	{ "exclude-files", OPT_EXCLUDE_FILES, NULL, 0,
 	  "Leave programs and libraries out: who replays it must have the same", 0 },
+	{ "strip", OPT_STRIP, NULL, 0,
+	  "Leave debug information out of them, and see that it replays without", 0 },
 	{ 0 },
 };
 
@@ -34,6 +38,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_EXCLUDE_FILES:
 		dump->flags |= INCIDENT_DUMP_EXCLUDE_FILES;
+		break;
+	case OPT_STRIP:
+		dump->flags |= INCIDENT_DUMP_STRIP;
 		break;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0)
@@ -52,6 +59,31 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static void on_progress(uint64_t event, uint64_t end, void *userdata)
+{
+	(void) userdata;
+	show_progress("checking the dump", event, end);
+}
+
+/*
+ * What isn't loaded may be mapped nevertheless: by the program itself. Only a replay knows.
+ */
+static bool is_exact(const char *path)
+{
+	const struct check_options options = { .progress = on_progress };
+	struct check_result result;
+	struct replay_error error;
+	struct window window;
+	int r = window_open(path, &window, &error);
+
+	if (r < 0)
+		return false;
+	r = check_window(&window, 0, &options, &result, &error);
+	end_progress();
+	window_deinit(&window);
+	return r == 0;
+}
+
 int verb_dump(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &source_dir_argp, 0, NULL, 0 },
@@ -66,11 +98,17 @@ int verb_dump(int argc, char **argv)
 	};
 	struct dump dump = { 0 };
 	char path[PATH_MAX];
+	int status;
 
 	argp_err_exit_status = EXIT_BAD_INPUT;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &dump))
 		return EXIT_BAD_INPUT;
 	if (source_find(&dump.source, dump.name, path, sizeof(path)) < 0)
 		return EXIT_BAD_INPUT;
-	return write_dump(path, dump.output, dump.flags);
+	status = write_dump(path, dump.output, dump.flags);
+	if (status == EXIT_DONE && dump.flags == INCIDENT_DUMP_STRIP && !is_exact(dump.output)) {
+		log_notice("%s doesn't replay without debug information, and is written with it", dump.output);
+		status = write_dump(path, dump.output, 0);
+	}
+	return status;
 }

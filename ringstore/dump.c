@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -22,9 +23,11 @@
 
 #include "common/autoclean.h"
 #include "common/json.h"
+#include "ringstore/hash.h"
 #include "ringstore/incident-internal.h"
 #include "ringstore/manifest.h"
 #include "ringstore/names.h"
+#include "ringstore/strip.h"
 
 #define NAME_HEAD "blackbox-incident"
 
@@ -103,10 +106,18 @@ static void free_writer(struct archive **archive)
 	(void) archive_write_free(*archive);
 }
 
+/* A mapped file that the dump has in another form. */
+struct replaced {
+	char hash[NAME_HASH_SIZE], new_hash[NAME_HASH_SIZE];
+	int fd;			/* of its chunks; -1: it stays as it is */
+};
+
 struct dump {
 	struct archive *archive;
 	char *buffer;		/* COPY_SIZE */
 	char *manifest;		/* in the place of incident.json; NULL: that itself */
+	struct replaced *replaced;
+	size_t n_replaced;
 	incident_progress progress;
 	void *userdata;
 	uint64_t done, total;
@@ -169,18 +180,25 @@ static int write_manifest(struct dump *dump, int dir_fd)
 	return r;
 }
 
-static int write_file(struct dump *dump, int dir_fd, const char *name)
+static const struct replaced *find_replaced(const struct dump *dump, const char *name)
 {
-	autoclean(closep) int fd = -1;
+	char path[NAME_PATH_SIZE];
+
+	for (size_t i = 0; i < dump->n_replaced; i++)
+		if (dump->replaced[i].fd >= 0 && strcmp(name, name_file_path(path, dump->replaced[i].hash)) == 0)
+			return &dump->replaced[i];
+	return NULL;
+}
+
+static int write_content(struct dump *dump, int fd, const char *name)
+{
 	struct stat st;
 	uint64_t len;
 	int r;
 
-	r = tree_open_file(dir_fd, name, &fd, &len);
-	if (r < 0)
-		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	len = (uint64_t)st.st_size;
 	r = write_header(dump, name, len, &st.st_mtim);
 	for (uint64_t offset = 0; r == 0 && offset < len;) {
 		size_t want = len - offset < COPY_SIZE ? (size_t)(len - offset) : COPY_SIZE;
@@ -195,6 +213,20 @@ static int write_file(struct dump *dump, int dir_fd, const char *name)
 	return r;
 }
 
+static int write_file(struct dump *dump, int dir_fd, const char *name)
+{
+	const struct replaced *replaced = find_replaced(dump, name);
+	autoclean(closep) int fd = -1;
+	char path[NAME_PATH_SIZE];
+	uint64_t len;
+	int r;
+
+	if (replaced)
+		return write_content(dump, replaced->fd, name_file_path(path, replaced->new_hash));
+	r = tree_open_file(dir_fd, name, &fd, &len);
+	return r < 0 ? r : write_content(dump, fd, name);
+}
+
 static bool is_new_manifest(const struct dump *dump, const char *name)
 {
 	return dump->manifest && strcmp(name, NAME_MANIFEST) == 0;
@@ -206,9 +238,11 @@ static int count_bytes(const struct dump *dump, int dir_fd, const struct tree_na
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < members->n; i++) {
+		const struct replaced *replaced = find_replaced(dump, members->names[i]);
 		struct stat st;
 
-		if (fstatat(dir_fd, members->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if ((replaced ? fstat(replaced->fd, &st) :
+				fstatat(dir_fd, members->names[i], &st, AT_SYMLINK_NOFOLLOW)) < 0)
 			return -errno;
 		bytes += is_new_manifest(dump, members->names[i]) ? strlen(dump->manifest) :
 								     (uint64_t)st.st_size;
@@ -240,7 +274,7 @@ static int write_head(struct dump *dump, const struct incident *incident, size_t
 	return r < 0 ? r : write_data(dump, text, len);
 }
 
-/* -- without the mapped files -- */
+/* -- without the mapped files, or without parts of them -- */
 
 static void put_json(struct json_object **object)
 {
@@ -268,14 +302,123 @@ static void mark_excluded(struct json_object *manifest)
 		(void) json_object_array_add(notes, json_object_new_string(text));
 }
 
-static int manifest_without_files(const struct incident *incident, char **ret_sealed)
+static void free_encoder(struct chunk_encoder **encoder)
+{
+	(void) chunk_encoder_free(*encoder);
+}
+
+/* As freeze_add_file() does: the content as chunks, and its hash. */
+static int encode_content(int in, int out, char *buffer, char ret_hash[static NAME_HASH_SIZE])
+{
+	autoclean(content_hash_freep) struct content_hash *state = content_hash_new();
+	autoclean(free_encoder) struct chunk_encoder *encoder = NULL;
+	autoclean(freep) void *stored = malloc(chunk_max_stored(COPY_SIZE));
+	struct chunk_info info = { .kind = CHUNK_FILE };
+	uint64_t len = 0;
+	int r = chunk_encoder_new(&encoder);
+
+	if (!state || !stored)
+		return -ENOMEM;
+	for (uint64_t offset = 0; r == 0; info.seq++) {
+		ssize_t n = tree_pread(in, buffer, COPY_SIZE, offset);
+		size_t n_stored;
+
+		if (n <= 0) {
+			content_hash_format(state, ret_hash);
+			return (int)n;
+		}
+		content_hash_add(state, buffer, (size_t)n);
+		n_stored = chunk_encode(encoder, &info, buffer, (size_t)n, stored);
+		r = tree_pwrite(out, stored, n_stored, len);
+		len += n_stored;
+		offset += (uint64_t)n;
+	}
+	return r;
+}
+
+static int strip_file(struct dump *dump, struct incident *incident, struct replaced *replaced)
+{
+	autoclean(closep) int content = -1, chunks = -1;
+	bool changed;
+	int r;
+
+	r = incident_open_file(incident, replaced->hash, &content);
+	if (r == 0)
+		r = strip_elf(content, &changed);
+	if (r < 0 || !changed)
+		return r;
+	chunks = memfd_create("stripped", MFD_CLOEXEC);
+	if (chunks < 0)
+		return -errno;
+	r = encode_content(content, chunks, dump->buffer, replaced->new_hash);
+	if (r == 0)
+		replaced->fd = MOVE_FD(chunks);
+	return r;
+}
+
+static int add_replaced(struct dump *dump, struct incident *incident, const char *hash,
+			const struct replaced **ret_replaced)
+{
+	struct replaced *grown;
+	int r;
+
+	for (size_t i = 0; i < dump->n_replaced; i++) {
+		if (strcmp(dump->replaced[i].hash, hash) != 0)
+			continue;
+		*ret_replaced = &dump->replaced[i];
+		return 0;
+	}
+	grown = reallocarray(dump->replaced, dump->n_replaced + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	dump->replaced = grown;
+	grown += dump->n_replaced++;
+	*grown = (struct replaced){ .fd = -1 };
+	(void) snprintf(grown->hash, sizeof(grown->hash), "%s", hash);
+	r = strip_file(dump, incident, grown);
+	*ret_replaced = grown;
+	/* One that can't be read goes into the dump as it is: not ours to judge. */
+	return r == -ENOENT || r == -EBADMSG ? 0 : r;
+}
+
+static int strip_files(struct dump *dump, struct incident *incident, struct json_object *manifest)
+{
+	struct json_object *rows = json_list(manifest, "files");
+	const struct replaced *replaced;
+
+	for (size_t i = 0; rows && i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		const char *hash = json_text(row, "hash");
+		int r = 0;
+
+		if (!name_is_hash(hash))
+			continue;
+		r = add_replaced(dump, incident, hash, &replaced);
+		if (r < 0)
+			return r;
+		if (replaced->fd < 0)
+			continue;
+		(void) json_object_object_add(row, "hash", json_object_new_string(replaced->new_hash));
+		(void) json_object_object_add(row, "stripped", json_object_new_boolean(true));
+	}
+	return 0;
+}
+
+static int change_manifest(struct dump *dump, struct incident *incident, unsigned flags,
+			   char **ret_sealed)
 {
 	autoclean(put_json) struct json_object *manifest = json_tokener_parse(incident->manifest);
 	const char *text;
+	int r = 0;
 
 	if (!manifest)
 		return -EBADMSG;
-	mark_excluded(manifest);
+	if (flags & INCIDENT_DUMP_EXCLUDE_FILES)
+		mark_excluded(manifest);
+	else
+		r = strip_files(dump, incident, manifest);
+	if (r < 0)
+		return r;
 	text = json_object_to_json_string_ext(manifest, JSON_C_TO_STRING_PRETTY);
 	return text ? manifest_seal(text, ret_sealed) : -ENOMEM;
 }
@@ -293,13 +436,13 @@ static void drop_files(struct tree_names *members)
 	members->n = n;
 }
 
-static int write_members(struct dump *dump, const struct incident *incident)
+static int write_members(struct dump *dump, const struct incident *incident, unsigned flags)
 {
 	autoclean(tree_names_deinit) struct tree_names members = { 0 };
 	int r;
 
 	r = incident_members(incident->dir_fd, &members);
-	if (r == 0 && dump->manifest)
+	if (r == 0 && (flags & INCIDENT_DUMP_EXCLUDE_FILES))
 		drop_files(&members);
 	if (r == 0)
 		r = count_bytes(dump, incident->dir_fd, &members, &dump->total);
@@ -312,14 +455,22 @@ static int write_members(struct dump *dump, const struct incident *incident)
 	return r;
 }
 
+static void dump_deinit(struct dump *dump)
+{
+	for (size_t i = 0; i < dump->n_replaced; i++)
+		if (dump->replaced[i].fd >= 0)
+			(void) close(dump->replaced[i].fd);
+	free(dump->replaced);
+	free(dump->manifest);
+}
+
 /* Writes the archive to @fd. */
-static int write_archive(const struct incident *incident, int fd, unsigned flags,
+static int write_archive(struct incident *incident, int fd, unsigned flags,
 			 incident_progress progress, void *userdata)
 {
 	autoclean(free_writer) struct archive *archive = archive_write_new();
 	autoclean(freep) char *buffer = archive ? malloc(COPY_SIZE) : NULL;
-	autoclean(freep) char *manifest = NULL;
-	struct dump dump = {
+	autoclean(dump_deinit) struct dump dump = {
 		.archive = archive,
 		.buffer = buffer,
 		.progress = progress,
@@ -331,11 +482,10 @@ static int write_archive(const struct incident *incident, int fd, unsigned flags
 		return -errno;
 	if (!buffer)
 		return -ENOMEM;
-	if (flags & INCIDENT_DUMP_EXCLUDE_FILES) {
-		r = manifest_without_files(incident, &manifest);
+	if (flags) {
+		r = change_manifest(&dump, incident, flags, &dump.manifest);
 		if (r < 0)
 			return r;
-		dump.manifest = manifest;
 	}
 	/* Restricted: pax where ustar won't do. Level 1: the chunks are compressed already. */
 	if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
@@ -344,7 +494,7 @@ static int write_archive(const struct incident *incident, int fd, unsigned flags
 	    archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK ||
 	    archive_write_open_fd(archive, fd) != ARCHIVE_OK)
 		return write_error(archive);
-	r = write_members(&dump, incident);
+	r = write_members(&dump, incident, flags);
 	if (r == 0 && archive_write_close(archive) != ARCHIVE_OK)
 		r = write_error(archive);
 	return r;

@@ -112,10 +112,12 @@ typedef void (*incident_progress)(uint64_t done, uint64_t total, void *userdata)
  * renamed; on failure nothing is left. A file that is there already is replaced,
  * the one behind a link; -EOPNOTSUPP if it is a device, a pipe or a socket.
  * @progress may be NULL. Without the mapped files, its manifest says of each that it is
- * "excluded", with the hash by which whoever replays it knows his own.
+ * "excluded", with the hash by which whoever replays it knows his own; of one that was
+ * stripped, that it is "stripped", with the hash of what it is now.
  */
 enum incident_dump_flags {
 	INCIDENT_DUMP_EXCLUDE_FILES = 1 << 0,
+	INCIDENT_DUMP_STRIP = 1 << 1,	/* without debug sections, if files aren't excluded */
 };
 
 int incident_dump(struct incident *incident, const char *path, unsigned flags,
