@@ -142,6 +142,8 @@ static int read_end(struct incident *incident, struct window_domain *d)
 	uint64_t next = d->begin_event;
 	int r;
 
+	if (d->end_event < d->begin_event)	/* a manifest that makes no sense */
+		d->end_event = d->begin_event;
 	d->end_ns = d->begin_ns;
 	r = incident_read_log(incident, d->id, d->begin_event, &reader);
 	if (r == -ENOENT) {

@@ -451,7 +451,12 @@ uint64_t store_log_end(const struct store *store, uint32_t id)
 {
 	const struct domain *domain = store_find_domain(store, id);
 
-	return domain && domain->n_logs ? domain->logs[domain->n_logs - 1].end_event : 0;
+	uint64_t end = domain && domain->n_logs ? domain->logs[domain->n_logs - 1].end_event : 0;
+
+	/* What was logged before the first snapshot has no file. */
+	if (domain && domain->n_snapshots && domain->snapshots[domain->n_snapshots - 1].event > end)
+		end = domain->snapshots[domain->n_snapshots - 1].event;
+	return end;
 }
 
 static void discard_live(struct store *store, struct chunk_writer *writer, const char *path)

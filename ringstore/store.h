@@ -147,7 +147,7 @@ void store_domain_end(struct store *store, uint32_t domain);
 /* Is anything of @domain left, log or snapshot? */
 bool store_has_domain(const struct store *store, uint32_t domain);
 
-/* The number behind the last event in the domain's log; 0: there is none. */
+/* The number behind the last event in the domain's log, or before its newest snapshot; 0: there is none. */
 uint64_t store_log_end(const struct store *store, uint32_t domain);
 
 /*

@@ -222,6 +222,20 @@ static void bad_calls(void **state)
 }
 
 /* What a writer that died left behind. */
+/* A process may have no more than a snapshot: what it logged in front of that has no file. */
+static void ends(void **state)
+{
+	struct store_limits limits = limits_of(4 << 20, UINT64_MAX, 50);
+	autoclean(store_closep) struct store *store = NULL;
+
+	assert_int_equal(store_open(*state, &limits, &store), 0);
+	assert_int_equal(store_log_end(store, 1), 0);
+	assert_int_equal(snapshot(store, 1, 2, 0, 1, 100), 0);
+	assert_int_equal(store_log_end(store, 1), 2);
+	assert_int_equal(append(store, 1, 2, 5, 0, 100), 0);
+	assert_int_equal(store_log_end(store, 1), 7);
+}
+
 static void leftovers(void **state)
 {
 	struct store_limits limits = limits_of(4 << 20, UINT64_MAX, 50);
@@ -917,6 +931,7 @@ int main(void)
 		IN_DIR(links_are_not_followed),
 		IN_DIR(round_trips),
 		IN_DIR(bad_calls),
+		IN_DIR(ends),
 		IN_DIR(leftovers),
 		IN_DIR(window),
 		IN_DIR(overlapping_snapshots),
