@@ -23,6 +23,7 @@ json() { filter=$1; shift; jq -e -s "$@" ".[0] | ($filter)"; }
 holds() { file=$1; shift; json "$@" <"$file"; }
 pid_of_service() { ctl status --json redis | jq '.[0].pid'; }
 n_incidents() { ctl list --json | jq length; }
+no_recorder() { ! pgrep -f "blackbox-recorder $work/state/$1" >"$work/pids"; }	# of SERVICE
 
 start_daemon()
 {
@@ -213,7 +214,7 @@ check "the service ends" within 10 is_gone "$pid"
 
 # -- the recorder dies under load, then the service ----------------------------------------------------------
 
-within 10 sh -c "! pgrep -f 'blackbox-recorder $work/state/redis'"
+within 10 no_recorder redis
 start_daemon
 within 10 state recording
 within 10 answers
@@ -260,7 +261,7 @@ left() { [ "$(find "$work/state/redis/incidents" -name incident.json | wc -l)" -
 check "what was left when all were killed is an incident" within 30 left
 check "... which is announced" grep -q 'incident .* of redis (recorder-death' "$work/log"
 redis shutdown nosave 2>/dev/null
-within 10 sh -c "! pgrep -f 'blackbox-recorder $work/state/other'"
+within 10 no_recorder other
 kill -TERM "$daemon"
 within 5 is_gone "$daemon"
 
