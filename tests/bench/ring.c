@@ -256,7 +256,7 @@ static void verb_read(char **args)
 	check(incident_open(path, &incident), path);
 	bytes = incident_bytes(incident);
 	begin = now_s();
-	check(incident_dump(incident, args[1], NULL, NULL), "dump");
+	check(incident_dump(incident, args[1], 0, NULL, NULL), "dump");
 	dumped = now_s();
 	dump_cpu = cpu_s();
 	check(verify_path(path, &verify), "verify");
