@@ -213,6 +213,16 @@ void pages_at_entry(struct thread *thread)
 		pages_replay(thread, event);
 }
 
+/* The first page from @page on that is held, and where that ends: the same, if there is none. */
+static uint64_t held_run(const struct mapped_object *object, uint64_t page, uint64_t *ret_end)
+{
+	while (page < object->n_pages && !pages_held(object, page))
+		page++;
+	for (*ret_end = page; *ret_end < object->n_pages && pages_held(object, *ret_end);)
+		++*ret_end;
+	return page;
+}
+
 void pages_drop_turns(struct thread *thread, unsigned flags)
 {
 	struct agent_process *p = process();
@@ -225,12 +235,7 @@ void pages_drop_turns(struct thread *thread, unsigned flags)
 
 		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
 			continue;
-		for (uint64_t page = 0; page < object->n_pages; page = end) {
-			end = page + 1;
-			if (!pages_held(object, page))
-				continue;
-			while (end < object->n_pages && pages_held(object, end))
-				end++;
+		for (uint64_t page = held_run(object, 0, &end); page < end; page = held_run(object, end, &end)) {
 			if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
 				return;
 			began = true;
@@ -255,12 +260,7 @@ void pages_seal_turns(void)
 
 		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
 			continue;
-		for (uint64_t page = 0; page < object->n_pages; page = end) {
-			end = page + 1;
-			if (!pages_held(object, page))
-				continue;
-			while (end < object->n_pages && pages_held(object, end))
-				end++;
+		for (uint64_t page = held_run(object, 0, &end); page < end; page = held_run(object, end, &end)) {
 			(void) pages_protect(object, page, end - page, ACCESS_READ);
 		}
 	}
