@@ -183,6 +183,12 @@ bool domain_give_turn(struct domain *d);
 
 /* domain-snapshot.c: what a snapshot of it before @event, at @mono_ns, says first. */
 struct image_head snapshot_head(const struct domain *d, uint64_t event, uint64_t mono_ns);
+/*
+ * The payload of a maps chunk, behind @prefix bytes for the caller: counts, rows, text. NULL: there
+ * is no memory, or it is too long. The caller frees it.
+ */
+uint8_t *snapshot_maps(const struct image_map *rows, size_t n, const char *text, size_t text_len,
+		       size_t prefix, size_t *ret_len);
 /* An EVENT_SNAPSHOT has been drained. */
 void snapshot_begins(struct domain *d);
 /* Reads on. True: there is more to read. */
