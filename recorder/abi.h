@@ -27,7 +27,7 @@
 #include "recorder/xstate.h"
 
 /* Raised with any change of what is declared here, in event.h or in pack.h. */
-#define AGENT_ABI 7
+#define AGENT_ABI 8
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -791,13 +791,14 @@ struct agent_process {
 	/* What is mapped; ranges ascend. */
 	uint32_t n_objects, n_ranges;	/* places used */
 	uint32_t n_inserted;		/* counts new ranges */
+	uint64_t shared_start, shared_end; /* all that was ever mapped shared lies in between */
 	uint32_t has_changing;		/* mappings of files that change exist */
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 	uint8_t descriptors[N_DESCRIPTORS]; /* recording: what is known of them (agent/descriptors.c) */
 	uint32_t shares_descriptors;	/* with another process, or threads have their own */
 	uint32_t runner, streak;	/* recording: slot + 1 that had the baton last; its calls since another */
-	uint32_t reserved_streak;
+	uint32_t tries_again;		/* waits until the next that is tried not to be one (agent/quick.c) */
 	/* Where devices are mapped, or were in part: to read there may do things. */
 	uint64_t n_devices;
 	struct agent_range devices[MAX_DEVICES];

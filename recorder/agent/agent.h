@@ -202,6 +202,8 @@ int memcmp(const void *a, const void *b, size_t len);
 size_t copy_user(void *to, const void *from, size_t len);
 bool copy_from_user(void *to, uint64_t from, size_t len);
 bool copy_to_user(uint64_t to, const void *from, size_t len);
+/* Its length, or how many bytes were copied, if the string ends behind these. */
+size_t copy_string(char *to, uint64_t from, size_t size);
 /* How many bytes are the same before the first word that isn't, or can't be read; @len is of words. */
 size_t same_user(const void *user, const void *ours, size_t len);
 /* Of an instruction that is being executed: in a replay, no access that a debug register watches. */
@@ -219,7 +221,7 @@ static inline uint32_t crc32c_word(uint32_t crc, uint64_t word)
 	__asm__("crc32q %1, %0" : "+r"(longer) : "rm"(word));
 	return (uint32_t)longer;
 }
-/* Of program memory; what can't be read doesn't count. */
+/* A sum of program memory, not the CRC itself; what can't be read, and is behind that, doesn't count. */
 uint32_t crc32c_user(uint32_t crc, uint64_t address, size_t len);
 
 /* -- baton.c ----------------------------------------------------------------------- */
@@ -298,6 +300,8 @@ void log_add_user(struct thread *thread, uint64_t address, size_t len);
 /* One of a call's outputs: its length, 32 bits, then that. */
 void log_add_output(struct thread *thread, uint64_t address, uint32_t len);
 void log_end(struct thread *thread);
+/* The event of a call that has written @len bytes at @output, if that isn't 0. */
+void log_call(struct thread *thread, unsigned nr, uint32_t check, int64_t result, uint64_t output, uint32_t len);
 /* An event without payload. */
 void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
 	       uint32_t check, int64_t result);
@@ -414,6 +418,7 @@ struct call {
 	uint32_t n_spans, max_spans;
 	bool yields, keeps;	/* the baton is given up meanwhile; or kept, where it could be given up */
 	bool is_redirected;	/* some span is, to scratch */
+	bool is_made;		/* by quick.c, and there is more to it: @result is the kernel's */
 	struct span *spans;	/* few_spans, or in the thread's scratch */
 	struct span few_spans[FEW_SPANS];
 	struct event_file change; /* what it does to a mapped file, if change.kind isn't 0 */
@@ -427,6 +432,16 @@ struct call {
 };
 
 const struct sysdesc *syscall_desc(long nr);	/* NULL: no such call */
+/*
+ * Does who makes it keep the baton, where it could be given up? Not if another thread has had it
+ * within the last so many calls. Recording, baton.
+ */
+#define STREAK_OF_ONE 64
+bool call_keeps_baton(const struct thread *thread, long nr, const long args[6]);
+/* What the kernel reads goes into the check. */
+uint32_t call_check_string(uint32_t check, uint64_t user);
+uint32_t call_check_buffer(uint32_t check, uint64_t user, uint64_t len);
+uint32_t call_check_iovec(uint32_t check, uint64_t user, uint64_t n);
 
 /*
  * Fills @call from the thread's saved registers and its row. Scratch is reserved until
@@ -543,16 +558,21 @@ static inline void descriptors_change(const struct thread *thread, const struct 
 		descriptors_update(thread, call);
 }
 /* Behind the call: what its result says of one. */
-void descriptors_told(const struct thread *thread, const struct call *call);
+void descriptors_told(const struct thread *thread, long nr, const long args[6], long result);
 static inline void descriptors_learn(const struct thread *thread, const struct call *call)
 {
 	if (call->desc && descriptor_effects[call->nr] == TELLS_DESCRIPTOR)
-		descriptors_told(thread, call);
+		descriptors_told(thread, call->nr, call->args, call->result);
 }
 /* A clone(2) with these @flags is made: who has which table? */
 void descriptors_cloned(uint64_t flags);
 /* Bits of agent_process.descriptors. */
 enum { KIND_KNOWN = 1, REGULAR = 2, FLAGS_KNOWN = 4, NONBLOCKING = 8 };
+static inline void descriptor_forget(long fd)
+{
+	if ((uint64_t)fd < N_DESCRIPTORS)
+		process()->descriptors[fd] = 0;
+}
 /* A vfork child has a table of its own, and doesn't count here. */
 static inline bool descriptors_are_known(const struct thread *thread)
 {
@@ -567,7 +587,7 @@ static inline bool descriptor_is_plain(const struct thread *thread, long fd)
 void descriptor_note_kind(long fd, uint32_t mode);
 /* How long a call may wait, as far as is known of its descriptor. */
 enum call_wait { WAITS_NEVER, WAITS_FOR_DISK, WAITS_AT_WILL };
-enum call_wait call_wait(const struct thread *thread, const struct call *call);
+enum call_wait call_wait(const struct thread *thread, long nr, const long args[6]);
 
 /* -- changes.c: calls that change files ------------------------------------------------- */
 
@@ -601,6 +621,15 @@ void change_log(struct thread *thread, const struct call *call);
 /* Replay: reads it, and does the same. False: the log makes no sense. Baton. */
 bool change_replay(struct thread *thread, const struct call *call);
 
+/* -- quick.c ---------------------------------------------------------------------------- */
+
+/*
+ * The call at which the thread stands, if nothing is in its way. QUICK_MADE: it has been made, and
+ * there is more to its @ret_result. QUICK_NOT: nothing has happened. Baton.
+ */
+enum quick_end { QUICK_NOT, QUICK_MADE, QUICK_DONE };
+enum quick_end quick_call(struct thread *thread, long *ret_result);
+
 /* -- syscall.c, sys-*.c ---------------------------------------------------------------- */
 
 /* The thread stands at a system call; context_of(thread) is saved. Baton. */
@@ -633,6 +662,8 @@ void sys_wait_signal(struct thread *thread, struct call *call);
 void sys_rt_sigreturn(struct thread *thread, struct call *call);
 void sys_message(struct thread *thread, struct call *call);
 void sys_open(struct thread *thread, struct call *call);
+/* May it lead to a list of the program's mappings, which isn't opened as it is? */
+bool path_may_be_maps(uint64_t user);
 void sys_ioctl(struct thread *thread, struct call *call);
 void sys_futex(struct thread *thread, struct call *call);
 void sys_wait(struct thread *thread, struct call *call);

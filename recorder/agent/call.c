@@ -22,10 +22,6 @@ enum {
 	PROBE_ALL = 16 * PAGE,	/* of larger buffers only the ends are tried for writing */
 };
 
-struct iovec64 {
-	uint64_t base, len;
-};
-
 const struct sysdesc *syscall_desc(long nr)
 {
 	return nr >= 0 && nr < N_SYSCALLS && table[nr].mode != SYS_NONE ? &table[nr] : NULL;
@@ -127,7 +123,7 @@ bool call_mask(struct thread *thread, uint64_t user, uint64_t len, uint64_t *whe
 	return true;
 }
 
-static uint32_t check_iovec(uint32_t check, uint64_t user, uint64_t n)
+uint32_t call_check_iovec(uint32_t check, uint64_t user, uint64_t n)
 {
 	struct iovec64 iov;
 	size_t left = CHECKED_BUFFER;
@@ -146,16 +142,13 @@ static uint32_t check_iovec(uint32_t check, uint64_t user, uint64_t n)
 }
 
 /* Most are short, and a copy of up to 64 bytes is cheap. */
-static uint32_t check_string(uint32_t check, uint64_t user)
+uint32_t call_check_string(uint32_t check, uint64_t user)
 {
 	char text[64];
 	size_t len = sizeof(text);
 
 	for (size_t done = 0; done < CHECKED_STRING && len == sizeof(text); done += len) {
-		size_t n = copy_user(text, (const void *)(user + done), sizeof(text));
-
-		for (len = 0; len < n && text[len];)
-			len++;
+		len = copy_string(text, user + done, sizeof(text));
 		check = crc32c(check, text, len);
 	}
 	return check;
@@ -173,6 +166,11 @@ static uint64_t readable(uint64_t user, uint64_t len)
 	while (n < len && copy_from_user(&byte, user + n, 1))
 		n = MIN(len, n + PAGE - ((user + n) & (PAGE - 1)));
 	return n;
+}
+
+uint32_t call_check_buffer(uint32_t check, uint64_t user, uint64_t len)
+{
+	return crc32c_user(check, user, MIN(len, (uint64_t)CHECKED_BUFFER));
 }
 
 /* An iovec has one for each of its elements. */
@@ -201,21 +199,21 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 
 	switch (arg->kind) {
 	case ARG_STR:
-		call->check = check_string(call->check, user);
+		call->check = call_check_string(call->check, user);
 		break;
 	case ARG_IN:
 		call->check = crc32c_user(call->check, user, MIN(arg->b, CHECKED_STRING));
 		break;
 	case ARG_INBUF:
-		call->check = crc32c_user(call->check, user, MIN(other, CHECKED_BUFFER));
+		call->check = call_check_buffer(call->check, user, other);
 		break;
 	case ARG_IOVIN:
-		call->check = check_iovec(call->check, user, other);
+		call->check = call_check_iovec(call->check, user, other);
 		break;
 	case ARG_MSG:
 		/* struct msghdr: after name and its length, the iovec and its length. */
 		if (copy_from_user(&iov, user + 16, sizeof(iov)))
-			call->check = check_iovec(call->check, iov.base, iov.len);
+			call->check = call_check_iovec(call->check, iov.base, iov.len);
 		break;
 	case ARG_OUT:
 		(void) call_add_span(call, user, arg->b, SPAN_FIXED, where);
@@ -264,20 +262,18 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 /* The others sleep in long calls, as a server's helpers do: none has run for a while, or waits to. */
 static bool is_alone_awake(void)
 {
-	enum { A_WHILE = 64 };	/* calls */
-
-	return ++process()->streak > A_WHILE && !(load_relaxed(&shared()->baton) & BATON_SLEEPERS);
+	return ++process()->streak > STREAK_OF_ONE && !(load_relaxed(&shared()->baton) & BATON_SLEEPERS);
 }
 
 /* Nobody else would run meanwhile, or would be kept from it by a call that is over at once. */
-static bool keeps_baton(const struct thread *thread, const struct call *call)
+bool call_keeps_baton(const struct thread *thread, long nr, const long args[6])
 {
 	if (chaos())
 		return false;
 	/* Or other processes wait for their turn, and would not be patient with a slow disk. */
 	if (alone())
-		return call_wait(thread, call) <= (process()->takes_turns ? WAITS_NEVER : WAITS_FOR_DISK);
-	return is_alone_awake() && call_wait(thread, call) == WAITS_NEVER;
+		return call_wait(thread, nr, args) <= (process()->takes_turns ? WAITS_NEVER : WAITS_FOR_DISK);
+	return is_alone_awake() && call_wait(thread, nr, args) == WAITS_NEVER;
 }
 
 void call_prepare(struct thread *thread, struct call *call)
@@ -289,7 +285,7 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->nr = (long)(int32_t)regs[REG_RAX_];
 	call->result = 0;
 	call->n_spans = 0;
-	call->is_redirected = false;
+	call->is_made = call->is_redirected = false;
 	call->change.kind = 0;
 	call->changes_object = NULL;
 	call->args[0] = call->kernel_args[0] = (long)regs[REG_RDI_];
@@ -299,7 +295,7 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->args[4] = call->kernel_args[4] = (long)regs[REG_R8_];
 	call->args[5] = call->kernel_args[5] = (long)regs[REG_R9_];
 	call->desc = desc = syscall_desc(call->nr);
-	call->keeps = desc && desc->yields && keeps_baton(thread, call);
+	call->keeps = desc && desc->yields && call_keeps_baton(thread, call->nr, call->args);
 	call->yields = desc && desc->yields && !call->keeps;
 	thread->scratch_used = 0;
 	thread->big_scratch_used = 0;
@@ -501,7 +497,8 @@ static void hold_all(struct thread *thread, const struct call *call)
 			came |= pages_hold_object(thread, call->changes_object, call->changes_page,
 						  call->n_changes_pages);
 		for (unsigned i = 0; desc && i < desc->n_args; i++)
-			came |= hold_argument(thread, call, i, &desc->args[i]);
+			if (desc->args[i].kind >= ARG_STR)
+				came |= hold_argument(thread, call, i, &desc->args[i]);
 	}
 }
 
@@ -551,6 +548,26 @@ static bool nothing_to_deliver(struct thread *thread)
 	return !signal_deliver_pending(thread, EVENT_AT_ENTRY);
 }
 
+/* Once. False: somebody has waited too long for the baton, and it is to be made without. */
+static bool make(struct thread *thread, struct call *call, bool yields, bool keeps)
+{
+	if (process()->n_handed)
+		hold_all(thread, call);
+	if (call->nr == NR_futex && pi_lock_begins(thread, call))
+		return true;
+	if (yields)
+		baton_release(thread);
+	else if (keeps)
+		baton_keep(thread);
+	call->result = program_call(thread, call->nr, call->kernel_args);
+	if (thread->pi_futex)
+		pi_lock_ends(thread);
+	if (yields)
+		baton_acquire(thread);
+	return yields || !keeps || baton_kept(thread) || thread->pending ||
+	       (call->result != GATE_ABORTED && call->result != -EINTR_);
+}
+
 bool call_try(struct thread *thread, struct call *call)
 {
 	bool yields = call->yields && !passing(), keeps = call->keeps && !passing();
@@ -558,22 +575,8 @@ bool call_try(struct thread *thread, struct call *call)
 
 	if (yields)
 		redirect(thread, call);
-	for (;;) {
-		if (process()->n_handed)
-			hold_all(thread, call);
-		if (call->nr == NR_futex && pi_lock_begins(thread, call))
-			break;
-		if (yields)
-			baton_release(thread);
-		else if (keeps)
-			baton_keep(thread);
-		call->result = program_call(thread, call->nr, call->kernel_args);
-		if (thread->pi_futex)
-			pi_lock_ends(thread);
-		if (yields) {
-			baton_acquire(thread);
-		} else if (keeps && !baton_kept(thread) && !thread->pending &&
-			   (call->result == GATE_ABORTED || call->result == -EINTR_)) {
+	for (;; call->is_made = false) {
+		if (!call->is_made && !make(thread, call, yields, keeps)) {
 			keeps = false;
 			yields = call->yields = !passing();
 			if (yields)

@@ -21,10 +21,6 @@ enum {
 #define FICLONERANGE_ 0x4020940d
 #define LOGGED_MAX (UINT64_C(256) << 20)
 
-struct iovec64 {
-	uint64_t base, len;
-};
-
 /* What kind of call it is. */
 enum changer {
 	CHANGES_NOTHING = 0,

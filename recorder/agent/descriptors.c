@@ -52,14 +52,6 @@ static uint8_t *known_of(long fd)
 	return (uint64_t)fd < N_DESCRIPTORS ? &process()->descriptors[fd] : NULL;
 }
 
-static void forget(long fd)
-{
-	uint8_t *known = known_of(fd);
-
-	if (known)
-		*known = 0;
-}
-
 static void forget_all(void)
 {
 	memset(process()->descriptors, 0, sizeof(process()->descriptors));
@@ -85,7 +77,7 @@ static void flags_change(const struct call *call)
 	if ((int32_t)call->args[1] != F_SETFL_)
 		return;
 	if (call->args[2] & O_NONBLOCK_)
-		forget(call->args[0]);
+		descriptor_forget(call->args[0]);
 	else
 		forget_all();
 }
@@ -94,10 +86,10 @@ static void change(const struct call *call)
 {
 	switch (call->desc ? descriptor_effects[call->nr] : FORGETS_ALL) {
 	case CHANGES_FIRST:
-		forget((int32_t)call->args[0]);
+		descriptor_forget((int32_t)call->args[0]);
 		break;
 	case CHANGES_SECOND:
-		forget((int32_t)call->args[1]);
+		descriptor_forget((int32_t)call->args[1]);
 		break;
 	case CHANGES_FLAGS:
 		flags_change(call);
@@ -127,21 +119,21 @@ void descriptor_note_kind(long fd, uint32_t mode)
 }
 
 /* A program mostly asks what a file is before it reads it. */
-void descriptors_told(const struct thread *thread, const struct call *call)
+void descriptors_told(const struct thread *thread, long nr, const long args[6], long result)
 {
-	uint64_t at = (uint64_t)call->args[1];
+	uint64_t at = (uint64_t)args[1];
 	uint32_t mode;
 	char path;
 
-	if (!descriptors_are_known(thread) || call->result != 0)
+	if (!descriptors_are_known(thread) || result != 0)
 		return;
-	if (call->nr == NR_newfstatat) {
-		at = (uint64_t)call->args[2];
-		if (!(call->args[3] & AT_EMPTY_PATH_) || !copy_from_user(&path, (uint64_t)call->args[1], 1) || path)
+	if (nr == NR_newfstatat) {
+		at = (uint64_t)args[2];
+		if (!(args[3] & AT_EMPTY_PATH_) || !copy_from_user(&path, (uint64_t)args[1], 1) || path)
 			return;
 	}
 	if (copy_from_user(&mode, at + ST_MODE, sizeof(mode)))
-		descriptor_note_kind((int32_t)call->args[0], mode);
+		descriptor_note_kind((int32_t)args[0], mode);
 }
 
 /*
@@ -184,9 +176,8 @@ static bool is_regular(long fd)
 	return known && (*known & REGULAR);
 }
 
-static enum call_wait descriptor_wait(const struct call *call)
+static enum call_wait descriptor_wait(long fd, uint64_t len)
 {
-	long fd = (int32_t)call->args[0];
 	uint8_t *known = known_of(fd);
 
 	if (!known)
@@ -194,25 +185,25 @@ static enum call_wait descriptor_wait(const struct call *call)
 	if (!(*known & (FLAGS_KNOWN | REGULAR)))
 		learn(fd, known);
 	if (*known & REGULAR)
-		return (uint64_t)call->args[2] < LONG ? WAITS_FOR_DISK : WAITS_AT_WILL;
+		return len < LONG ? WAITS_FOR_DISK : WAITS_AT_WILL;
 	return *known & NONBLOCKING ? WAITS_NEVER : WAITS_AT_WILL;
 }
 
-enum call_wait call_wait(const struct thread *thread, const struct call *call)
+enum call_wait call_wait(const struct thread *thread, long nr, const long args[6])
 {
 	if (!descriptors_are_known(thread))
 		return WAITS_AT_WILL;
-	switch (ways[call->nr]) {
+	switch (ways[nr]) {
 	case BY_DESCRIPTOR:
-		return descriptor_wait(call);
+		return descriptor_wait((int32_t)args[0], (uint64_t)args[2]);
 	case BY_THIRD:
-		return (int32_t)call->args[2] ? WAITS_AT_WILL : WAITS_NEVER;
+		return (int32_t)args[2] ? WAITS_AT_WILL : WAITS_NEVER;
 	case BY_FOURTH:
-		return (int32_t)call->args[3] ? WAITS_AT_WILL : WAITS_NEVER;
+		return (int32_t)args[3] ? WAITS_AT_WILL : WAITS_NEVER;
 	case BY_PATH:	/* of a file, mostly; who wants the baton while a FIFO is opened kicks the thread out */
 		return WAITS_FOR_DISK;
 	case BY_KIND:	/* a socket may linger */
-		return is_regular((int32_t)call->args[0]) ? WAITS_FOR_DISK : WAITS_AT_WILL;
+		return is_regular((int32_t)args[0]) ? WAITS_FOR_DISK : WAITS_AT_WILL;
 	default:
 		return WAITS_AT_WILL;
 	}

@@ -63,6 +63,10 @@ struct kernel_sigaction {
 	uint64_t handler, flags, restorer, mask;
 };
 
+struct iovec64 {
+	uint64_t base, len;
+};
+
 struct timespec64 {
 	int64_t sec, nsec;
 };

@@ -50,7 +50,7 @@ __attribute__((noinline, cold)) static bool make_room(uint64_t end)
 }
 
 /* Cycles since the event before, in event.ticks' floating form; what it can't say is kept. */
-static uint16_t ticks_since_last(void)
+static inline uint16_t ticks_since_last(void)
 {
 	struct agent_process *p = process();
 	unsigned shift = agent_config.tick_shift;
@@ -118,10 +118,12 @@ static inline void close_event(unsigned flags)
 {
 	struct agent_process *p = process();
 	struct event *event = (struct event *)ring_at(p->head);
-	uint64_t used = p->log_used;
+	uint64_t used = p->log_used, over = used % 8;
 
-	while (used % 8)
-		((uint8_t *)event)[used++] = 0;
+	if (over) {
+		((uint64_t *)event)[used / 8] &= (UINT64_C(1) << over * 8) - 1;
+		used += 8 - over;
+	}
 	event->len = (uint32_t)used;
 	event->flags |= (uint8_t)flags;
 	p->head += used;
@@ -236,6 +238,32 @@ void log_end(struct thread *thread)
 	(void) thread;
 	if (process()->log_used)
 		close_event(0);
+}
+
+void log_call(struct thread *thread, unsigned nr, uint32_t check, int64_t result, uint64_t output, uint32_t len)
+{
+	struct agent_process *p = process();
+	struct event *event = (struct event *)ring_at(p->head);
+
+	/* As a rule it is in one piece, and there is room. */
+	if (p->head + EVENT_MAX_LEN > p->room_until || len > EVENT_MAX_LEN - sizeof(*event) - sizeof(len) ||
+	    passing()) {
+		if (!log_begin(thread, EVENT_SYSCALL, 0, nr, check, result))
+			return;
+		if (output)
+			log_add_output(thread, output, len);
+		log_end(thread);
+		return;
+	}
+	*event = (struct event){ .kind = EVENT_SYSCALL, .thread = (uint16_t)thread->slot, .nr = (uint16_t)nr,
+				 .ticks = ticks_since_last(), .check = check, .result = result };
+	p->log_used = sizeof(*event);
+	if (output) {
+		memcpy(event + 1, &len, sizeof(len));
+		copy_or_clear((uint8_t *)(event + 1) + sizeof(len), output, len);
+		p->log_used += sizeof(len) + len;
+	}
+	close_event(0);
 }
 
 void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,

@@ -168,6 +168,16 @@ struct mapped_range *mapped_at(uint64_t address)
 	return range && range->start <= address ? range : NULL;
 }
 
+static void reaches(const struct mapped_range *range)
+{
+	struct agent_process *p = process();
+
+	if (!(range->flags & MAPPED_SHARED))
+		return;
+	p->shared_start = p->shared_end ? MIN(p->shared_start, range->start) : range->start;
+	p->shared_end = MAX(p->shared_end, range->end);
+}
+
 /* Takes over one of its object's n_ranges; nothing else is mapped there. */
 static void insert(const struct mapped_range *range)
 {
@@ -183,6 +193,7 @@ static void insert(const struct mapped_range *range)
 		p->ranges[j] = p->ranges[j - 1];
 	p->ranges[i] = *range;
 	p->n_inserted++;
+	reaches(range);
 }
 
 static void delete(uint32_t i)
@@ -294,8 +305,10 @@ void mapped_move(uint64_t old, uint64_t old_len, uint64_t to, uint64_t len, bool
 		mapped_remove(old + len, old_len - len);
 	}
 	range = len > old_len ? mapped_at(to + old_len - 1) : NULL;
-	if (range && range->end == to + old_len)
+	if (range && range->end == to + old_len) {
 		range->end = to + len;
+		reaches(range);
+	}
 	if (device)
 		mapped_device(to, len);
 	if (on_fork)

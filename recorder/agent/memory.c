@@ -3,6 +3,7 @@
 #include "recorder/agent/agent.h"
 
 extern const char copy_user_words[], copy_user_rest[], copy_user_insn[], copy_user_done[];
+extern const char crc_user_words[], crc_user_faults[];
 extern const char same_user_words[], same_user_done[];
 extern const char probe_write_insn[], probe_write_failed[];
 int probe_write(void *byte);
@@ -64,6 +65,23 @@ bool copy_to_user(uint64_t to, const void *from, size_t len)
 	return copy_user((void *)to, from, len) == len;
 }
 
+size_t copy_string(char *to, uint64_t from, size_t size)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	size_t n = copy_user(to, (const void *)from, size), len = 0;
+	uint64_t word, zeroes;
+
+	for (; len + sizeof(word) <= n; len += sizeof(word)) {
+		__builtin_memcpy(&word, to + len, sizeof(word));
+		zeroes = (word - ones) & ~word & ones << 7;
+		if (zeroes)
+			return len + (size_t)__builtin_ctzll(zeroes) / 8;
+	}
+	while (len < n && to[len])
+		len++;
+	return len;
+}
+
 size_t copy_code(void *to, uint64_t from, size_t len)
 {
 	struct thread *thread = this_thread();
@@ -94,6 +112,8 @@ bool copy_fault(uint64_t ip, uint64_t *ret_ip)
 		*ret_ip = (uint64_t)copy_user_done;
 	else if (ip >= (uint64_t)copy_user_words && ip < (uint64_t)copy_user_rest)
 		*ret_ip = (uint64_t)copy_user_rest;
+	else if (ip >= (uint64_t)crc_user_words && ip < (uint64_t)crc_user_faults)
+		*ret_ip = (uint64_t)crc_user_faults;
 	else if (ip >= (uint64_t)same_user_words && ip < (uint64_t)same_user_done)
 		*ret_ip = (uint64_t)same_user_done;
 	else if (ip == (uint64_t)probe_write_insn)
@@ -117,23 +137,5 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t len)
 	crc = (uint32_t)wide;
 	for (; len; p++, len--)
 		crc = __builtin_ia32_crc32qi(crc, *p);
-	return crc;
-}
-
-uint32_t crc32c_user(uint32_t crc, uint64_t address, size_t len)
-{
-	uint8_t buffer[256];
-
-	/* NULL is an ordinary pointer; a fault takes microseconds. */
-	while (address && len) {
-		size_t want = MIN(len, sizeof(buffer));
-		size_t n = copy_user(buffer, (const void *)address, want);
-
-		crc = crc32c(crc, buffer, n);
-		if (n < want)
-			break;
-		address += n;
-		len -= n;
-	}
 	return crc;
 }

@@ -510,12 +510,12 @@ static void count_written(uint64_t n)
 		turn_spoils();
 }
 
-bool pages_hold(struct thread *thread, uint64_t address, uint64_t len, bool writes)
+bool pages_hold_these(struct thread *thread, uint64_t address, uint64_t len, bool writes)
 {
 	uint64_t end = address + len;
 	bool came = false, is_new;
 
-	if (!process()->n_handed || end < address)
+	if (end < address)
 		return false;
 	if (writes && process()->takes_turns && pages_are_handed(address))
 		count_written(len / PAGE + 1);

@@ -47,7 +47,15 @@ bool pages_missed(struct thread *thread, const struct siginfo *info, const struc
  * Recording: has all of it, as far as the program may touch it, and with @writes may write it.
  * Returns whether some came; in MODE_PASS, where all is opened, that may be others.
  */
-bool pages_hold(struct thread *thread, uint64_t address, uint64_t len, bool writes);
+bool pages_hold_these(struct thread *thread, uint64_t address, uint64_t len, bool writes);
+static inline bool pages_hold(struct thread *thread, uint64_t address, uint64_t len, bool writes)
+{
+	const struct agent_process *p = process();
+
+	return p->n_handed &&
+	       ((address < p->shared_end && address + len > p->shared_start) || passing()) &&
+	       pages_hold_these(thread, address, len, writes);
+}
 /* The same, to write @n pages of @object, as far as they are mapped here. */
 bool pages_hold_object(struct thread *thread, struct mapped_object *object, uint64_t page, uint64_t n);
 /* It is of memory that may be handed over, whoever has the page now. Baton. */

@@ -65,16 +65,17 @@ static bool is_own_maps(const struct thread *thread, const char *path)
 }
 
 /* Does the program's path end like theirs? Most don't. */
-static bool may_be_maps(uint64_t user)
+bool path_may_be_maps(uint64_t user)
 {
-	char path[PATH_LEN + 1] = { 0 };
-	const char *name = path;
+	char path[PATH_LEN + 1];
+	size_t len = copy_string(path, user, PATH_LEN), name = len;
 
-	(void) copy_user(path, (const void *)user, PATH_LEN);
-	for (const char *c = path; *c; c++)
-		if (*c == '/')
-			name = c + 1;
-	return is_maps(name);
+	if (!len || path[len - 1] != 's')
+		return false;
+	path[len] = '\0';
+	while (name && path[name - 1] != '/')
+		name--;
+	return is_maps(path + name);
 }
 
 /* By whichever path it was opened. */
@@ -188,7 +189,7 @@ void sys_open(struct thread *thread, struct call *call)
 	bool at = call->nr != NR_open;
 	uint64_t path = (uint64_t)call->args[at ? 1 : 0];
 	long flags = call->args[at ? 2 : 1];
-	bool maps = !agent_replays() && may_be_maps(path);
+	bool maps = !agent_replays() && path_may_be_maps(path);
 
 	/* struct open_how begins with them. */
 	if (call->nr == NR_openat2 && !copy_from_user(&flags, (uint64_t)call->args[2], sizeof(flags)))

@@ -178,11 +178,9 @@ static void attend_at_entry(struct thread *thread)
 		resume_program(thread);
 }
 
-/* Makes the call, or takes it from the log. May not return. */
-static void dispatch(struct thread *thread)
+/* What was put off, and is to be done before the call's arguments are looked at. */
+static void prepare(struct thread *thread)
 {
-	struct call call;
-
 	if (context_of(thread)->regs[REG_RAX_] == BEGIN_SYSCALL && !process()->begun) {
 		process()->begun = 1;
 		program_begins(thread);
@@ -191,6 +189,23 @@ static void dispatch(struct thread *thread)
 	sites_attend(thread, (long)context_of(thread)->regs[REG_RAX_]);
 	stubs_attend(thread, (long)context_of(thread)->regs[REG_RAX_]);
 	thread->wants_pages = 1;
+}
+
+static void make_and_learn(struct thread *thread, struct call *call)
+{
+	descriptors_change(thread, call);
+	if (!thread->filter || !filter_stops(thread, call))
+		make(thread, call);
+	descriptors_change(thread, call);
+	descriptors_learn(thread, call);
+}
+
+/* Makes the call, or takes it from the log. May not return. */
+static void dispatch(struct thread *thread)
+{
+	struct call call;
+
+	prepare(thread);
 	call_prepare(thread, &call);
 	if (agent_replays()) {
 		const struct event *event = replay_next_of_call(thread, &call);
@@ -203,11 +218,19 @@ static void dispatch(struct thread *thread)
 	} else {
 		attend_at_entry(thread);
 	}
-	descriptors_change(thread, &call);
-	if (!thread->filter || !filter_stops(thread, &call))
-		make(thread, &call);
-	descriptors_change(thread, &call);
-	descriptors_learn(thread, &call);
+	make_and_learn(thread, &call);
+}
+
+/* It has been made, but how its result comes about isn't simple. May not return. */
+static void dispatch_made(struct thread *thread, long result)
+{
+	struct call call;
+
+	call_prepare(thread, &call);
+	call.result = result;
+	call.is_made = true;
+	call.yields = call.keeps = false;
+	make_and_learn(thread, &call);
 }
 
 void syscall_dispatch(struct thread *thread)
@@ -218,7 +241,18 @@ void syscall_dispatch(struct thread *thread)
 
 void syscall_dispatch_stub(struct thread *thread)
 {
-	dispatch(thread);
+	long result;
+
+	switch (quick_call(thread, &result)) {
+	case QUICK_NOT:
+		dispatch(thread);
+		break;
+	case QUICK_MADE:
+		dispatch_made(thread, result);
+		break;
+	case QUICK_DONE:
+		break;
+	}
 	call_is_over(thread);
 	resume_by_stub(thread);
 }
