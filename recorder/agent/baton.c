@@ -26,14 +26,19 @@ bool alone(void)
 	return load_relaxed(&shared()->n_threads) == 1;
 }
 
-/* From here on nobody kicks it. One under way must not land in a call that we make for the program. */
+/*
+ * From here on nobody kicks it. One under way must not land in a call that we make for the program:
+ * it is waited for. Whose word comes between our two looks isn't, which program_call() can bear,
+ * and each call is spared a locked instruction or two.
+ */
 static void back_in_agent(struct thread *thread)
 {
-	uint32_t was = exchange(&slot_of(thread)->status, SLOT_AGENT);
+	uint32_t *status = &slot_of(thread)->status;
+	bool is_kicked = load_relaxed(status) == SLOT_KICKED;
 
-	if (was == SLOT_KICKED)
-		for (int i = 0; i < KICK_SPINS && !load_relaxed(&thread->kick_seen); i++)
-			cpu_relax();
+	store_release(status, SLOT_AGENT);
+	for (int i = 0; is_kicked && i < KICK_SPINS && !load_relaxed(&thread->kick_seen); i++)
+		cpu_relax();
 	thread->kick_seen = 0;
 }
 
