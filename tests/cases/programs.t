@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Each of tests/programs, natively, recorded and replayed: the same exit status, the same
-# output. Once from exec to the end, once with snapshots every few milliseconds, which stop
-# the program at arbitrary instructions, and with chaos, each time from another seed. What
-# works on memory is also replayed from a late one of these snapshots on.
+# output. Once from exec to the end, once with a stub for each call and snapshots every few
+# milliseconds, which stop the program at arbitrary instructions, and with chaos, each time
+# from another seed. What works on memory is also replayed from a late one of these snapshots
+# on.
 #
 # A program ends with 0, or says `expect: STATUS' in a comment. Arguments: only these
 # programs. Several run at a time, each under a copy of this script; $CHAOS_SEEDS are other
@@ -68,7 +69,8 @@ one_program()
 	fi
 	record_and_check "$name" ""
 	# Each is compared with the one before: by page frames, or in the next run by hashes.
-	record_and_check "$name" ", with snapshots" --set snapshot-interval=10ms --set snapshot-memory=2M
+	record_and_check "$name" ", with snapshots and all stubs" --set stubs=1 \
+		--set snapshot-interval=10ms --set snapshot-memory=2M
 	case $name in
 	mem-* | share-*) record_and_check "$name" ", from a snapshot on" --set snapshot-interval=10ms --window 10ms ;;
 	esac
