@@ -118,6 +118,7 @@ struct agent_config {
 	uint64_t crash_hold_ns;	/* UINT64_MAX: until the recorder is done */
 	uint32_t hold_exit;	/* hold an exiting process too */
 	uint32_t pin_cpu;	/* until the interpreter has run */
+	uint32_t place;		/* who takes turns with others is where they are */
 	uint32_t change_code;	/* bits of enum site_kind: which are answered by agent/sites.c */
 	uint32_t stub_after;	/* so many calls from a place it gets a stub; 0: never */
 	uint64_t slice_ns;	/* a waiter for the baton is patient this long */
@@ -768,6 +769,7 @@ struct agent_process {
 	uint32_t affinity_len;		/* pinned to a processor: what to go back to */
 	uint32_t pinned_slot, pinned_calls; /* a thread that makes code is: slot + 1, calls left */
 	uint32_t n_pinned;		/* how often that was done */
+	uint32_t placed, placed_cpu;	/* it takes turns, and shares a processor with those who do, too */
 	uint64_t affinity[MAX_CPUS / 64];
 	struct agent_range file_head;	/* the newest mapping of a file's beginning */
 	struct new_object {

@@ -22,6 +22,7 @@
 #pragma once
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "recorder/event.h"
@@ -46,6 +47,7 @@ struct directory_member {
 	uint32_t kick;		/* they have been asked for in vain for a while */
 	uint32_t answers;	/* futex: counts what who asks waits for, that it gives pages or rests */
 	uint32_t dies;		/* it is being looked at: its turn lasts as long */
+	uint32_t turn_calls;	/* futex: counts that the turn is offered to it */
 } __attribute__((aligned(64)));
 
 /*
@@ -72,11 +74,13 @@ struct directory_object {
 
 /*
  * The turn: 0, or PAGE_OWNER of whose it is; TURN_RECORDERS while the recorder reads what must not
- * change. With TURN_SLEEPERS somebody sleeps on it.
+ * change. Who ends his turn offers it to the next who waits; with TURN_OFFERED that one hasn't
+ * taken it yet, and may be passed over: he may be stopped, or dead.
  */
-#define TURN_SLEEPERS (UINT32_C(1) << 31)
+#define TURN_OFFERED (UINT32_C(1) << 31)
 #define TURN_RECORDERS (UINT32_C(1) << 30)
-#define TURN_OWNER(word) ((word) & ~TURN_SLEEPERS)
+#define TURN_OWNER(word) ((word) & ~TURN_OFFERED)
+#define TURN_WAITERS ((DIRECTORY_MEMBERS + 63) / 64)
 
 /* In the journal, a struct page_change: what a turn has changed. What it is now is in the memory. */
 #define JOURNAL_CHANGES (UINT64_C(1) << 17)	/* a power of two */
@@ -86,10 +90,12 @@ struct directory {
 	uint32_t broken;	/* one who shares isn't recorded, or some isn't handed: what is written isn't known */
 	uint32_t kicks;		/* a member's kick is set */
 	uint32_t reserved;
-	/* What follows is changed by whose turn it is, but for the turn itself. */
+	/* What follows is changed by whose turn it is, but for the turn itself and who waits. */
 	uint32_t turn, turn_wanted;	/* the latter: PAGE_OWNER of one that waits for too long */
 	uint32_t turn_epoch;	/* counts when what was changed isn't in the journal */
-	uint32_t reserved2;
+	uint32_t turns;		/* counts those taken */
+	uint64_t turn_waiting[TURN_WAITERS];	/* bits: members who wait for it */
+	uint32_t cpu, reserved2;	/* + 1: where they are placed */
 	uint64_t journal_end;	/* counts all changes ever */
 	uint64_t journal[JOURNAL_CHANGES];
 	struct directory_member members[DIRECTORY_MEMBERS + 1];	/* the last: who has left meanwhile */
@@ -118,4 +124,55 @@ static inline void directory_member_ends(struct directory *directory, uint32_t m
 						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	}
 	__atomic_store_n(&directory->members[member].state, MEMBER_FREE, __ATOMIC_SEQ_CST);
+}
+
+static inline void directory_waits(struct directory *directory, uint32_t member, bool waits)
+{
+	uint64_t *word = &directory->turn_waiting[member / 64 % TURN_WAITERS], bit = UINT64_C(1) << member % 64;
+
+	if (waits)
+		(void) __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
+	else
+		(void) __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
+}
+
+/* The next who waits for the turn after @member, round and round; DIRECTORY_MEMBERS: nobody. */
+static inline uint32_t directory_next_waiter(const struct directory *directory, uint32_t member)
+{
+	uint32_t at = (member + 1) % (TURN_WAITERS * 64);
+
+	for (uint32_t i = 0; i <= TURN_WAITERS; i++, at = (at / 64 + 1) % TURN_WAITERS * 64) {
+		uint64_t waiting = __atomic_load_n(&directory->turn_waiting[at / 64], __ATOMIC_SEQ_CST) >> at % 64;
+
+		if (waiting)
+			return at + (uint32_t)__builtin_ctzll(waiting);
+	}
+	return DIRECTORY_MEMBERS;
+}
+
+/*
+ * The turn is free: it is offered to the next who waits after @member. Returns a futex on which
+ * that one is to be woken, or NULL if nobody waits, or somebody has come and taken it. Who begins
+ * to wait says so and looks at the turn then, so one of the two sees the other.
+ */
+static inline uint32_t *directory_offer_turn(struct directory *directory, uint32_t member)
+{
+	for (uint32_t tries = 0; tries < DIRECTORY_MEMBERS; tries++) {
+		uint32_t next = directory_next_waiter(directory, member), free = 0;
+		struct directory_member *who = &directory->members[next];
+
+		if (next >= DIRECTORY_MEMBERS)
+			return NULL;
+		if (MEMBER_STATE(__atomic_load_n(&who->state, __ATOMIC_SEQ_CST)) == MEMBER_FREE) {
+			directory_waits(directory, next, false);	/* killed meanwhile */
+			continue;
+		}
+		if (!__atomic_compare_exchange_n(&directory->turn, &free,
+						 PAGE_OWNER(next, __atomic_load_n(&who->generation, __ATOMIC_SEQ_CST)) |
+						 TURN_OFFERED, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return NULL;
+		(void) __atomic_add_fetch(&who->turn_calls, 1, __ATOMIC_SEQ_CST);
+		return &who->turn_calls;
+	}
+	return NULL;
 }

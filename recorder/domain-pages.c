@@ -159,7 +159,7 @@ static bool may_have_changed(const struct domain *d, uint32_t word, uint32_t fir
 	uint32_t owner = word & ~PAGE_WANTED;
 
 	if (by_turns && owner == PAGE_BY_TURNS)
-		return TURN_OWNER(load(&d->directory->turn)) != me;
+		return load(&d->directory->turn) != me;
 	return (owner ? owner : first) != me;
 }
 
@@ -217,25 +217,25 @@ bool domain_take_turn(struct domain *d)
 	if (!become(&directory->turn_wanted, 0, TURN_RECORDERS))
 		return false;
 	for (unsigned i = 0; i < TURN_LOOKS; i++) {
-		if (TURN_OWNER(load(&directory->turn)) == TURN_RECORDERS || become(&directory->turn, 0, TURN_RECORDERS))
+		if (load(&directory->turn) == TURN_RECORDERS || become(&directory->turn, 0, TURN_RECORDERS))
 			break;
 		(void) nanosleep(&pause, NULL);
 	}
 	if (!become(&directory->turn_wanted, TURN_RECORDERS, 0))
 		(void) nanosleep(&pause, NULL);	/* it is being given */
-	return TURN_OWNER(load(&directory->turn)) == TURN_RECORDERS;
+	return load(&directory->turn) == TURN_RECORDERS;
 }
 
 bool domain_give_turn(struct domain *d)
 {
-	uint32_t *turn = d->directory ? &d->directory->turn : NULL, was;
+	uint32_t *waiter;
 
-	if (!turn)
+	if (!d->directory)
 		return true;
-	for (was = load(turn); TURN_OWNER(was) == TURN_RECORDERS; was = load(turn))
-		if (become(turn, was, 0)) {
-			wake_word(turn);
-			return true;
-		}
-	return false;
+	if (!become(&d->directory->turn, TURN_RECORDERS, 0))
+		return false;
+	waiter = directory_offer_turn(d->directory, DIRECTORY_MEMBERS);
+	if (waiter)
+		wake_word(waiter);
+	return true;
 }

@@ -180,6 +180,7 @@ static const struct agent_needs agent_list[] = {
 	{ SYS_kill, true, { 0, SIGKILL } },
 	{ SYS_wait4, true, { 0 } },
 	{ SYS_fstat, true, { 0 } },
+	{ SYS_fstatfs, true, { 0 } },
 	{ SYS_stat, true, { 0 } },
 	{ SYS_pread64, true, { 0 } },
 	{ SYS_fcntl, true, { 0, F_GETFL } },

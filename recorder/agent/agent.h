@@ -567,7 +567,7 @@ static inline void descriptors_learn(const struct thread *thread, const struct c
 /* A clone(2) with these @flags is made: who has which table? */
 void descriptors_cloned(uint64_t flags);
 /* Bits of agent_process.descriptors. */
-enum { KIND_KNOWN = 1, REGULAR = 2, FLAGS_KNOWN = 4, NONBLOCKING = 8 };
+enum { KIND_KNOWN = 1, REGULAR = 2, FLAGS_KNOWN = 4, NONBLOCKING = 8, SYSTEM_KNOWN = 16, LOCAL = 32 };
 static inline void descriptor_forget(long fd)
 {
 	if ((uint64_t)fd < N_DESCRIPTORS)
@@ -883,7 +883,10 @@ __attribute__((noreturn)) void thread_starts(struct thread *thread);
 /* This process goes on natively, from its saved context: a fork child, a filter's owner. */
 __attribute__((noreturn)) void process_detach(struct thread *thread);
 
-/* The image may run on any processor again. */
+/* -- affinity.c: the process itself, which has one thread then; recording, where not said otherwise -- */
+
+/* The image stays where it is, and may run on any processor again. Any mode. */
+void pin_to_cpu(void);
 void unpin_from_cpu(void);
 /*
  * The thread has got memory for code that it will make. That isn't scanned, and the first of it
@@ -893,6 +896,15 @@ void unpin_from_cpu(void);
 void pin_maker_of_code(const struct thread *thread);
 /* A call of its, or of another's: is it over? */
 void pinned_calls(const struct thread *thread, uint64_t nr);
+/*
+ * Its turn: those who run by turns run on one processor, *@cpu - 1, or here if that is 0: the next
+ * finds what the last has left in the cache, and isn't waited for on another.
+ */
+enum placed { PLACED_NOT, PLACED, PLACED_NEVER };
+void place(uint32_t *cpu);
+/* Not any more; and its next call is @nr, which may be told that, or hand it down. Any mode. */
+void unplace(void);
+void placed_call(uint64_t nr);
 
 /* From a stub, with the context in call_context(): returns if that is all there is to restore. */
 void stub_call(struct thread *thread);

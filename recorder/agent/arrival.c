@@ -350,6 +350,10 @@ static void end_of_interpreter(const struct thread *thread, uint64_t nr, uint64_
 	const struct agent_range *interpreter = &agent_config.interpreter;
 	struct agent_process *p = process();
 
+	if (p->placed == PLACED) {
+		placed_call(nr);
+		return;
+	}
 	if (p->pinned_slot) {
 		pinned_calls(thread, nr);
 		return;

@@ -155,7 +155,8 @@ static void learn(long fd, uint8_t *known)
 	descriptor_note_kind(fd, st.mode);
 }
 
-enum how { BY_NOTHING = 0, BY_DESCRIPTOR, BY_THIRD, BY_FOURTH, BY_PATH, BY_KIND };	/* third, fourth: a timeout of 0 */
+/* Third, fourth: a timeout of 0. */
+enum how { BY_NOTHING = 0, BY_DESCRIPTOR, BY_THIRD, BY_FOURTH, BY_PATH, BY_KIND, BY_WHENCE };
 
 static const uint8_t ways[N_SYSCALLS] = {
 	[NR_read] = BY_DESCRIPTOR, [NR_write] = BY_DESCRIPTOR, [NR_readv] = BY_DESCRIPTOR,
@@ -166,6 +167,7 @@ static const uint8_t ways[N_SYSCALLS] = {
 	[NR_lstat] = BY_PATH, [NR_fstat] = BY_PATH, [NR_newfstatat] = BY_PATH, [NR_statx] = BY_PATH,
 	[NR_access] = BY_PATH, [NR_faccessat] = BY_PATH, [NR_faccessat2] = BY_PATH, [NR_readlink] = BY_PATH,
 	[NR_readlinkat] = BY_PATH, [NR_getdents64] = BY_PATH, [NR_close] = BY_KIND,
+	[NR_lseek] = BY_WHENCE,
 	[NR_poll] = BY_THIRD, [NR_epoll_wait] = BY_FOURTH, [NR_epoll_pwait] = BY_FOURTH,
 };
 
@@ -174,6 +176,40 @@ static bool is_regular(long fd)
 	const uint8_t *known = known_of(fd);
 
 	return known && (*known & REGULAR);
+}
+
+/* Its inode says how long it is, and nobody else is asked, as by NFS or FUSE. */
+static bool is_local(long fd)
+{
+	static const uint32_t systems[] = { 0xef53 /* ext */, 0x58465342 /* XFS */, 0x9123683e /* btrfs */,
+					    0x01021994 /* tmpfs */, 0xf2f52010 /* F2FS */ };
+	uint8_t *known = known_of(fd);
+	uint64_t fs[15];	/* struct statfs */
+
+	if (!(*known & SYSTEM_KNOWN)) {
+		if (agent_syscall(NR_fstatfs, fd, fs) < 0)
+			return false;
+		*known |= SYSTEM_KNOWN;
+		for (unsigned i = 0; i < sizeof(systems) / sizeof(systems[0]); i++)
+			if (fs[0] == systems[i])
+				*known |= LOCAL;
+	}
+	return *known & LOCAL;
+}
+
+/* To the end, which somebody else may know. */
+static enum call_wait seek_wait(long fd, uint64_t whence)
+{
+	enum { SEEK_CUR_ = 1, SEEK_END_ = 2 };
+	uint8_t *known = known_of(fd);
+
+	if (!known)
+		return WAITS_AT_WILL;
+	if (!(*known & (FLAGS_KNOWN | REGULAR)))
+		learn(fd, known);
+	if (!(*known & REGULAR) || whence > SEEK_END_)
+		return WAITS_AT_WILL;
+	return whence <= SEEK_CUR_ || is_local(fd) ? WAITS_NEVER : WAITS_FOR_DISK;
 }
 
 static enum call_wait descriptor_wait(long fd, uint64_t len)
@@ -196,6 +232,8 @@ enum call_wait call_wait(const struct thread *thread, long nr, const long args[6
 	switch (ways[nr]) {
 	case BY_DESCRIPTOR:
 		return descriptor_wait((int32_t)args[0], (uint64_t)args[2]);
+	case BY_WHENCE:
+		return seek_wait((int32_t)args[0], (uint64_t)args[2]);
 	case BY_THIRD:
 		return (int32_t)args[2] ? WAITS_AT_WILL : WAITS_NEVER;
 	case BY_FOURTH:

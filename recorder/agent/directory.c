@@ -131,6 +131,7 @@ static uint32_t new_member(uint32_t *ret_owner)
 		store_relaxed(&member->attention, 0);
 		store_relaxed(&member->kick, 0);
 		store_relaxed(&member->dies, 0);
+		directory_waits(directory(), i, false);
 		*ret_owner = PAGE_OWNER(i, add_fetch(&member->generation, 1));
 		return i + 1;
 	}

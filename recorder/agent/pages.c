@@ -826,6 +826,7 @@ void pages_released(struct mapped_object *object)
 	if (!agent_replays() && process()->takes_turns && !some_are_by_turns()) {
 		turn_end();
 		turn_forget();
+		unplace();
 	}
 }
 
@@ -848,6 +849,7 @@ void pages_open(void)
 			(void) agent_syscall(NR_mprotect, range->start, range->end - range->start,
 					     program_prot(range));
 	}
+	unplace();
 	directory_leave(true);
 	store_release(&p->pages_open, OPEN);
 	futex_wake(&p->pages_open, INT32_MAX);

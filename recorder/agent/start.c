@@ -18,7 +18,6 @@ enum {
 	PR_SET_TSC_ = 26, PR_TSC_ENABLE = 1, PR_TSC_SIGSEGV = 2,
 	PR_SET_SYSCALL_USER_DISPATCH_ = 59, PR_SYS_DISPATCH_ON = 1,
 	EFLAGS_AT_ENTRY = 0x202,
-	CALLS_OF_MAKER = 64, PINS_OF_MAKERS = 8,
 };
 
 void start_main(void);
@@ -139,83 +138,6 @@ static struct thread *first_thread(void)
 	shared()->n_threads = 1;
 	shared()->baton = 1;
 	return thread;
-}
-
-/*
- * CPUID tells which processor it runs on, and the C library keeps what it said. So the
- * image stays on one processor, which replay takes too, until that is done.
- */
-static void pin_to_cpu(void)
-{
-	struct agent_process *p = process();
-	uint64_t one[MAX_CPUS / 64] = { 0 };
-	uint32_t cpu = 0;
-	long len = agent_syscall(NR_sched_getaffinity, 0, sizeof(p->affinity), p->affinity);
-
-	if (len <= 0 || agent_syscall(NR_getcpu, &cpu, NULL, NULL) < 0 || cpu >= MAX_CPUS)
-		return;
-	one[cpu / 64] = UINT64_C(1) << cpu % 64;
-	if (agent_syscall(NR_sched_setaffinity, 0, len, one) < 0)
-		return;
-	p->affinity_len = (uint32_t)len;
-	shared()->first_cpu = cpu;
-}
-
-/*
- * Everywhere, if that is what it was: a mask of today's processors would keep the program
- * from those that its cpuset is given later.
- */
-void unpin_from_cpu(void)
-{
-	struct agent_process *p = process();
-	uint64_t everywhere[MAX_CPUS / 64], now[MAX_CPUS / 64];
-	uint32_t len = p->affinity_len;
-
-	p->affinity_len = 0;
-	if (agent_replays())	/* the replayer chooses */
-		return;
-	memset(everywhere, 0xff, sizeof(everywhere));
-	if (agent_syscall(NR_sched_setaffinity, 0, len, everywhere) == 0 &&
-	    agent_syscall(NR_sched_getaffinity, 0, sizeof(now), now) == len &&
-	    memcmp(now, p->affinity, len) == 0)
-		return;
-	(void) agent_syscall(NR_sched_setaffinity, 0, len, p->affinity);
-}
-
-void pin_maker_of_code(const struct thread *thread)
-{
-	struct agent_process *p = process();
-	uint32_t cpu = shared()->first_cpu;
-	uint64_t one[MAX_CPUS / 64] = { 0 };
-	long len;
-
-	if (agent_replays() || passing() || !agent_config.pin_cpu || p->affinity_len || cpu >= MAX_CPUS ||
-	    p->n_pinned == PINS_OF_MAKERS)
-		return;
-	len = agent_syscall(NR_sched_getaffinity, 0, sizeof(p->affinity), p->affinity);
-	one[cpu / 64] = UINT64_C(1) << cpu % 64;
-	if (len <= 0 || !(p->affinity[cpu / 64] & one[cpu / 64]) ||
-	    agent_syscall(NR_sched_setaffinity, 0, len, one) < 0)
-		return;
-	p->affinity_len = (uint32_t)len;
-	p->pinned_slot = thread->slot + 1;
-	p->pinned_calls = CALLS_OF_MAKER;
-	p->n_pinned++;
-}
-
-void pinned_calls(const struct thread *thread, uint64_t nr)
-{
-	struct agent_process *p = process();
-
-	if (p->pinned_slot != thread->slot + 1)
-		return;
-	/* What would see it, or inherit it, or wait. */
-	if (--p->pinned_calls && nr != NR_sched_getaffinity && nr != NR_sched_setaffinity &&
-	    nr != NR_clone && nr != NR_clone3 && nr != NR_fork && nr != NR_vfork && nr != NR_execve &&
-	    nr != NR_execveat && nr != NR_exit && nr != NR_futex && nr != NR_sched_setattr)
-		return;
-	p->pinned_slot = 0;
-	unpin_from_cpu();
 }
 
 void start_main(void)

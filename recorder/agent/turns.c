@@ -14,8 +14,7 @@
 #include "recorder/agent/pages.h"
 
 enum {
-	SPINS = 100,
-	LOOK_NS = 1000000,
+	LOOK_NS = 5000000,
 	N_WRITTEN = 128,	/* pages that are kept track of */
 	RESTS = 32,		/* turns in which one didn't change: comparing costs as much as a fault */
 	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another one */
@@ -52,7 +51,7 @@ static uint8_t *copy_of(const struct written_page *page)
 
 static bool is_ours(void)
 {
-	return TURN_OWNER(load_acquire(&directory()->turn)) == process()->owner;
+	return load_acquire(&directory()->turn) == process()->owner;
 }
 
 /* -- what was written ---------------------------------------------------------------------------------- */
@@ -277,6 +276,11 @@ static bool catch_up(struct thread *thread, unsigned flags)
 
 /* -- the turn -------------------------------------------------------------------------------------------- */
 
+static uint32_t my_number(void)
+{
+	return (process()->owner & 0x3ff) - 1;
+}
+
 /* Asks whoever has it, and has had it for long, and has him kicked if he computes. */
 static void ask(struct directory_member *holder)
 {
@@ -294,7 +298,7 @@ static bool take_from_dead(uint32_t value)
 {
 	struct directory *d = directory();
 
-	if (!compare_exchange(&d->turn, value, process()->owner | TURN_SLEEPERS))
+	if (!compare_exchange(&d->turn, value, process()->owner))
 		return false;
 	(void) add_fetch(&d->turn_epoch, 1);
 	return true;
@@ -308,77 +312,95 @@ static uint64_t patience_ns(uint32_t holder)
 		   member && load_relaxed(&member->dies) ? PATIENCE_WITH_DYING_NS : PATIENCE_NS);
 }
 
-/* One look at the turn, and a wait if it is another's. Returns whether it is ours. */
-static bool take_or_wait(uint64_t *since, uint32_t *holder_seen)
+/* It is free, or offered. */
+static bool take_at_once(void)
 {
 	struct directory *d = directory();
-	uint32_t me = process()->owner, value = load_acquire(&d->turn), holder = TURN_OWNER(value);
-	struct directory_member *member = directory_owner(holder);
+	uint32_t me = process()->owner, value = load_acquire(&d->turn);
+
+	return (value == 0 || value == (me | TURN_OFFERED)) && compare_exchange(&d->turn, value, me);
+}
+
+/* What who waits has seen: whose turn it is, which, and since when. */
+struct wait {
+	uint64_t since;
+	uint32_t value, turn;
+};
+
+/* Who doesn't take what he is offered is passed over, and who has it for long is asked for it. */
+static bool take_in_the_end(struct wait *wait)
+{
+	struct directory *d = directory();
+	uint32_t value = load_acquire(&d->turn), turn = load_relaxed(&d->turns), me = process()->owner;
+	struct directory_member *holder = directory_owner(TURN_OWNER(value));
 	uint64_t now = monotonic_ns();
 
-	if (holder == me)
-		return true;
+	if (value != wait->value || turn != wait->turn)
+		*wait = (struct wait){ now, value, turn };
 	if (!value)
-		return compare_exchange(&d->turn, 0, me | TURN_SLEEPERS);
-	if (holder != *holder_seen) {
-		*holder_seen = holder;
-		*since = now;
-	}
-	if (!member && holder != TURN_RECORDERS)
-		return take_from_dead(value);
-	/* The recorder changes nothing, and may be dead. */
-	if (holder == TURN_RECORDERS && now - *since > agent_config.stall_ns)
-		return compare_exchange(&d->turn, value, me | TURN_SLEEPERS);
-	if (!(value & TURN_SLEEPERS) && !compare_exchange(&d->turn, value, value | TURN_SLEEPERS))
 		return false;
-	futex_wait(&d->turn, value | TURN_SLEEPERS, LOOK_NS);
-	if (now - *since > agent_config.slice_ns)
-		ask(member);
+	if (value & TURN_OFFERED)
+		return (!holder || now - wait->since > agent_config.slice_ns) && compare_exchange(&d->turn, value, me);
+	/* The recorder changes nothing, and may be dead. */
+	if (value == TURN_RECORDERS)
+		return now - wait->since > agent_config.stall_ns && compare_exchange(&d->turn, value, me);
+	if (!holder)
+		return take_from_dead(value);
+	if (now - wait->since > agent_config.slice_ns)
+		ask(holder);
 	return false;
 }
 
 /* Others may rob the process of pages meanwhile; returns whether they have. */
 static bool wait_for_turn(void)
 {
-	uint64_t begin = monotonic_ns(), since = begin;
-	uint32_t holder = 0;
+	struct directory *d = directory();
+	uint32_t me = my_number(), *calls = &d->members[me % DIRECTORY_MEMBERS].turn_calls, called;
+	struct wait wait = { monotonic_ns(), 0, 0 };
 	bool mine = false;
 
 	directory_rests();
+	directory_waits(d, me, true);
 	while (!mine && !passing()) {
-		mine = take_or_wait(&since, &holder);
-		if (!mine && monotonic_ns() - since > patience_ns(holder)) {
+		called = load_acquire(calls);
+		mine = take_at_once() || take_in_the_end(&wait);
+		if (mine)
+			break;
+		futex_wait(calls, called, LOOK_NS);
+		mine = take_at_once();
+		if (!mine && monotonic_ns() - wait.since > patience_ns(TURN_OWNER(wait.value))) {
 			go_pass();
 			pages_open();
 		}
 	}
-	(void) compare_exchange(&directory()->turn_wanted, process()->owner, 0);
+	directory_waits(d, me, false);
+	(void) compare_exchange(&d->turn_wanted, process()->owner, 0);
 	return directory_runs();
 }
 
 static void take(struct thread *thread, unsigned flags)
 {
-	struct directory *d = directory();
+	bool robbed = !take_at_once() && wait_for_turn();
 
-	for (int i = 0; i < SPINS; i++) {
-		if (load_relaxed(&d->turn) == 0 && compare_exchange(&d->turn, 0, process()->owner))
-			return;
-		cpu_relax();
-	}
-	if (wait_for_turn())
+	(void) add_fetch(&directory()->turns, 1);
+	place(&directory()->cpu);
+	if (robbed)
 		pages_settle(thread, flags);
 }
 
 static void release(void)
 {
 	struct directory *d = directory();
-	uint32_t who = exchange(&d->turn_wanted, 0), value;
+	uint32_t *waiter;
 
-	if (who != TURN_RECORDERS && (who == process()->owner || !directory_owner(who)))
-		who = 0;
-	value = exchange(&d->turn, who ? who | TURN_SLEEPERS : 0);
-	if (value & TURN_SLEEPERS)
-		futex_wake(&d->turn, who ? INT32_MAX : 1);
+	if (exchange(&d->turn_wanted, 0) == TURN_RECORDERS) {
+		store_release(&d->turn, TURN_RECORDERS);
+		return;
+	}
+	(void) exchange(&d->turn, 0);
+	waiter = directory_offer_turn(d, my_number());
+	if (waiter)
+		futex_wake(waiter, 1);
 }
 
 void turn_begin(struct thread *thread, unsigned flags)
@@ -446,6 +468,7 @@ void turn_leave(uint32_t owner)
 
 	if (TURN_OWNER(load_acquire(&d->turn)) != owner)
 		return;
-	(void) add_fetch(&d->turn_epoch, 1);
+	if (load_acquire(&d->turn) == owner)
+		(void) add_fetch(&d->turn_epoch, 1);
 	release();
 }
