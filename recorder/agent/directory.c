@@ -350,6 +350,15 @@ void directory_is_by_turns(uint32_t entry, uint64_t page)
 		store_release(&words[page], PAGE_BY_TURNS);
 }
 
+bool directory_has_by_turns(uint32_t entry, uint64_t page)
+{
+	uint32_t *words;
+	uint64_t n;
+
+	(void) object_of(entry, &words, &n);
+	return page < n && load_acquire(&words[page]) == PAGE_BY_TURNS;
+}
+
 bool directory_new_child(void)
 {
 	struct agent_process *p = process();

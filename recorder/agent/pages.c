@@ -297,16 +297,20 @@ static bool costs_too_much(struct thread *thread)
 	return much;
 }
 
-static bool have(struct thread *thread, struct mapped_object *object, uint64_t page, unsigned flags,
+/* With @pair also the other page of its two; that comes first, as a replay looks for @page. */
+static void have(struct thread *thread, struct mapped_object *object, uint64_t page, bool pair, unsigned flags,
 		 enum page_access access)
 {
 	set_held(object, page, true);
-	if (!pages_protect(object, page, 1, access)) {
+	if (pair)
+		set_held(object, page ^ 1, true);
+	if (!pages_protect(object, pair ? page & ~UINT64_C(1) : page, pair ? 2 : 1, access)) {
 		go_on_open();
-		return true;
+		return;
 	}
+	if (pair)
+		log_in(thread, object, page ^ 1, flags);
 	log_in(thread, object, page, flags);
-	return true;
 }
 
 static bool is_writable(const struct mapped_object *object)
@@ -332,6 +336,28 @@ static void settle_what_is_gone(struct thread *thread)
 	directory_reminds();
 }
 
+/*
+ * Who works on blocks of two pages or more mostly needs the other page of a pair, too: then it comes
+ * with the first, for half the faults. Whether it is so shows where they come one by one, and some
+ * always do.
+ */
+static bool comes_in_pairs(const struct mapped_object *object, uint64_t page)
+{
+	enum { MOSTLY = 16, AT_MOST = 32, LOOK = 8 };
+	struct agent_process *p = process();
+	uint64_t other = page ^ 1;
+
+	if (pages_held(object, other)) {
+		p->paired = MIN(p->paired + 2, (uint32_t)AT_MOST);
+		return false;
+	}
+	if (p->paired >= MOSTLY && ++p->n_pairs % LOOK)
+		return other < object->n_pages && pages_address(object, other) &&
+		       directory_has_by_turns(object->entry, other);
+	p->paired -= MIN(p->paired, 1u);
+	return false;
+}
+
 /* Of what is shared by turns: to be read, until it is written. */
 static bool fetch_by_turns(struct thread *thread, struct mapped_object *object, uint64_t page,
 			   unsigned flags, bool writes)
@@ -344,7 +370,7 @@ static bool fetch_by_turns(struct thread *thread, struct mapped_object *object, 
 	directory_is_by_turns(object->entry, page);
 	settle_what_is_gone(thread);
 	writes = writes && is_writable(object);
-	(void) have(thread, object, page, flags, writes ? ACCESS_FULL : ACCESS_READ);
+	have(thread, object, page, comes_in_pairs(object, page), flags, ACCESS_READ);
 	if (writes && !passing())
 		(void) turn_writes(object, page);
 	return true;
@@ -367,7 +393,8 @@ static bool record_fetch(struct thread *thread, struct mapped_object *object, ui
 	if (costs_too_much(thread))
 		directory_begin_turns(object->entry);
 	settle_what_is_gone(thread);
-	return have(thread, object, page, flags, ACCESS_FULL);
+	have(thread, object, page, false, flags, ACCESS_FULL);
+	return true;
 }
 
 /* The log says what became of other pages meanwhile. False: nothing of this one. */

@@ -153,6 +153,7 @@ void directory_begin_turns(uint32_t entry);
 void directory_disown(uint32_t entry);
 /* The page is nobody's: all who take turns have it. */
 void directory_is_by_turns(uint32_t entry, uint64_t page);
+bool directory_has_by_turns(uint32_t entry, uint64_t page);	/* it is so */
 /* The living member that @owner names, or NULL. And who makes no entry into the agent is kicked. */
 struct directory_member *directory_owner(uint32_t owner);
 void directory_kick(struct directory_member *member);
