@@ -64,7 +64,16 @@ static void show_turns(struct json_object *row)
 
 	if (n > 1)
 		(void) printf("\nshared memory: %" PRId64 " processes share so much that they run one at a time, on one "
-			      "processor's worth\n", n);
+			      "processor's worth; the longest wait for a turn %.1f ms\n", n,
+			      seconds(row, "longest_turn_wait_ms"));
+}
+
+/* None, if it has never had two that could run. */
+static void show_threads(struct json_object *row)
+{
+	if (seconds(row, "longest_wait_ms") > 0)
+		(void) printf("\nthreads: they run one at a time; the longest wait of one that could run %.1f ms\n",
+			      seconds(row, "longest_wait_ms"));
 }
 
 static void show_ring(struct json_object *row)
@@ -137,6 +146,7 @@ int verb_status(int argc, char **argv)
 		if (s.service && json_object_array_length(rows) == 1) {
 			show_ring(json_object_array_get_idx(rows, 0));
 			show_turns(json_object_array_get_idx(rows, 0));
+			show_threads(json_object_array_get_idx(rows, 0));
 			show_snapshots(json_object_array_get_idx(rows, 0));
 			show_stubs(json_object_array_get_idx(rows, 0));
 		}

@@ -42,6 +42,8 @@ const struct policy_key policy_keys[] = {
 	  .initial = "1s", .word = "none" },
 	{ "instructions", PLACE_EVERY, &policy_type_instructions, FIELD(instructions),
 	  .initial = "tsc, cpuid, random, vsyscall", .word = "none" },
+	{ "placement", PLACE_EVERY, &policy_type_placement, FIELD(placement),
+	  .initial = "turns", .word = "none" },
 	{ "stubs", PLACE_EVERY, &policy_type_count, FIELD(stub_after),
 	  .initial = "16", .min = "1", .max = "1000000", .word = "none" },
 	{ "keep-incidents", PLACE_EVERY, &policy_type_count, FIELD(keep_incidents),

@@ -31,6 +31,11 @@ enum policy_instructions {
 	INSTRUCTIONS_VSYSCALL = 1 << 3,	/* calls of the vsyscall page */
 };
 
+/* Bits of policy.placement: who is on one processor, of those that it may use. */
+enum policy_placement {
+	PLACEMENT_TURNS = 1 << 0,	/* processes that run by turns, all together */
+};
+
 struct policy {
 	char *name;		/* of the service: letters, digits, and ":-_.@" */
 	char **command;		/* NULL-terminated, or NULL */
@@ -45,6 +50,7 @@ struct policy {
 	uint64_t crash_hold_ns;	/* how long a dying process may be held; UINT64_MAX: no bound */
 	uint64_t sync_ns;	/* what is older is on the disk; 0: the kernel decides when */
 	unsigned instructions;	/* enum policy_instructions */
+	unsigned placement;	/* enum policy_placement */
 	unsigned stub_after;	/* so many system calls from a place it gets a stub; 0: never */
 	unsigned keep_incidents; /* retention: how many */
 	unsigned incidents_percent; /* retention: their share of the ring, in per cent */

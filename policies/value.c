@@ -159,6 +159,22 @@ static const char *instructions_name(unsigned bit, char buffer[static 16])
 	return bit < N_INSTRUCTIONS ? instruction_names[bit] : NULL;
 }
 
+/* In the order of the bits of enum policy_placement. */
+static const char *const placement_names[] = { "turns" };
+#define N_PLACEMENTS (sizeof(placement_names) / sizeof(placement_names[0]))
+static_assert(PLACEMENT_TURNS == 1 << (N_PLACEMENTS - 1), "a name for each");
+
+static int parse_placement(const char *text, uint64_t *ret_value)
+{
+	return parse_bit(placement_names, N_PLACEMENTS, text, ret_value);
+}
+
+static const char *placement_name(unsigned bit, char buffer[static 16])
+{
+	(void) buffer;
+	return bit < N_PLACEMENTS ? placement_names[bit] : NULL;
+}
+
 static const char *signal_of_bit(unsigned bit, char buffer[static 16])
 {
 	return signal_name((int)bit + 1, buffer);
@@ -238,6 +254,10 @@ const struct policy_type policy_type_triggers = {
 const struct policy_type policy_type_instructions = {
 	SHAPE_BITS, "a kind of instructions", "tsc, cpuid, random or vsyscall",
 	.parse = parse_instructions, .name = instructions_name,
+};
+
+const struct policy_type policy_type_placement = {
+	SHAPE_BITS, "a kind of processes", "turns", .parse = parse_placement, .name = placement_name,
 };
 
 const struct policy_type policy_type_signals = {

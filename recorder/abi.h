@@ -458,6 +458,7 @@ struct agent_shared {
 	int32_t spare_fds[MAX_SPARES];	/* -1: none of that number */
 	int32_t directory_fd;	/* agent: a memfd for a struct directory, with spare_fds; -1: none */
 	uint32_t member;	/* its place in the directory + 1; 0: none */
+	uint32_t recorder_pid, reserved_pid; /* as the process sees it, if that is known; 0 */
 	uint32_t shares_memory;	/* the child shares writable memory, which isn't handed over */
 
 	/* Stubs. */
@@ -473,6 +474,7 @@ struct agent_shared {
 	uint64_t stalled_ns;
 	uint64_t n_kicks;
 	uint64_t n_passed;	/* times that the mode went to MODE_PASS */
+	uint64_t longest_wait_ns, longest_turn_wait_ns;	/* of a thread to run; of the process for its turn */
 
 	/* Replay: the agent stops, the replayer looks, changes, and lets it go on. */
 	uint32_t stop __attribute__((aligned(64)));	/* futex, enum replay_stop */

@@ -226,6 +226,9 @@ int domain_new_child(const struct domain *parent, const struct domain_birth *bir
 		r = inherit_stubs(d, parent);
 	if (r == 0)
 		r = domain_begin(d);
+	/* Those that share memory mustn't find out one after the other that nobody is there. */
+	if (r == 0 && d->directory && innermost_pid(birth->pid) == (uint64_t)birth->pid)
+		__atomic_store_n(&d->shared->recorder_pid, (uint32_t)getpid(), __ATOMIC_RELAXED);
 	if (r == 0)
 		r = store_fork(d, parent, birth);
 	if (r < 0)

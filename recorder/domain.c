@@ -155,6 +155,8 @@ static void read_facts(struct domain *d)
 		d->stack_limit = stack.rlim_cur;
 	d->parent = parent_of(d->pid);
 	d->same_pids = innermost_pid(d->pid) == (uint64_t)d->pid;
+	if (d->same_pids)
+		__atomic_store_n(&d->shared->recorder_pid, (uint32_t)getpid(), __ATOMIC_RELAXED);
 }
 
 struct domain *domain_alloc(struct domain_env *env, uint32_t id, pid_t pid,
@@ -866,6 +868,8 @@ void domain_get_status(const struct domain *d, struct domain_status *ret_status)
 		.stalls = d->shared->n_stalls,
 		.stalled_ns = d->shared->stalled_ns,
 		.kicks = d->shared->n_kicks,
+		.longest_wait_ns = d->shared->longest_wait_ns,
+		.longest_turn_wait_ns = d->shared->longest_turn_wait_ns,
 		.async_events = d->async_events,
 		.gaps = d->gaps,
 		.passing = passing(d),

@@ -219,6 +219,7 @@ struct domain_status {
 	int snapshot_error;		/* of the last that failed */
 	uint64_t longest_stall_ns;	/* by a snapshot */
 	uint64_t stalls, stalled_ns, kicks, async_events;
+	uint64_t longest_wait_ns, longest_turn_wait_ns;	/* of a thread that could run; for its turn */
 	unsigned gaps;			/* the log was interrupted: pass mode, disk full */
 	bool passing;
 	unsigned missing_files;

@@ -178,6 +178,7 @@ static const struct agent_needs agent_list[] = {
 	{ SYS_close_range, true, { 0, ~0U, 2 } },
 	{ SYS_setsid, true, { 0 } },
 	{ SYS_kill, true, { 0, SIGKILL } },
+	{ SYS_kill, true, { 0, 0 } },
 	{ SYS_wait4, true, { 0 } },
 	{ SYS_fstat, true, { 0 } },
 	{ SYS_fstatfs, true, { 0 } },

@@ -600,6 +600,10 @@ static void add_up(const struct recorder *r, struct domain_status *sum)
 		}
 		if (one.longest_stall_ns > sum->longest_stall_ns)
 			sum->longest_stall_ns = one.longest_stall_ns;
+		if (one.longest_wait_ns > sum->longest_wait_ns)
+			sum->longest_wait_ns = one.longest_wait_ns;
+		if (one.longest_turn_wait_ns > sum->longest_turn_wait_ns)
+			sum->longest_turn_wait_ns = one.longest_turn_wait_ns;
 		sum->stalls += one.stalls;
 		sum->stalled_ns += one.stalled_ns;
 		sum->async_events += one.async_events;
@@ -680,6 +684,8 @@ struct json_object *recorder_status(struct recorder *r)
 	add(json, "longest_stall_ms", json_object_new_double((double)domain.longest_stall_ns / 1e6));
 	add_number(json, "stalls", domain.stalls);
 	add(json, "stalled_ms", json_object_new_double((double)domain.stalled_ns / 1e6));
+	add(json, "longest_wait_ms", json_object_new_double((double)domain.longest_wait_ns / 1e6));
+	add(json, "longest_turn_wait_ms", json_object_new_double((double)domain.longest_turn_wait_ns / 1e6));
 	add_number(json, "async_events", domain.async_events);
 	add_number(json, "stubs", domain.stubs);
 	add_number(json, "stubs_refused", domain.stubs_refused);

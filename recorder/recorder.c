@@ -473,7 +473,7 @@ static int start_injector(struct recorder *r)
 		.crash_hold_ns = r->policy.crash_hold_ns,
 		.hold_exit = (r->policy.triggers & (TRIGGER_EXIT | TRIGGER_EXIT_STATUS)) != 0,
 		.slice_ns = UINT64_C(10000000),
-		.place = 1,
+		.place = (r->policy.placement & PLACEMENT_TURNS) != 0,
 		.freeze_signals = r->policy.freeze_signals,
 		.change_code = sites_of(r->policy.instructions),
 		.stub_after = r->policy.stub_after,

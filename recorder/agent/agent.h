@@ -253,6 +253,7 @@ static inline bool passing(void)
 
 /* It has something to look at. Any context. */
 void wake_recorder(void);
+bool recorder_is_gone(void);	/* for certain: it has died */
 
 /*
  * Waits for the recorder on *@word to become other than @value. What it takes beyond @free_ns,

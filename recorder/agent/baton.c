@@ -116,7 +116,8 @@ static void ask_for_baton(uint32_t me, uint32_t value, uint64_t waited)
 	uint32_t holder = value & BATON_HOLDER;
 
 	if (holder_is_dead(holder) ||
-	    (holder == BATON_RECORDER && waited >= MIN(agent_config.stall_ns, SILENT_NS))) {
+	    (holder == BATON_RECORDER &&
+	     (waited >= MIN(agent_config.stall_ns, SILENT_NS) || recorder_is_gone()))) {
 		(void) compare_exchange(&s->baton, value, me | BATON_SLEEPERS);
 		return;
 	}
@@ -131,7 +132,7 @@ static void baton_acquire_slowly(struct thread *thread)
 {
 	struct agent_shared *s = shared();
 	uint64_t slice = chaos_strikes(thread, 4) ? chaos_delay_ns(thread) : agent_config.slice_ns;
-	uint64_t since = monotonic_ns(), waited;
+	uint64_t since = monotonic_ns(), waited = 0;
 	uint32_t me = thread->slot + 1;
 
 	store_release(&thread->waits_for_baton, 1);
@@ -155,6 +156,7 @@ static void baton_acquire_slowly(struct thread *thread)
 		if (waited >= slice)
 			ask_for_baton(me, load_acquire(&s->baton), waited);
 	}
+	s->longest_wait_ns = MAX(s->longest_wait_ns, waited);
 	store_release(&thread->waits_for_baton, 0);
 	(void) compare_exchange(&s->want, me, 0);
 }
@@ -250,6 +252,14 @@ void wake_recorder(void)
 	futex_wake(&s->consumer_wake, 1);
 }
 
+bool recorder_is_gone(void)
+{
+	enum { ESRCH_ = 3 };
+	int32_t pid = (int32_t)load_relaxed(&shared()->recorder_pid);
+
+	return pid > 0 && agent_syscall(NR_kill, pid, 0) == -ESRCH_;
+}
+
 /* Woken at @since, and hasn't looked yet, nor lately: it is dead, or stands still. */
 static bool recorder_is_silent(uint64_t since, uint64_t now)
 {
@@ -268,7 +278,8 @@ bool wait_for_recorder(uint32_t *word, uint32_t value, uint64_t free_ns)
 		p->stall_used_ns = 0;
 	}
 	allowed = agent_config.stall_ns - MIN(agent_config.stall_ns, p->stall_used_ns);
-	while (load_acquire(word) == value && waited < allowed && !passing() && !recorder_is_silent(begin, now)) {
+	while (load_acquire(word) == value && waited < allowed && !passing() && !recorder_is_silent(begin, now) &&
+	       !recorder_is_gone()) {
 		futex_wait(word, value, MIN(allowed - waited, (uint64_t)LOOK_NS));
 		now = monotonic_ns();
 		waited = now - begin;

@@ -343,7 +343,8 @@ static bool take_in_the_end(struct wait *wait)
 		return (!holder || now - wait->since > agent_config.slice_ns) && compare_exchange(&d->turn, value, me);
 	/* The recorder changes nothing, and may be dead. */
 	if (value == TURN_RECORDERS)
-		return now - wait->since > agent_config.stall_ns && compare_exchange(&d->turn, value, me);
+		return (now - wait->since > agent_config.stall_ns || recorder_is_gone()) &&
+		       compare_exchange(&d->turn, value, me);
 	if (!holder)
 		return take_from_dead(value);
 	if (now - wait->since > agent_config.slice_ns)
@@ -356,7 +357,8 @@ static bool wait_for_turn(void)
 {
 	struct directory *d = directory();
 	uint32_t me = my_number(), *calls = &d->members[me % DIRECTORY_MEMBERS].turn_calls, called;
-	struct wait wait = { monotonic_ns(), 0, 0 };
+	uint64_t begin = monotonic_ns();
+	struct wait wait = { begin, 0, 0 };
 	bool mine = false;
 
 	directory_rests();
@@ -373,6 +375,7 @@ static bool wait_for_turn(void)
 			pages_open();
 		}
 	}
+	shared()->longest_turn_wait_ns = MAX(shared()->longest_turn_wait_ns, monotonic_ns() - begin);
 	directory_waits(d, me, false);
 	(void) compare_exchange(&d->turn_wanted, process()->owner, 0);
 	return directory_runs();

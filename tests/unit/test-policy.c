@@ -23,6 +23,7 @@ static void defaults(void **state)
 	assert_int_equal(policy.freeze_signals, 0);
 	assert_int_equal(policy.instructions, INSTRUCTIONS_TSC | INSTRUCTIONS_CPUID |
 						     INSTRUCTIONS_RANDOM | INSTRUCTIONS_VSYSCALL);
+	assert_int_equal(policy.placement, PLACEMENT_TURNS);
 	assert_int_equal(policy.stall_ns, 100 * MS);
 	assert_int_equal(policy.crash_hold_ns, 250 * MS);
 	assert_int_equal(policy.sync_ns, 1 * S);
@@ -287,6 +288,7 @@ static void text_round_trip(void **state)
 		{ "stall", "0" },		  { "crash-hold", "none" },
 		{ "incidents-share", "90" },	  { "log-buffer", "64K" },
 		{ "instructions", "cpuid,vsyscall" },
+		{ "placement", "none" },
 		{ "stubs", "100" },
 		{ "chaos", "7" },
 	};
@@ -309,6 +311,7 @@ static void text_round_trip(void **state)
 	assert_int_equal(to.incidents_percent, 90);
 	assert_int_equal(to.log_buffer_bytes, 65536);
 	assert_int_equal(to.instructions, INSTRUCTIONS_CPUID | INSTRUCTIONS_VSYSCALL);
+	assert_int_equal(to.placement, 0);
 	assert_int_equal(to.chaos_seed, 7);
 	assert_int_equal(to.keep_incidents, from.keep_incidents);
 }
