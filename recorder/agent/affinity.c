@@ -92,7 +92,7 @@ void place(uint32_t *cpu)
 	struct agent_process *p = process();
 	uint32_t here = 0, there;
 
-	if (p->placed != PLACED_NOT || !alone())
+	if (!alone() || passing())
 		return;
 	p->placed = PLACED_NEVER;
 	if (!agent_config.place || !agent_config.pin_cpu || p->affinity_len || p->n_filters)
@@ -130,12 +130,12 @@ void unplace(void)
 
 void placed_call(uint64_t nr)
 {
-	static const uint16_t ends[] = {
+	static const uint16_t shows[] = {
 		NR_sched_getaffinity, NR_sched_setaffinity, NR_sched_setattr, NR_clone, NR_clone3, NR_fork,
 		NR_vfork, NR_execve, NR_execveat, NR_prctl, NR_seccomp,
 	};
 
-	for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		if (nr == ends[i])
+	for (unsigned i = 0; i < sizeof(shows) / sizeof(shows[0]); i++)
+		if (nr == shows[i])
 			unplace();
 }

@@ -898,12 +898,14 @@ void pin_maker_of_code(const struct thread *thread);
 /* A call of its, or of another's: is it over? */
 void pinned_calls(const struct thread *thread, uint64_t nr);
 /*
- * Its turn: those who run by turns run on one processor, *@cpu - 1, or here if that is 0: the next
- * finds what the last has left in the cache, and isn't waited for on another.
+ * Those who run by turns run on one processor: the next finds what the last has left in the cache,
+ * and isn't waited for on another. From when it goes back to the program in its turn, until it makes
+ * a call that would show that, or hand it down.
  */
-enum placed { PLACED_NOT, PLACED, PLACED_NEVER };
+enum placed { PLACED_NOT, PLACED_SOON, PLACED, PLACED_NEVER };
+/* There, on processor *@cpu - 1; or here, if that is 0. */
 void place(uint32_t *cpu);
-/* Not any more; and its next call is @nr, which may be told that, or hand it down. Any mode. */
+/* Not any more; and a call is made. Any mode. */
 void unplace(void);
 void placed_call(uint64_t nr);
 

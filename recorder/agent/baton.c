@@ -83,6 +83,8 @@ static void runs(struct thread *thread)
 
 void agent_leave(struct thread *thread)
 {
+	if (process()->placed == PLACED_SOON)
+		place(&directory()->cpu);
 	thread->wants_pages = 0;
 	thread->state = THREAD_RUNNING;
 	store_release(&slot_of(thread)->status, SLOT_USER);

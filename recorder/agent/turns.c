@@ -386,7 +386,8 @@ static void take(struct thread *thread, unsigned flags)
 	bool robbed = !take_at_once() && wait_for_turn();
 
 	(void) add_fetch(&directory()->turns, 1);
-	place(&directory()->cpu);
+	if (process()->placed == PLACED_NOT)
+		process()->placed = PLACED_SOON;
 	if (robbed)
 		pages_settle(thread, flags);
 }
@@ -463,6 +464,8 @@ void turn_first(struct thread *thread)
 void turn_forget(void)
 {
 	process()->takes_turns = 0;
+	if (process()->placed == PLACED_SOON)
+		process()->placed = PLACED_NOT;
 }
 
 void turn_leave(uint32_t owner)

@@ -111,6 +111,8 @@ services:
     command: [$PROGRAMS/insn-tsc-hot, stay]
   - name: sharers
     command: [$PROGRAMS/share-service, "8"]
+  - name: computers
+    command: [$PROGRAMS/thread-fair, "8"]
 END
 start_daemon
 check "the service answers" within 10 answers
@@ -118,13 +120,23 @@ check "it is recorded" within 10 state recording
 pid=$(pid_of_service)
 check "nobody traces it" grep -q '^TracerPid:[[:space:]]*0$' "/proc/$pid/status"
 ctl status --json >"$work/status.json"
-check "status has all services" holds "$work/status.json" 'map(.service) == ["redis", "nothing", "maker", "counter", "sharers"]'
+check "status has all services" holds "$work/status.json" 'map(.service) == ["redis", "nothing", "maker", "counter", "sharers", "computers"]'
 check "... and the reason of one that can't be started" \
 	holds "$work/status.json" '.[1].state == "ended" and (.[1].why | test("no-such-program"))'
 ctl status >"$work/status.txt"
-check "status for people has a line each" test "$(wc -l <"$work/status.txt")" -eq 6
+check "status for people has a line each" test "$(wc -l <"$work/status.txt")" -eq 7
 one_at_a_time() { ctl status sharers | grep -q '^shared memory: [3-9] processes .* run one at a time'; }
 check "status says which processes share so much that they take turns" within 5 one_at_a_time
+# waits SERVICE KEY: the longest wait is one, and not much more than the slice of each other
+waits()
+{
+	ctl status "$1" --json >"$work/waits.json"
+	holds "$work/waits.json" ".[0].$2 > 0 and .[0].$2 < 5000"
+}
+check "... how long one has waited for its turn" within 5 waits sharers longest_turn_wait_ms
+check "... and threads that compute, to run" within 5 waits computers longest_wait_ms
+says_waits() { ctl status computers | grep -q '^threads: .* the longest wait of one that could run [0-9.]* ms'; }
+check "... in words, too" says_waits
 # names SERVICE WHAT: of a service by name, status tells what takes signals still
 names() { ctl status "$1" | grep -q "^  $2"; }
 made="getpid at code that the program made+0x[0-9a-f]*"

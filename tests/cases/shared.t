@@ -25,6 +25,36 @@ is "processes that share much" $? 0
 replay_checks "it replays" "$work/busy.bb"
 check "they took turns" [ "$("$BLACKBOXCTL" events "$work/busy.bb" | grep -c ' turn ')" -gt 20 ]
 
+# -- on one processor
+
+# placed PID: its processes are on one, as far as they have begun to share
+placed() { [ "$(for pid in $(pgrep -P "$1"); do awk '/^Cpus_allowed:/ { print $2 }' "/proc/$pid/status"; done |
+	sort -u | wc -l)" -eq 1 ] && all_on_one "$1"; }
+all_on_one() { awk '/^Cpus_allowed_list:/ { exit $2 !~ /^[0-9]+$/ }' "/proc/$(pgrep -P "$1" | head -n 1)/status"; }
+everywhere() { [ "$(awk '/^Cpus_allowed_list:/ { print $2 }' "/proc/$(pgrep -P "$1" | head -n 1)/status")" = \
+	"$(awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status)" ]; }
+
+# share_service OPTION...: in the background; $service is it
+share_service()
+{
+	"$BLACKBOXCTL" record --dir "$work/placed" --window all "$@" -- "$PROGRAMS/share-service" 6 \
+		>"$work/out" 2>"$work/err" &
+	record=$!
+	within 5 service_of $record
+	sleep 1
+	service=$(service_of $record)
+}
+
+share_service
+check "those that run one at a time are put on one processor" within 5 placed "$service"
+kill -KILL "$(recorder_of $record)"
+check "... and may go anywhere again when nobody records them" within 5 everywhere "$service"
+wait $record
+share_service --placement none
+check "... or stay where they are" everywhere "$service"
+wait $record
+is "they end well" $? 0
+
 # One that stands still in its turn doesn't keep the others for long: they go on unrecorded.
 "$BLACKBOXCTL" record --dir "$work/stopped" --window all -- "$PROGRAMS/share-service" 3 \
 	>"$work/out" 2>"$work/err" &
