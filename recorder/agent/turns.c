@@ -276,9 +276,14 @@ static bool catch_up(struct thread *thread, unsigned flags)
 
 /* -- the turn -------------------------------------------------------------------------------------------- */
 
+static uint32_t number_of(uint32_t owner)
+{
+	return (owner & 0x3ff) - 1;
+}
+
 static uint32_t my_number(void)
 {
-	return (process()->owner & 0x3ff) - 1;
+	return number_of(process()->owner);
 }
 
 /* Asks whoever has it, and has had it for long, and has him kicked if he computes. */
@@ -327,6 +332,17 @@ struct wait {
 	uint32_t value, turn;
 };
 
+/* Whoever was offered it isn't asked again before he has looked. */
+static bool pass_over(uint32_t value)
+{
+	struct directory *d = directory();
+
+	if (!compare_exchange(&d->turn, value, process()->owner))
+		return false;
+	directory_waits(d, number_of(TURN_OWNER(value)), false);
+	return true;
+}
+
 /* Who doesn't take what he is offered is passed over, and who has it for long is asked for it. */
 static bool take_in_the_end(struct wait *wait)
 {
@@ -340,7 +356,7 @@ static bool take_in_the_end(struct wait *wait)
 	if (!value)
 		return false;
 	if (value & TURN_OFFERED)
-		return (!holder || now - wait->since > agent_config.slice_ns) && compare_exchange(&d->turn, value, me);
+		return (!holder || now - wait->since > agent_config.slice_ns) && pass_over(value);
 	/* The recorder changes nothing, and may be dead. */
 	if (value == TURN_RECORDERS)
 		return (now - wait->since > agent_config.stall_ns || recorder_is_gone()) &&
@@ -362,8 +378,8 @@ static bool wait_for_turn(void)
 	bool mine = false;
 
 	directory_rests();
-	directory_waits(d, me, true);
 	while (!mine && !passing()) {
+		directory_waits(d, me, true);
 		called = load_acquire(calls);
 		mine = take_at_once() || take_in_the_end(&wait);
 		if (mine)

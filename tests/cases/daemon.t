@@ -110,9 +110,9 @@ services:
     stubs: 1
     command: [$PROGRAMS/insn-tsc-hot, stay]
   - name: sharers
-    command: [$PROGRAMS/share-service, "8"]
+    command: [$PROGRAMS/share-service, "12"]
   - name: computers
-    command: [$PROGRAMS/thread-fair, "8"]
+    command: [$PROGRAMS/thread-fair, "12"]
 END
 start_daemon
 check "the service answers" within 10 answers
@@ -127,22 +127,22 @@ ctl status >"$work/status.txt"
 check "status for people has a line each" test "$(wc -l <"$work/status.txt")" -eq 7
 one_at_a_time() { ctl status sharers | grep -q '^shared memory: [3-9] processes .* run one at a time'; }
 check "status says which processes share so much that they take turns" within 5 one_at_a_time
-# waits SERVICE KEY: the longest wait is one, and not much more than the slice of each other
-waits()
-{
-	ctl status "$1" --json >"$work/waits.json"
-	holds "$work/waits.json" ".[0].$2 > 0 and .[0].$2 < 5000"
-}
-check "... how long one has waited for its turn" within 5 waits sharers longest_turn_wait_ms
-check "... and threads that compute, to run" within 5 waits computers longest_wait_ms
-says_waits() { ctl status computers | grep -q '^threads: .* the longest wait of one that could run [0-9.]* ms'; }
-check "... in words, too" says_waits
 # names SERVICE WHAT: of a service by name, status tells what takes signals still
 names() { ctl status "$1" | grep -q "^  $2"; }
 made="getpid at code that the program made+0x[0-9a-f]*"
 check "status names calls in code that may change at any time" within 10 names maker "$made: its memory can be written"
 check "... and in code that isn't certain" within 10 names maker "$made: no instruction before it loads its number"
 check "... and time stamps" within 10 names counter "rdtsc at .*/insn-tsc-hot+0x[0-9a-f]*: nothing before it"
+# waits SERVICE KEY: the longest wait is one, and not much more than the slice of each other
+waits()
+{
+	ctl status "$1" --json >"$work/waits.json"
+	holds "$work/waits.json" ".[0].$2 > 0 and .[0].$2 < 5000"
+}
+check "status says how long a process has waited for its turn" within 5 waits sharers longest_turn_wait_ms
+check "... and threads that compute, to run" within 5 waits computers longest_wait_ms
+says_waits() { ctl status computers | grep -q '^threads: .* the longest wait of one that could run [0-9.]* ms'; }
+check "... in words, too" says_waits
 "$BLACKBOXD" --config "$work/blackbox.yaml" --socket "$socket" --state "$work/state" 2>"$work/err"
 check "a second daemon at the same socket is refused" test $? -eq 1
 

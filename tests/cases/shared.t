@@ -45,12 +45,12 @@ share_service()
 	service=$(service_of $record)
 }
 
-share_service
+share_service --set log-buffer=64K
 check "those that run one at a time are put on one processor" within 5 placed "$service"
 kill -KILL "$(recorder_of $record)"
-check "... and may go anywhere again when nobody records them" within 5 everywhere "$service"
+check "... and may go anywhere again as they find that nobody records them" within 5 everywhere "$service"
 wait $record
-share_service --placement none
+share_service --set placement=none
 check "... or stay where they are" everywhere "$service"
 wait $record
 is "they end well" $? 0
