@@ -144,7 +144,7 @@ const struct value_row values[] = {
 	{ "instructions", "rdtsc", -EINVAL, 0, "\"rdtsc\"" NOT_INSTRUCTIONS },
 	{ "placement", "turns", 0, PLACEMENT_TURNS },
 	{ "placement", "none", 0, 0 },
-	{ "placement", "threads", -EINVAL, 0, "\"threads\" is not a kind of processes (turns; or none)" },
+	{ "placement", "threads", -EINVAL, 0, "\"threads\" is not a kind of processes (turns)" },
 	{ "stubs", "1", 0, 1 },
 	{ "stubs", "none", 0, 0 },
 	{ "stubs", "0", -ERANGE, 0, "\"0\" is too little: at least 1" },
