@@ -104,6 +104,7 @@ void turn_begin(struct thread *thread, unsigned flags);
 void turn_end(void);
 /* Somebody has waited for too long, or chaos wills. */
 void turn_yield(struct thread *thread, unsigned flags);
+bool turn_is_wanted(void);
 /* The first page that is shared by turns comes: it is the process's turn now, or MODE_PASS. */
 void turn_first(struct thread *thread);
 /* The page, which is held, is about to be written; returns whether that is new. */

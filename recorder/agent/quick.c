@@ -32,7 +32,8 @@ static bool is_usual(const struct thread *thread)
 
 	return p->begun && !agent_replays() && !passing() && !load_relaxed(&shared()->attention) &&
 	       !thread->pending && !thread->filter && !agent_config.chaos_seed && !p->n_new_objects &&
-	       !p->takes_turns && thread->fp == FP_LIVE && !(p->member && directory_calls());
+	       !(p->takes_turns && turn_is_wanted()) && thread->fp == FP_LIVE &&
+	       !(p->member && directory_calls());
 }
 
 /* Other threads run: what may wait gives the baton up. */

@@ -444,6 +444,11 @@ void turn_end(void)
 	release();
 }
 
+bool turn_is_wanted(void)
+{
+	return load_relaxed(&directory()->turn_wanted) != 0;
+}
+
 void turn_yield(struct thread *thread, unsigned flags)
 {
 	if (!process()->takes_turns)
@@ -452,7 +457,7 @@ void turn_yield(struct thread *thread, unsigned flags)
 		pages_open();
 		return;
 	}
-	if (!load_relaxed(&directory()->turn_wanted) && !chaos_strikes(thread, 8))
+	if (!turn_is_wanted() && !chaos_strikes(thread, 8))
 		return;
 	turn_end();
 	turn_begin(thread, flags);
