@@ -92,10 +92,10 @@ void place(uint32_t *cpu)
 	struct agent_process *p = process();
 	uint32_t here = 0, there;
 
-	if (!alone() || passing())
+	if (!alone() || passing() || p->affinity_len)
 		return;
 	p->placed = PLACED_NEVER;
-	if (!agent_config.place || !agent_config.pin_cpu || p->affinity_len || p->n_filters)
+	if (!agent_config.place || !agent_config.pin_cpu || p->n_filters)
 		return;
 	if (!load_acquire(cpu) && agent_syscall(NR_getcpu, &here, NULL, NULL) == 0)
 		(void) compare_exchange(cpu, 0, here + 1);
