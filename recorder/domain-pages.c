@@ -112,13 +112,15 @@ void domain_look_at_shares(struct domain *d)
 
 	(void) snprintf(path, sizeof(path), "/proc/%d/maps", living_task(d));
 	file = fopen(path, "re");
-	if (!file)	/* it is dead: what was seen last counts */
+	/* It is dead, or dies, and has no memory left: what was seen last counts. */
+	if (!file || !fgets(line, sizeof(line), file))
 		return;
 	d->n_shares = 0;
-	while (fgets(line, sizeof(line), file) && d->n_shares < MAX_SHARES)
+	do
 		if (sscanf(line, "%*x-%*x %4s %*x %x:%x %lu", perms, &major, &minor, &ino) == 4 &&
 		    perms[1] == 'w' && perms[3] == 's')
 			d->shares[d->n_shares++] = (struct shared_object){ makedev_of(major, minor), ino };
+	while (fgets(line, sizeof(line), file) && d->n_shares < MAX_SHARES);
 }
 
 static bool are_family(const struct domain *a, const struct domain *b)
