@@ -87,9 +87,9 @@ struct directory_object {
 
 struct directory {
 	uint32_t lock;		/* member + 1 of who changes the objects */
-	uint32_t broken;	/* one who shares isn't recorded, or some isn't handed: what is written isn't known */
+	uint32_t broken;	/* some of what is shared isn't handed over: what is written there isn't known */
 	uint32_t kicks;		/* a member's kick is set */
-	uint32_t reserved;
+	uint32_t lost;		/* a member goes on unrecorded, and may change all that is shared */
 	/* What follows is changed by whose turn it is, but for the turn itself and who waits. */
 	uint32_t turn, turn_wanted;	/* the latter: PAGE_OWNER of one that waits for too long */
 	uint32_t turn_epoch;	/* counts when what was changed isn't in the journal */

@@ -172,6 +172,8 @@ void domain_leave_directory(struct domain *d);
 bool domain_pages_are_wanted(const struct domain *d);
 /* The pages of the mapping that are another process's by now: up to @max addresses. */
 size_t domain_others_pages(const struct domain *d, const struct image_map *map, uint64_t *to, size_t max);
+/* One who shares memory with it goes on unrecorded: what is shared may be anything by now. */
+bool domain_family_is_lost(const struct domain *d);
 /*
  * While the recorder has the turn nobody changes what is shared by turns. Waits some milliseconds
  * for it, and returns whether it got it, and when giving it back, whether it still had it.

@@ -101,6 +101,11 @@ bool domain_shares_memory(const struct domain *d)
 	return load(&d->shared->shares_memory) || (d->directory && load(&d->directory->broken));
 }
 
+bool domain_family_is_lost(const struct domain *d)
+{
+	return d->directory && load(&d->directory->lost);
+}
+
 /* -- memory that isn't handed over ------------------------------------------------------------------ */
 
 void domain_look_at_shares(struct domain *d)

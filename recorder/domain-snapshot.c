@@ -497,6 +497,8 @@ static bool let_go_of_mappings(struct domain *d)
 
 	d->shared->n_unmap = (uint32_t)capture_held_mappings(d->capture, d->shared->unmap, MAX_UNMAP);
 	d->capture_let_go = true;
+	if (domain_family_is_lost(d))
+		return false;
 	if (!__atomic_compare_exchange_n(&d->shared->snapshot_state, &expected, SNAPSHOT_COPIED, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return false;
@@ -647,7 +649,7 @@ static int read_sleeper(struct domain *d)
 		r = capture_step(capture, 1 << 20);
 		if (r >= 0 && turn && capture_urgent_is_done(capture)) {
 			turn = false;
-			if (!domain_give_turn(d))
+			if (!domain_give_turn(d) || domain_family_is_lost(d))
 				r = -EAGAIN;
 		}
 		if (r == 0 && load(&d->shared->baton) != BATON_RECORDER)

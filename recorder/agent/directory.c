@@ -143,19 +143,25 @@ bool directory_join(void)
 	struct agent_process *p = process();
 
 	p->member = new_member(&p->owner);
+	p->readings_until = 0;
 	store_release(&shared()->member, p->member);
 	return p->member != 0;
 }
 
-void directory_leave(bool unrecorded)
+void directory_lose(void)
+{
+	(void) exchange(&directory()->lost, 1);
+	for (uint32_t i = 0; i < DIRECTORY_MEMBERS; i++)
+		store_release(&member_at(i)->attention, 1);
+}
+
+void directory_leave(void)
 {
 	struct agent_process *p = process();
 	uint32_t member = exchange(&p->member, 0);
 
 	if (!member)
 		return;
-	if (unrecorded)
-		store_release(&directory()->broken, 1);
 	turn_leave(PAGE_OWNER(member - 1, load_relaxed(&member_at(member - 1)->generation)));
 	directory_member_ends(directory(), member - 1);
 }

@@ -7,6 +7,7 @@
  * killed while it writes leaves nothing half-written behind.
  */
 #include "recorder/agent/agent.h"
+#include "recorder/agent/pages.h"
 
 enum {
 	TSC_TIMED = 64,		/* of so many readings of the TSC in a row one tells how time goes by */
@@ -124,10 +125,15 @@ static inline void close_event(unsigned flags)
 		((uint64_t *)event)[used / 8] &= (UINT64_C(1) << over * 8) - 1;
 		used += 8 - over;
 	}
+	p->log_used = 0;
+	/* What it is made of may be what one has written who isn't recorded. */
+	if (directory_is_lost()) {
+		go_pass();
+		return;
+	}
 	event->len = (uint32_t)used;
 	event->flags |= (uint8_t)flags;
 	p->head += used;
-	p->log_used = 0;
 	publish(p->head);
 }
 
@@ -281,7 +287,7 @@ bool log_reading(const struct thread *thread, enum event_kind kind, unsigned nr,
 
 	/* The fields at once: it may be read as often as anything else together. */
 	if (s->n_events % TSC_TIMED == 0 || p->head + sizeof(*event) > p->room_until ||
-	    recorder_waits(s, p->head))
+	    recorder_waits(s, p->head) || directory_is_lost())
 		return false;
 	*event = (struct event){ .len = sizeof(*event), .kind = (uint8_t)kind, .thread = (uint16_t)thread->slot,
 				 .nr = (uint16_t)nr, .check = check, .result = result };
@@ -312,6 +318,7 @@ bool log_clock(struct thread *thread, unsigned clock, uint64_t sec, uint64_t fra
 	if (!log_has_room())
 		return false;
 	log_event(thread, EVENT_CLOCK, 0, clock, 0, (int64_t)(sec * 1000000000 + nsec));
-	process()->readings_until = readings_until();
+	/* Who shares memory has to look whether it still may log. */
+	process()->readings_until = process()->member ? 0 : readings_until();
 	return true;
 }

@@ -180,6 +180,10 @@ static void settle(struct thread *thread, unsigned flags, bool asked)
 
 	if (passing())
 		return;
+	if (directory_is_lost()) {
+		go_on_open();
+		return;
+	}
 	directory_attends();
 	for (uint32_t i = 0; i < p->n_objects && p->member; i++)
 		if (p->objects[i].n_ranges && p->objects[i].entry)
@@ -869,6 +873,8 @@ void pages_open(void)
 			futex_wait(&p->pages_open, OPENING, OPENING_LOOK_NS);
 		return;
 	}
+	if (p->member)
+		directory_lose();
 	for (uint32_t i = 0; i < p->n_ranges; i++) {
 		const struct mapped_range *range = &p->ranges[i];
 
@@ -877,7 +883,7 @@ void pages_open(void)
 					     program_prot(range));
 	}
 	unplace();
-	directory_leave(true);
+	directory_leave();
 	store_release(&p->pages_open, OPEN);
 	futex_wake(&p->pages_open, INT32_MAX);
 }

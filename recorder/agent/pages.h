@@ -130,8 +130,17 @@ void directory_reminds(void);	/* something is left */
 void directory_dies(void);
 
 bool directory_join(void);
-/* @unrecorded: the process goes on sharing memory. Any context. */
-void directory_leave(bool unrecorded);
+/*
+ * The process is about to go on unrecorded: whoever shares memory with it must end its log before it
+ * can have read what this one writes then. is_lost: somebody has said so. Any context.
+ */
+void directory_lose(void);
+static inline bool directory_is_lost(void)
+{
+	return process()->member && !agent_replays() && load_relaxed(&directory()->lost);
+}
+/* It takes part no more. Any context. */
+void directory_leave(void);
 
 /* An object's entry + 1, in which the process takes part now; 0: there is no room, or none yet. */
 uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_be_new, bool *ret_new);

@@ -267,7 +267,7 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	long child;
 
 	(void) fetch_and(&s->attention, ~(uint32_t)ATTENTION_SNAPSHOT);
-	if (passing() || thread->is_vfork_child)
+	if (passing() || directory_is_lost() || thread->is_vfork_child)
 		return;
 	context_save(thread);
 	end_reading();	/* one at a time */
@@ -417,7 +417,7 @@ void obituary_write(struct thread *thread, int signal, int status, unsigned at, 
 	struct agent_shared *s = shared();
 	struct obituary *obituary = &s->obituary;
 
-	if (passing() || !compare_exchange(&obituary->state, OBITUARY_NONE, OBITUARY_WRITING))
+	if (passing() || directory_is_lost() || !compare_exchange(&obituary->state, OBITUARY_NONE, OBITUARY_WRITING))
 		return;
 	context_save(thread);
 	obituary->thread = thread->slot;

@@ -7,7 +7,8 @@
 # from another seed. What works on memory is also replayed from a late one of these snapshots
 # on.
 #
-# A program ends with 0, or says `expect: STATUS' in a comment. Arguments: only these
+# A program ends with 0, or says `expect: STATUS' in a comment, as it may say `record: OPTIONS'
+# of blackboxctl's. Arguments: only these
 # programs. Several run at a time, each under a copy of this script; $CHAOS_SEEDS are other
 # seeds.
 
@@ -31,7 +32,8 @@ record_and_check()
 	name=$1 how=$2
 	shift 2
 	rm -rf "$work/store" "$work/dump"
-	timeout $seconds "$BLACKBOXCTL" record --dir "$work/store" --window all "$@" \
+	# shellcheck disable=SC2086
+	timeout $seconds "$BLACKBOXCTL" record --dir "$work/store" --window all $options "$@" \
 		-o "$work/dump" -- "$PROGRAMS/$name" \
 		>"$work/recorded.out" 2>"$work/recorded.err" </dev/null
 	status=$?
@@ -59,6 +61,7 @@ one_program()
 	name=$1
 	expected=$(sed -n 's/.*expect: \([0-9]*\).*/\1/p' "$top_srcdir/tests/programs/$name.c")
 	: "${expected:=0}"
+	options=$(sed -n 's/.*record: \(--.*\)/\1/p' "$top_srcdir/tests/programs/$name.c")
 	timeout $seconds "$PROGRAMS/$name" >"$work/native.out" 2>"$work/native.err" </dev/null
 	status=$?
 	if [ $status -ne "$expected" ]; then
