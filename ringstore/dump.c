@@ -296,7 +296,7 @@ static void mark_excluded(struct json_object *manifest)
 		(void) json_object_object_add(row, "excluded", json_object_new_boolean(true));
 		n++;
 	}
-	(void) snprintf(text, sizeof(text), "%u mapped files were left out of this dump: a replay "
+	(void) snprintf(text, sizeof(text), "%u files were left out of this dump: a replay "
 			"needs them where they were, with the same content", n);
 	if (notes && n)
 		(void) json_object_array_add(notes, json_object_new_string(text));
@@ -381,6 +381,21 @@ static int add_replaced(struct dump *dump, struct incident *incident, const char
 	return r == -ENOENT || r == -EBADMSG ? 0 : r;
 }
 
+/* A program may have read what would be gone. */
+static bool is_read(struct json_object *rows, const char *hash)
+{
+	struct json_object *read;
+
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+
+		if (strcmp(json_text(row, "hash"), hash) == 0 && json_object_object_get_ex(row, "read", &read) &&
+		    json_object_get_boolean(read))
+			return true;
+	}
+	return false;
+}
+
 static int strip_files(struct dump *dump, struct incident *incident, struct json_object *manifest)
 {
 	struct json_object *rows = json_list(manifest, "files");
@@ -391,7 +406,7 @@ static int strip_files(struct dump *dump, struct incident *incident, struct json
 		const char *hash = json_text(row, "hash");
 		int r = 0;
 
-		if (!name_is_hash(hash))
+		if (!name_is_hash(hash) || is_read(rows, hash))
 			continue;
 		r = add_replaced(dump, incident, hash, &replaced);
 		if (r < 0)

@@ -40,7 +40,8 @@
  *
  * incident.json is the recorder's; its first member, "xxh3", is the XXH3-64 of all that
  * stands behind that member. "format" is STORE_FORMAT_VERSION, and "needs", if it is there,
- * a list of features without which a reader must refuse it.
+ * a list of features without which a reader must refuse it. "reads": the log says of some of what
+ * was read only where in which of files/ it is; its row in "files" has a member "read" that is true.
  *
  * Integers are little-endian. Sizes are bytes, times nanoseconds of
  * CLOCK_MONOTONIC of the recording machine's boot, unless named otherwise.
@@ -53,6 +54,8 @@
 
 /* Raised when a reader of today must refuse what is written from now on. */
 #define STORE_FORMAT_VERSION 2
+
+#define NEEDS_READS "reads"	/* in incident.json */
 
 #define CHUNK_MAGIC 0x4b434242u /* "BBCK" */
 

@@ -33,7 +33,20 @@ static void put_json(struct json_object **object)
 	(void) json_object_put(*object);
 }
 
-/* We have no features besides those of the version: a manifest that needs one is too new. */
+/* Those besides the version's. */
+static const char *const features[] = { NEEDS_READS };
+
+/* A manifest that needs another is too new. */
+static int check_need(struct json_object *need)
+{
+	if (!json_object_is_type(need, json_type_string))
+		return -EBADMSG;
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		if (strcmp(json_object_get_string(need), features[i]) == 0)
+			return 0;
+	return -EPROTONOSUPPORT;
+}
+
 static int check_format(struct json_object *manifest)
 {
 	struct json_object *format, *needs;
@@ -48,7 +61,13 @@ static int check_format(struct json_object *manifest)
 		return 0;
 	if (!json_object_is_type(needs, json_type_array))
 		return -EBADMSG;
-	return json_object_array_length(needs) ? -EPROTONOSUPPORT : 0;
+	for (size_t i = 0; i < json_object_array_length(needs); i++) {
+		int r = check_need(json_object_array_get_idx(needs, i));
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int manifest_check(const char *text, size_t len)

@@ -77,6 +77,13 @@ static void not_incidents(void **state)
 
 	write_file(manifest, "{ \"format\": 3 }", 15);
 	assert_int_equal(incident_open(path, &incident), -EPROTONOSUPPORT);
+	write_file(manifest, "{ \"needs\": [\"reads\"] }", 22);
+	assert_int_equal(incident_open(path, &incident), 0);
+	assert_null(incident_close(incident));
+	write_file(manifest, "{ \"needs\": [\"reads\", \"wings\"] }", 31);
+	assert_int_equal(incident_open(path, &incident), -EPROTONOSUPPORT);
+	write_file(manifest, "{ \"needs\": [5] }", 16);
+	assert_int_equal(incident_open(path, &incident), -EBADMSG);
 	write_file(manifest, "{ \"format\": ", 12);
 	assert_int_equal(incident_open(path, &incident), -EBADMSG);
 	write_file(manifest, with_nul, sizeof(with_nul));
