@@ -426,19 +426,42 @@ static bool write_changes(const struct span *span)
 	return true;
 }
 
-/* From the scratch to the program. A destination that went bad meanwhile: EFAULT. */
+/*
+ * A buffer that has a hole in its middle, which wasn't looked for, or has got one meanwhile: what
+ * is before it was read, and no more, as far as a file's position can say so.
+ */
+static void cut_short(struct call *call, uint64_t done)
+{
+	enum { SEEK_CUR_ = 1 };
+
+	if (done && (call->nr == NR_read || call->nr == NR_readv || (call->nr == NR_preadv2 && call->args[3] == -1)))
+		(void) agent_syscall(NR_lseek, call->args[0], (long)done - call->result, SEEK_CUR_);
+	call->result = done ? (long)done : -EFAULT_;
+}
+
+/* From the scratch to the program. A destination that went bad meanwhile: EFAULT, or what was good. */
 static void write_back(struct call *call)
 {
 	struct share share = { .left = (uint64_t)MAX(call->result, 0) };
+	uint64_t done = 0;
 
 	for (uint32_t i = 0; i < call->n_spans; i++) {
 		const struct span *span = &call->spans[i];
-		uint64_t n = written(call, span, &share);
+		uint64_t n = written(call, span, &share), copied = n;
 
-		if (span->scratch && n &&
-		    !(span->before ? write_changes(span) :
-				     copy_to_user(span->user, (const void *)span->scratch, n)))
+		if (span->rule == SPAN_RESULT) {
+			if (span->scratch)
+				copied = copy_user((void *)span->user, (const void *)span->scratch, n);
+			done += copied;
+			if (copied == n)
+				continue;
+			cut_short(call, done);
+			share.left = 0;
+		} else if (span->scratch && n &&
+			   !(span->before ? write_changes(span) :
+					    copy_to_user(span->user, (const void *)span->scratch, n))) {
 			call->result = -EFAULT_;
+		}
 	}
 }
 
