@@ -27,7 +27,7 @@
 #include "recorder/xstate.h"
 
 /* Raised with any change of what is declared here, in event.h or in pack.h. */
-#define AGENT_ABI 8
+#define AGENT_ABI 9
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -243,6 +243,32 @@ struct stub_request {
 	uint32_t kind;		/* enum site_kind: it is rdtsc or rdtscp; 0: a call */
 	uint32_t reserved;
 	struct event_stub plan;
+};
+
+/*
+ * A file that can't change, or may be one: large reads of those that are HELD needn't be logged byte
+ * by byte. An ASKED one is the recorder's to answer, a HELD one its to take back; else the first ones
+ * are the agent's, to ask by, and the others the recorder's, for what the service's other processes
+ * have asked for before.
+ */
+enum read_file_state {
+	READ_FILE_NONE = 0,
+	READ_FILE_ASKED,	/* agent: the rest is set */
+	READ_FILE_HELD,		/* recorder: it can't change, and is kept as long as the log refers to it */
+	READ_FILE_LEFT,		/* recorder: it was HELD, and may be asked for again */
+	READ_FILE_REFUSED,	/* recorder: it can't be kept */
+	READ_FILE_CHANGES,	/* recorder: files of its device may change */
+};
+
+#define MAX_READ_FILES 64
+#define MAX_ASKED_FILES 48
+#define MAX_CHANGING_DEVICES 16
+#define READ_FILE_PATH 256
+
+struct read_file {
+	uint32_t state;		/* enum read_file_state */
+	uint32_t path_len;
+	uint64_t dev, ino, size, mtime_ns;	/* as fstat(2) has them */
 };
 
 enum exec_state {
@@ -466,6 +492,13 @@ struct agent_shared {
 
 	struct known_facts known;
 
+	/* Files that are read. */
+	uint32_t n_read_files_asked;	/* agent: counts */
+	uint32_t n_changing_devices;	/* recorder: those of file systems whose files may change, as far as known */
+	uint64_t changing_devices[MAX_CHANGING_DEVICES];
+	struct read_file read_files[MAX_READ_FILES] __attribute__((aligned(64)));
+	char read_file_paths[MAX_ASKED_FILES][READ_FILE_PATH];	/* by which the process knows them */
+
 	/* Death. */
 	struct obituary obituary __attribute__((aligned(64)));
 
@@ -501,7 +534,8 @@ struct agent_shared {
 	uint32_t n_patches;
 	uint32_t text_lifted;	/* replayer: after STOP_TEXT_CHANGES */
 	struct replay_patch patches[MAX_REPLAY_PATCHES];
-	struct event_mapping missing_file;	/* why an mmap diverged */
+	struct event_mapping missing_file;	/* why an mmap, or a read, diverged */
+	struct event_reference wrong_read;	/* the same: the file isn't what was read; ino 0: it is */
 	uint32_t n_files;
 	struct replay_file files[MAX_REPLAY_FILES];
 
@@ -801,6 +835,7 @@ struct agent_process {
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 	uint8_t descriptors[N_DESCRIPTORS]; /* recording: what is known of them (agent/descriptors.c) */
 	uint32_t shares_descriptors;	/* with another process, or threads have their own */
+	uint32_t descriptor_changes;	/* recording: counts when some may have become others */
 	uint32_t runner, streak;	/* recording: slot + 1 that had the baton last; its calls since another */
 	uint32_t tries_again;		/* waits until the next that is tried not to be one (agent/quick.c) */
 	/* Where devices are mapped, or were in part: to read there may do things. */

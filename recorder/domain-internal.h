@@ -92,6 +92,10 @@ struct domain {
 
 	uint32_t known_seen;		/* scans of images that were handed on */
 
+	/* Files that may be referred to, by the index of their READ_FILE_HELD. */
+	struct mapped_file *read_files[MAX_READ_FILES];
+	uint32_t read_files_asked;	/* questions that were answered */
+
 	/* Death, exec. */
 	struct obituary obituary;
 	bool obituary_told, released, exec_taken;
@@ -157,6 +161,15 @@ void births_free(struct domain *d);
 void plan_stubs(struct domain *d);
 int inherit_stubs(struct domain *d, const struct domain *parent);
 void stubs_free(struct domain *d);
+
+/*
+ * domain-reads.c: tells a new agent what is known already; answers what it asks; an event with
+ * EVENT_REFERENCE has been drained; and a domain goes.
+ */
+void offer_read_files(struct domain *d);
+void hold_read_files(struct domain *d);
+void note_reference(struct domain *d, const struct event *event);
+void leave_read_files(struct domain *d);
 
 /* A thread that runs enters the agent. */
 void kick_holder(struct domain *d);

@@ -108,6 +108,7 @@ struct domain *domain_free(struct domain *d)
 	snapshot_drop_kept(d);
 	/* Not before: of one that has ended an incident may leave out all, and it may be about this one. */
 	store_domain_end(d->env->store, d->id);
+	leave_read_files(d);
 	if (d->directory)
 		(void) munmap(d->directory, DIRECTORY_LEN);
 	closep(&d->directory_fd);
@@ -193,6 +194,7 @@ int domain_begin(struct domain *d)
 	r = map_memory(d);
 	if (r < 0)
 		return r;
+	offer_read_files(d);
 	d->next_snapshot_ns = now_ns() + d->env->policy->snapshot_interval_ns;
 	d->log_is_whole = true;	/* the agent's first snapshot is under way, or the parent's log says it */
 	return start_waiter(d);
@@ -440,6 +442,8 @@ static void look_at_event(struct domain *d, const struct event *event, uint64_t 
 		fork_ends(d, event->result);
 		if (event->nr == NR_mmap && event->len > sizeof(*event))
 			note_mapping(d, event);
+		if (event->flags & EVENT_REFERENCE)
+			note_reference(d, event);
 		break;
 	case EVENT_SIGNAL:
 	case EVENT_FATAL:
@@ -690,6 +694,7 @@ int domain_work(struct domain *d, bool *ret_more)
 	schedule_snapshots(d, now);
 	snapshot_watch_kept(d, now);
 	plan_stubs(d);
+	hold_read_files(d);
 	hand_on_scans(d);
 	/* Not by the clock: while a crash is looked at, what led to it doesn't grow old. */
 	store_trim(d->env->store, d->last_event_ns);

@@ -83,6 +83,9 @@ void domain_look_at_shares(struct domain *domain);
  */
 bool domain_shares_unhanded(const struct domain *a, const struct domain *b);
 
+/* The log begins at @begin_ns: what only older events refer to is kept for it no longer. */
+void domain_trim_reads(struct domain *domain, uint64_t begin_ns);
+
 /* Interrupts it if it has pages that others wait for. */
 void domain_kick_for_pages(struct domain *domain);
 

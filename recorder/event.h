@@ -61,6 +61,7 @@ enum event_flags {
 	EVENT_FREEZE = 1 << 5,		/* a window ends here */
 	/* for EVENT_SYSCALL: */
 	EVENT_FILE = 1 << 6,		/* behind its outputs: struct event_file */
+	EVENT_REFERENCE = 1 << 7,	/* instead of its outputs: struct event_reference */
 };
 
 struct event {
@@ -208,6 +209,17 @@ struct event_file {
 	uint32_t reserved;
 };
 static_assert(sizeof(struct event_file) == 48, "log layout");
+
+/*
+ * The outputs of a call that has read a file that can't change: they are the result's bytes of that
+ * file, from an offset on. The recorder has the file.
+ */
+struct event_reference {
+	uint64_t dev, ino, size, mtime_ns;
+	uint64_t offset;
+	uint64_t xxh64;		/* XXH64 of what the program then had in its buffers, one behind the other */
+};
+static_assert(sizeof(struct event_reference) == 48, "log layout");
 
 /*
  * The signal, as the handler's siginfo_t gets it, and what the kernel put into the

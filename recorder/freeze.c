@@ -198,12 +198,12 @@ static struct json_object *notes_json(const struct recorder *r, const struct dom
 		add_note(notes, text);
 	}
 	if (status.missing_files) {
-		(void) snprintf(text, sizeof(text), "%u mapped files couldn't be opened: a replay can't "
-				"read their pages", status.missing_files);
+		(void) snprintf(text, sizeof(text), "%u files that were mapped, or read, couldn't be opened: a "
+				"replay can't read them", status.missing_files);
 		add_note(notes, text);
 	}
 	if (files_left_out) {
-		(void) snprintf(text, sizeof(text), "%u mapped files found no room in the ring: the replay "
+		(void) snprintf(text, sizeof(text), "%u files found no room in the ring: the replay "
 				"needs them where they were", files_left_out);
 		add_note(notes, text);
 	}
@@ -361,6 +361,8 @@ static struct json_object *file_json(const struct mapped_file *file)
 	add_number(row, "ino", file->id.ino);
 	add_number(row, "size", file->id.size);
 	add_number(row, "mtime_ns", file->id.mtime_ns);
+	if (file->is_read)
+		add(row, "read", json_object_new_boolean(true));
 	return row;
 }
 
@@ -372,8 +374,12 @@ static struct json_object *files_json(struct recorder *r, struct freeze *freeze,
 
 	files = files_all(r->env.files, &n);
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *row = file_json(&files[i]);
+		struct json_object *row;
 		char hash[33] = "";
+
+		if (files[i].fd < 0 || (!files[i].is_mapped && !files[i].is_referred_to))
+			continue;
+		row = file_json(&files[i]);
 
 		if (freeze_add_file(freeze, files[i].fd, hash) == 0)
 			add_string(row, "hash", hash);
@@ -489,6 +495,7 @@ static struct json_object *manifest(struct recorder *r, struct member *m, const 
 	add(json, "policy", policy);
 	add(json, "host", host_json());
 	add(json, "files", files);
+	recover_note_needs(json);
 	return json;
 }
 

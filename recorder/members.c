@@ -222,6 +222,21 @@ static void set_timers(struct member *m, bool more)
 	(void) sd_event_source_set_enabled(m->timer, deadline == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
+/* Of all of them: one that sleeps would keep a file for ever. */
+static void trim_reads(struct recorder *r)
+{
+	enum { TRIM_NS = 1000000000 };
+	uint64_t now = now_ns(), begin_ns;
+
+	if (now - r->reads_trimmed_ns < TRIM_NS)
+		return;
+	r->reads_trimmed_ns = now;
+	begin_ns = store_begin_ns(r->env.store);
+	for (struct member *m = r->members; m; m = m->next)
+		domain_trim_reads(m->domain, begin_ns);
+	files_trim(r->env.files, begin_ns);
+}
+
 void member_work(struct member *m)
 {
 	struct recorder *r = m->recorder;
@@ -251,6 +266,7 @@ void member_work(struct member *m)
 	if (news & DOMAIN_DYING)
 		process_dies(m);
 	recorder_say_files(r);
+	trim_reads(r);
 	recorder_sync_soon(r);
 	set_timers(m, more);
 }

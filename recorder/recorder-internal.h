@@ -57,6 +57,7 @@ struct recorder {
 	bool freeze_asked;
 	unsigned n_incidents;
 	size_t n_files_said;		/* recorder_say_files() */
+	uint64_t reads_trimmed_ns;
 	sd_event_source *sync_timer;
 	bool over;			/* the service is, and so is what its window was kept for */
 	/* What an earlier recorder left, while a thread of ours reads it. */

@@ -303,6 +303,27 @@ static struct json_object *trigger_json(const struct recovery *recovery, struct 
 	return trigger;
 }
 
+static bool is_read(struct json_object *row)
+{
+	struct json_object *read;
+
+	return json_object_object_get_ex(row, "read", &read) && json_object_get_boolean(read);
+}
+
+void recover_note_needs(struct json_object *manifest)
+{
+	struct json_object *rows = json_list(manifest, "files"), *needs;
+	bool read = false;
+
+	for (size_t i = 0; rows && i < json_object_array_length(rows); i++)
+		read |= is_read(json_object_array_get_idx(rows, i));
+	if (!read)
+		return;
+	needs = json_object_new_array();
+	(void) json_object_array_add(needs, json_object_new_string(NEEDS_READS));
+	(void) json_object_object_add(manifest, "needs", needs);
+}
+
 static void fill_manifest(struct recovery *recovery, struct json_object *row)
 {
 	static const char *const copied[] = { "service", "policy", "host" };
@@ -316,6 +337,7 @@ static void fill_manifest(struct recovery *recovery, struct json_object *row)
 	json_copy_member(row, "command", json);
 	(void) json_object_object_add(json, "trigger", trigger_json(recovery, row));
 	add_number(json, "real_ns", end_real_ns(recovery));
+	recover_note_needs(json);
 }
 
 /* -- begin ---------------------------------------------------------------------------------------------- */
@@ -470,29 +492,37 @@ static bool is_same(const struct stat *st, struct json_object *row, bool same_bo
 	       (!same_boot || st->st_dev == json_count(row, "dev"));
 }
 
+static bool add_file(struct recovery *recovery, struct json_object *row, bool same_boot)
+{
+	autoclean(closep) int fd = open(json_text(row, "path"), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	char hash[33];
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !is_same(&st, row, same_boot) ||
+	    freeze_add_file(recovery->freeze, fd, hash) != 0)
+		return false;
+	add_string(row, "hash", hash);
+	return true;
+}
+
+/* Of those that were only read the log may have nothing any more: others go first, where there is room. */
 static void add_files(struct recovery *recovery)
 {
 	bool same_boot = is_of_this_boot(recovery);
+	size_t n = json_object_array_length(recovery->files);
 	unsigned n_lost = 0;
 	char note[160];
 
-	for (size_t i = 0; i < json_object_array_length(recovery->files); i++) {
-		struct json_object *row = json_object_array_get_idx(recovery->files, i);
-		autoclean(closep) int fd = open(json_text(row, "path"),
-						O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-		struct stat st;
-		char hash[33];
+	for (size_t i = 0; i < 2 * n; i++) {
+		struct json_object *row = json_object_array_get_idx(recovery->files, i % n);
 
-		if (fd >= 0 && fstat(fd, &st) == 0 && is_same(&st, row, same_boot) &&
-		    freeze_add_file(recovery->freeze, fd, hash) == 0)
-			add_string(row, "hash", hash);
-		else
-			n_lost++;
+		if (is_read(row) == (i >= n))
+			n_lost += !add_file(recovery, row, same_boot);
 	}
 	if (!n_lost)
 		return;
-	(void) snprintf(note, sizeof(note), "%u mapped files have changed since, are gone, or found no room "
-			"in the ring: a replay can't read their pages", n_lost);
+	(void) snprintf(note, sizeof(note), "%u files that were mapped, or read, have changed since, are gone, or "
+			"found no room in the ring: a replay may miss them", n_lost);
 	(void) json_object_array_add(recovery->notes, json_object_new_string(note));
 }
 

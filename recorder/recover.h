@@ -26,6 +26,9 @@ uint32_t recover_open_tail(uint32_t domain, const struct chunk_view *chunk, void
 /* The id of an incident of @service, made now: sorts by time, and is a file name. */
 void recover_make_id(const char *service, unsigned n, char id[static 192]);
 
+/* Says in @manifest, which has its files, what features a reader must know. */
+void recover_note_needs(struct json_object *manifest);
+
 /*
  * The first piece of what is said of the service: the caller adds to it and puts it. It has
  * where and when: the machine's boot, and two clocks read at one moment.

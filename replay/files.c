@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The mapped files: the incident's copies, or those of this machine that have the same content. */
+/* The files that were mapped, or read: the incident's copies, or those of this machine that have the same content. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -87,27 +87,49 @@ int session_file(const struct session *s, const struct image_map *row)
 	return -1;
 }
 
-int session_lacks_file(const struct session *s, const struct replay_file *file,
-		       struct replay_error *ret_error)
+/* The manifest's row of the file, or NULL. */
+static struct json_object *row_of(const struct session *s, const struct replay_file *file)
 {
 	struct json_object *list = json_list(s->window->manifest, "files");
 
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *row = json_object_array_get_idx(list, i);
 		const struct replay_file listed = identity(row);
-		autoclean(closep) int fd = -1;
-		int r;
 
-		if (!is_same(&listed, file))
-			continue;
-		r = window_open_file(s->window, row, &fd);
-		return replay_fail(ret_error, -ESTALE, "the mapped file %s (%" PRIu64 " bytes, hash %s) isn't in "
-				   "the incident, and %s", json_text(row, "path"), file->size,
-				   *json_text(row, "hash") ? json_text(row, "hash") : "unknown",
-				   r == -ENOENT ? "not here either" :
-				   r == -ESTALE ? "the one here differs from what was recorded" :
-				   r < 0 ? strerror(-r) : "there are too many");
+		if (is_same(&listed, file))
+			return row;
 	}
-	return replay_fail(ret_error, -ENOENT, "a mapped file (device %" PRIx64 ", inode %" PRIu64 ", %" PRIu64
-			   " bytes) isn't in the incident", file->dev, file->ino, file->size);
+	return NULL;
+}
+
+int session_read_differs(const struct session *s, const struct event_reference *read,
+			 struct replay_error *ret_error)
+{
+	const struct replay_file file = { read->dev, read->ino, read->size, read->mtime_ns, -1, 0 };
+	struct json_object *row = row_of(s, &file);
+
+	return replay_fail(ret_error, -ESTALE, "the file %s (%" PRIu64 " bytes, hash %s) isn't what it was at event "
+			   "%" PRIu64 ", where the program read from it at offset %" PRIu64,
+			   row ? json_text(row, "path") : "?", read->size,
+			   row && *json_text(row, "hash") ? json_text(row, "hash") : "unknown",
+			   session_position(s), read->offset);
+}
+
+int session_lacks_file(const struct session *s, const struct replay_file *file,
+		       struct replay_error *ret_error)
+{
+	struct json_object *row = row_of(s, file);
+	autoclean(closep) int fd = -1;
+	int r;
+
+	if (!row)
+		return replay_fail(ret_error, -ENOENT, "a file (device %" PRIx64 ", inode %" PRIu64 ", %" PRIu64
+				   " bytes) isn't in the incident", file->dev, file->ino, file->size);
+	r = window_open_file(s->window, row, &fd);
+	return replay_fail(ret_error, -ESTALE, "the file %s (%" PRIu64 " bytes, hash %s) isn't in "
+			   "the incident, and %s", json_text(row, "path"), file->size,
+			   *json_text(row, "hash") ? json_text(row, "hash") : "unknown",
+			   r == -ENOENT ? "not here either" :
+			   r == -ESTALE ? "the one here differs from what was recorded" :
+			   r < 0 ? strerror(-r) : "there are too many");
 }

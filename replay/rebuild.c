@@ -240,6 +240,8 @@ static int raise_fence(bool forks)
 		SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(mmap),
 		/* Memory in the place of files: it has no other descriptors to write to. */
 		SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(pwrite64),
+		/* And files, to read from. */
+		SCMP_SYS(pread64),
 		SCMP_SYS(close), SCMP_SYS(gettid),
 	};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);

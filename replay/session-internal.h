@@ -122,6 +122,9 @@ int session_open_files(struct session *session);
 int session_file(const struct session *session, const struct image_map *row);
 int session_lacks_file(const struct session *session, const struct replay_file *file,
 		       struct replay_error *ret_error);
+/* And of one that is there: the program hasn't got those bytes from it. */
+int session_read_differs(const struct session *session, const struct event_reference *read,
+			 struct replay_error *ret_error);
 
 /* session.c: lets the stopped process go on. */
 void session_go(struct session *session);

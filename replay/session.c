@@ -215,6 +215,8 @@ static int diverged(struct session *s, struct replay_error *ret_error)
 	char recorded[128], replayed[128], arguments[160], missed[320];
 	const char *name = syscall_name((long)d->nr);
 
+	if (s->shared->wrong_read.ino)
+		return session_read_differs(s, &s->shared->wrong_read, ret_error);
 	if (file->ino)
 		return session_lacks_file(s, &(struct replay_file){ file->dev, file->ino, file->size,
 								    file->mtime_ns, -1, 0 }, ret_error);

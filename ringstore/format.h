@@ -55,7 +55,7 @@
 /* Raised when a reader of today must refuse what is written from now on. */
 #define STORE_FORMAT_VERSION 2
 
-#define NEEDS_READS "reads"	/* in incident.json */
+#define NEEDS_READS "reads"
 
 #define CHUNK_MAGIC 0x4b434242u /* "BBCK" */
 

@@ -362,6 +362,21 @@ void store_get_status(struct store *store, struct store_status *ret_status)
 	*ret_status = status;
 }
 
+uint64_t store_begin_ns(const struct store *store)
+{
+	uint64_t begin_ns = UINT64_MAX;
+
+	for (size_t i = 0; i < store->n_domains; i++) {
+		const struct domain *domain = store->domains[i];
+
+		if (domain->n_logs && domain->logs[0].first_ns < begin_ns)
+			begin_ns = domain->logs[0].first_ns;
+		if (domain->n_snapshots && domain->snapshots[0].mono_ns < begin_ns)
+			begin_ns = domain->snapshots[0].mono_ns;
+	}
+	return begin_ns;
+}
+
 /* Domains. */
 
 /* The index of @id, or where it would have to stand. */

@@ -144,6 +144,9 @@ int store_log_restart(struct store *store, uint32_t domain);
  */
 void store_domain_end(struct store *store, uint32_t domain);
 
+/* When the oldest began that is left, CLOCK_MONOTONIC; UINT64_MAX: nothing is. */
+uint64_t store_begin_ns(const struct store *store);
+
 /* Is anything of @domain left, log or snapshot? */
 bool store_has_domain(const struct store *store, uint32_t domain);
 

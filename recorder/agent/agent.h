@@ -430,6 +430,8 @@ struct call {
 	uint64_t change_address; /* or where they are mapped, or 0 */
 	bool changes_unmapped;	/* the file isn't mapped, unless meanwhile: */
 	uint32_t change_inserted; /* agent_process.n_inserted before the call */
+	uint32_t reference_changes; /* agent_process.descriptor_changes before the call */
+	struct event_reference reference; /* the file that it reads, if that can't change; ino 0: it may */
 };
 
 const struct sysdesc *syscall_desc(long nr);	/* NULL: no such call */
@@ -567,10 +569,14 @@ static inline void descriptors_learn(const struct thread *thread, const struct c
 }
 /* A clone(2) with these @flags is made: who has which table? */
 void descriptors_cloned(uint64_t flags);
-/* Bits of agent_process.descriptors. */
-enum { KIND_KNOWN = 1, REGULAR = 2, FLAGS_KNOWN = 4, NONBLOCKING = 8, SYSTEM_KNOWN = 16, LOCAL = 32 };
+/* Bits of agent_process.descriptors. CHANGEABLE: it isn't a file that is known not to change. */
+enum {
+	KIND_KNOWN = 1, REGULAR = 2, FLAGS_KNOWN = 4, NONBLOCKING = 8, SYSTEM_KNOWN = 16, LOCAL = 32,
+	CHANGEABLE = 64,
+};
 static inline void descriptor_forget(long fd)
 {
+	process()->descriptor_changes++;
 	if ((uint64_t)fd < N_DESCRIPTORS)
 		process()->descriptors[fd] = 0;
 }
@@ -585,7 +591,14 @@ static inline bool descriptor_is_plain(const struct thread *thread, long fd)
 	return (uint64_t)fd < N_DESCRIPTORS &&
 	       (process()->descriptors[fd] & (KIND_KNOWN | REGULAR)) == KIND_KNOWN && descriptors_are_known(thread);
 }
-void descriptor_note_kind(long fd, uint32_t mode);
+/* Nothing is known that says that it isn't a file that can't change. */
+static inline bool descriptor_may_be_fixed(const struct thread *thread, long fd)
+{
+	return (uint64_t)fd < N_DESCRIPTORS && !(process()->descriptors[fd] & CHANGEABLE) &&
+	       descriptors_are_known(thread);
+}
+void descriptor_note_kind(long fd, uint64_t dev, uint32_t mode);
+void descriptor_note_changeable(long fd);
 /* How long a call may wait, as far as is known of its descriptor. */
 enum call_wait { WAITS_NEVER, WAITS_FOR_DISK, WAITS_AT_WILL };
 enum call_wait call_wait(const struct thread *thread, long nr, const long args[6]);
@@ -631,6 +644,24 @@ bool change_replay(struct thread *thread, const struct call *call);
 enum quick_end { QUICK_NOT, QUICK_MADE, QUICK_DONE };
 enum quick_end quick_call(struct thread *thread, long *ret_result);
 
+/* -- references.c: large reads of files that can't change ---------------------------------- */
+
+/* What fewer bytes are saved isn't worth the questions that it takes. */
+#define REFERENCE_MIN 16384
+
+/* Recording. Before @call, which may be such a read, is made. Baton. */
+void reference_look(struct thread *thread, struct call *call);
+static inline void reference_begins(struct thread *thread, struct call *call)
+{
+	if (!call->is_made && call->n_spans && call->spans->rule == SPAN_RESULT &&
+	    (call->n_spans > 1 || call->spans->capacity >= REFERENCE_MIN))
+		reference_look(thread, call);
+}
+/* Behind it: writes its event, if it can say what was read by reference. Baton. */
+bool reference_log(struct thread *thread, const struct call *call);
+/* Replay: the outputs of the present event. False: the file isn't there, or isn't what it was. Baton. */
+bool reference_replay(struct thread *thread, const struct call *call);
+
 /* -- syscall.c, sys-*.c ---------------------------------------------------------------- */
 
 /* The thread stands at a system call; context_of(thread) is saved. Baton. */
@@ -641,6 +672,10 @@ void syscall_dispatch_stub(struct thread *thread);
 __attribute__((noreturn)) void leave_call(struct thread *thread);
 
 void sys_memory(struct thread *thread, struct call *call);
+/* What /proc calls the file of @fd, without a zero byte. Returns the length, 0 if that can't be told. */
+uint32_t path_of(long fd, char *path, size_t size);
+/* Replay: the descriptor of the incident's copy of that file, or -1. */
+int replay_file(uint64_t dev, uint64_t ino, uint64_t size, uint64_t mtime_ns);
 /* There is memory that the program may write code to. Baton. */
 void code_is_made(const struct thread *thread);
 void sys_clone(struct thread *thread, struct call *call);
@@ -850,6 +885,8 @@ void scan_image(uint64_t base, scan_found *found, void *context, uint32_t left[S
 
 void place_compute(const struct ucontext *context, struct event_async *place);
 uint64_t hash_bytes(const void *data, size_t len);
+/* hash.c: of the first @len bytes that @call has put into its spans, by way of @piece. False: some can't be read. */
+bool hash_spans(const struct call *call, uint64_t len, void *piece, size_t piece_len, uint64_t *ret_hash);
 
 /* -- snapshot.c, death.c ----------------------------------------------------------------------- */
 

@@ -288,6 +288,7 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->is_made = call->is_redirected = false;
 	call->change.kind = 0;
 	call->changes_object = NULL;
+	call->reference.ino = 0;
 	call->args[0] = call->kernel_args[0] = (long)regs[REG_RDI_];
 	call->args[1] = call->kernel_args[1] = (long)regs[REG_RSI_];
 	call->args[2] = call->kernel_args[2] = (long)regs[REG_RDX_];
@@ -547,6 +548,8 @@ static void record_result(struct thread *thread, struct call *call)
 	for (unsigned round = 0; process()->n_handed && round < HOLD_ROUNDS && hold_spans(thread, call, false);
 	     round++)
 		;
+	if (call->reference.ino && reference_log(thread, call))
+		return;
 	share = (struct share){ .left = (uint64_t)MAX(call->result, 0) };
 	if (!log_begin(thread, EVENT_SYSCALL, call->change.kind ? EVENT_FILE : 0, (unsigned)call->nr,
 		       call->check, call->result))
@@ -662,7 +665,9 @@ static void replay_result(struct thread *thread, struct call *call)
 	event = replay_expect(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
 	call->result = event->result;
 	changes_file = event->flags & EVENT_FILE;
-	for (uint32_t i = 0; i < call->n_spans; i++) {
+	if ((event->flags & EVENT_REFERENCE) && !reference_replay(thread, call))
+		replay_diverged(thread, EVENT_SYSCALL, (unsigned)call->nr, call->check);
+	for (uint32_t i = 0; !(event->flags & EVENT_REFERENCE) && i < call->n_spans; i++) {
 		uint32_t n;
 
 		if (!replay_read(thread, &n, sizeof(n)) || n > call->spans[i].capacity ||
@@ -704,6 +709,7 @@ void call_make(struct thread *thread, struct call *call)
 	if (agent_replays())
 		return;
 	change_begins(call);
+	reference_begins(thread, call);
 	if (!call_try(thread, call))
 		call_give_up(thread);
 	change_ends(call);

@@ -65,7 +65,7 @@ static bool target(const struct call *call, enum changer what, struct stat64 *st
 			return false;
 		r = agent_syscall(NR_fstat, *ret_fd, st);
 		if (r == 0)
-			descriptor_note_kind(*ret_fd, st->mode);
+			descriptor_note_kind(*ret_fd, st->dev, st->mode);
 	}
 	return r == 0 && (st->mode & S_IFMT_) == S_IFREG_;
 }

@@ -10,7 +10,7 @@
 
 enum {
 	F_GETFL_ = 3, F_SETFL_ = 4, O_NONBLOCK_ = 04000,	/* also SOCK_NONBLOCK */
-	AT_EMPTY_PATH_ = 0x1000, ST_MODE = 24,
+	AT_EMPTY_PATH_ = 0x1000, ST_DEV = 0, ST_MODE = 24,
 	S_IFMT_ = 0170000, S_IFREG_ = 0100000, S_IFSOCK_ = 0140000,
 	CLONE_FILES_ = 0x400, CLONE_THREAD_ = 0x10000, CLOSE_RANGE_UNSHARE_ = 2,
 	LONG = 1 << 20,		/* so many bytes of a file may take a while */
@@ -104,24 +104,48 @@ static void change(const struct call *call)
 
 void descriptors_update(const struct thread *thread, const struct call *call)
 {
+	process()->descriptor_changes++;
 	if (descriptors_are_known(thread))
 		change(call);
 }
 
 /* -- what is known ----------------------------------------------------------------------------------- */
 
-void descriptor_note_kind(long fd, uint32_t mode)
+static bool is_on_changing_device(uint64_t dev)
+{
+	const struct agent_shared *s = shared();
+	uint32_t n = MIN(load_acquire(&s->n_changing_devices), (uint32_t)MAX_CHANGING_DEVICES);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (s->changing_devices[i] == dev)
+			return true;
+	return false;
+}
+
+void descriptor_note_kind(long fd, uint64_t dev, uint32_t mode)
+{
+	uint8_t *known = known_of(fd);
+
+	if (!known || !descriptors_are_known(this_thread()))
+		return;
+	*known |= (mode & S_IFMT_) == S_IFREG_ ? KIND_KNOWN | REGULAR : KIND_KNOWN | CHANGEABLE;
+	if (is_on_changing_device(dev))
+		*known |= CHANGEABLE;
+}
+
+void descriptor_note_changeable(long fd)
 {
 	uint8_t *known = known_of(fd);
 
 	if (known && descriptors_are_known(this_thread()))
-		*known |= (mode & S_IFMT_) == S_IFREG_ ? KIND_KNOWN | REGULAR : KIND_KNOWN;
+		*known |= CHANGEABLE;
 }
 
 /* A program mostly asks what a file is before it reads it. */
 void descriptors_told(const struct thread *thread, long nr, const long args[6], long result)
 {
 	uint64_t at = (uint64_t)args[1];
+	uint64_t dev;
 	uint32_t mode;
 	char path;
 
@@ -132,8 +156,8 @@ void descriptors_told(const struct thread *thread, long nr, const long args[6], 
 		if (!(args[3] & AT_EMPTY_PATH_) || !copy_from_user(&path, (uint64_t)args[1], 1) || path)
 			return;
 	}
-	if (copy_from_user(&mode, at + ST_MODE, sizeof(mode)))
-		descriptor_note_kind((int32_t)args[0], mode);
+	if (copy_from_user(&dev, at + ST_DEV, sizeof(dev)) && copy_from_user(&mode, at + ST_MODE, sizeof(mode)))
+		descriptor_note_kind((int32_t)args[0], dev, mode);
 }
 
 /*
@@ -152,7 +176,7 @@ static void learn(long fd, uint8_t *known)
 	if (flags < 0)
 		return;
 	*known = FLAGS_KNOWN | (flags & O_NONBLOCK_ ? NONBLOCKING : 0);
-	descriptor_note_kind(fd, st.mode);
+	descriptor_note_kind(fd, st.dev, st.mode);
 }
 
 /* Third, fourth: a timeout of 0. */

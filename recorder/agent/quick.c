@@ -152,12 +152,19 @@ static bool may_change_mapped_file(const struct thread *thread, const struct qui
 	       !(changer == CHANGER_WRITES && descriptor_is_plain(thread, (int32_t)q->args[0]));
 }
 
+/* A large read of what can't change, perhaps: references.c. */
+static bool may_be_referred_to(const struct thread *thread, const struct quick *q)
+{
+	return (q->nr == NR_read || q->nr == NR_pread64) && (uint64_t)q->args[2] >= REFERENCE_MIN &&
+	       descriptor_may_be_fixed(thread, (int32_t)q->args[0]);
+}
+
 static bool is_quick(const struct thread *thread, struct quick *q)
 {
 	uint8_t effect = descriptor_effects[q->nr];
 
 	if ((effect != KEEPS_DESCRIPTORS && effect != TELLS_DESCRIPTOR && q->nr != NR_close) ||
-	    !is_by_the_table(q))
+	    !is_by_the_table(q) || may_be_referred_to(thread, q))
 		return false;
 	q->keeps = q->desc->yields;
 	return (!q->keeps || call_keeps_baton(thread, q->nr, q->args)) && !may_change_mapped_file(thread, q);

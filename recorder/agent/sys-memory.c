@@ -54,8 +54,7 @@ static bool is_shared(const struct call *call)
 	return type == MAP_SHARED_ || type == MAP_SHARED_VALIDATE_;
 }
 
-/* What /proc calls the file of @fd. Returns the length, 0 if that can't be told. */
-static uint32_t path_of(long fd, char *path, size_t size)
+uint32_t path_of(long fd, char *path, size_t size)
 {
 	char name[32] = "/proc/self/fd/", digits[12];
 	size_t len = sizeof("/proc/self/fd/") - 1, n = 0;
@@ -229,16 +228,14 @@ static void record_mapping(struct thread *thread, struct call *call)
 		await_opening();
 }
 
-/* The descriptor, in the replaying process, of the incident's copy of a mapped file. */
-static int replay_file(const struct event_mapping *mapping)
+int replay_file(uint64_t dev, uint64_t ino, uint64_t size, uint64_t mtime_ns)
 {
 	const struct agent_shared *s = shared();
 
 	for (uint32_t i = 0; i < s->n_files && i < MAX_REPLAY_FILES; i++) {
 		const struct replay_file *file = &s->files[i];
 
-		if (file->dev == mapping->dev && file->ino == mapping->ino &&
-		    file->size == mapping->size && file->mtime_ns == mapping->mtime_ns)
+		if (file->dev == dev && file->ino == ino && file->size == size && file->mtime_ns == mtime_ns)
 			return file->fd;
 	}
 	return -1;
@@ -263,7 +260,7 @@ static void replay_file_mapping(struct thread *thread, struct call *call,
 		fd = object ? mapped_backing(thread, object) : mapped_memory(thread, mapping->size);
 	} else {
 		flags = MAP_PRIVATE_ | MAP_NORESERVE_;
-		fd = replay_file(mapping);
+		fd = replay_file(mapping->dev, mapping->ino, mapping->size, mapping->mtime_ns);
 		if (fd < 0) {
 			shared()->missing_file = *mapping;
 			replay_diverged(thread, EVENT_SYSCALL, NR_mmap, call->check);
