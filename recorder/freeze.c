@@ -499,6 +499,18 @@ static struct json_object *manifest(struct recorder *r, struct member *m, const 
 	return json;
 }
 
+static uint64_t bytes_of_files(const struct recorder *r)
+{
+	const struct mapped_file *files;
+	uint64_t bytes = 0;
+	size_t n;
+
+	files = files_all(r->env.files, &n);
+	for (size_t i = 0; i < n; i++)
+		bytes += files[i].id.size;
+	return bytes;
+}
+
 static int make_incident(struct recorder *r, struct member *m, const char *id,
 			 const struct trigger *trigger, uint64_t event,
 			 const struct final_state *final)
@@ -511,6 +523,7 @@ static int make_incident(struct recorder *r, struct member *m, const char *id,
 	for (struct member *other = r->members; other; other = other->next)
 		if (other != m)
 			domain_flush(other->domain);
+	store_expect_files(r->env.store, bytes_of_files(r));
 	ret = store_freeze_begin(r->env.store, id, &freeze);
 	if (ret != 0)
 		return ret < 0 ? ret : -ENOSPC;
@@ -540,6 +553,24 @@ static bool is_one_too_many(const struct recorder *r, const struct trigger *trig
 	       store_count_incidents(r->env.store, now - RATE_S, now) >= r->policy.incidents_rate;
 }
 
+/* What takes how much, and what helps. */
+static void say_why(const struct recorder *r, int error, char why[static 320])
+{
+	char share[16], ring[16], incidents[16], mapped[16], least[16];
+	struct store_no_room no_room;
+
+	(void) snprintf(why, 320, "%s", strerror(-error));
+	store_get_no_room(r->env.store, &no_room);
+	if (error != -ENOSPC || !no_room.share)
+		return;
+	(void) snprintf(why, 320, "incidents may take %s of the ring of %s (incidents-share); those that are kept "
+			"take %s, mapped files %s, and the newest snapshot with what came behind it is another %s: "
+			"a larger ring makes room, a shorter snapshot-interval, or `blackboxctl rm'",
+			format_size(no_room.share, share), format_size(r->policy.ring_bytes, ring),
+			format_size(no_room.incidents, incidents), format_size(no_room.mapped, mapped),
+			format_size(no_room.least, least));
+}
+
 static void tell_not_frozen(struct recorder *r, const char *why)
 {
 	struct json_object *news = recorder_news("not-frozen");
@@ -552,7 +583,7 @@ void recorder_freeze(struct recorder *r, struct member *m, const struct trigger 
 		     uint64_t event, const struct final_state *final)
 {
 	struct json_object *news;
-	char id[192];
+	char id[192], why[320];
 	int ret;
 
 	if (is_one_too_many(r, trigger)) {
@@ -562,8 +593,9 @@ void recorder_freeze(struct recorder *r, struct member *m, const struct trigger 
 	recover_make_id(r->policy.name ? r->policy.name : "command", ++r->n_incidents, id);
 	ret = make_incident(r, m, id, trigger, event, final);
 	if (ret < 0) {
-		log_error("can't freeze the window of %s: %s", r->policy.name, strerror(-ret));
-		tell_not_frozen(r, strerror(-ret));
+		say_why(r, ret, why);
+		log_error("can't freeze the window of %s: %s", r->policy.name, why);
+		tell_not_frozen(r, why);
 		return;
 	}
 	news = recorder_news("incident");
@@ -703,6 +735,7 @@ struct json_object *recorder_status(struct recorder *r)
 	add_number(json, "snapshots", store.n_snapshots);
 	add_number(json, "bytes", store.bytes_live + store.bytes_incidents);
 	add_number(json, "bytes_incidents", store.bytes_incidents);
+	add_number(json, "bytes_mapped", store.bytes_mapped);
 	add_number(json, "bytes_limit", r->policy.ring_bytes);
 	add_number(json, "incidents", store.n_incidents);
 	add_string(json, "writer", store.writer);

@@ -71,10 +71,10 @@ static uint64_t count_window(struct store *store, const struct domain *domain)
 	return bytes;
 }
 
-/* What would be pinned if the @n_pushed oldest that may be pushed out went and we came. */
-static uint64_t count_pinned(struct store *store, size_t n_pushed)
+/* Incidents, but for the @n_pushed oldest that may be pushed out. */
+static uint64_t count_incidents(struct store *store, size_t n_pushed, uint64_t *ret_mapped)
 {
-	uint64_t bytes = store_freeze_need(store);
+	uint64_t bytes = 0, mapped = 0;
 
 	store->mark++;
 	for (size_t i = 0; i < store->n_incidents; i++) {
@@ -85,12 +85,52 @@ static uint64_t count_pinned(struct store *store, size_t n_pushed)
 			continue;
 		}
 		bytes += pinned->dir_bytes;
-		for (size_t j = 0; j < pinned->n_blobs; j++)
-			bytes += count_once(store, pinned->blobs[j]);
+		for (size_t j = 0; j < pinned->n_blobs; j++) {
+			uint64_t more = count_once(store, pinned->blobs[j]);
+
+			bytes += more;
+			mapped += pinned->blobs[j]->is_mapped ? more : 0;
+		}
 	}
+	*ret_mapped = mapped;
+	return bytes;
+}
+
+/* Those that the first incident brings: compressed, they are about half. */
+static uint64_t expected(const struct store *store)
+{
+	return store->bytes_mapped ? 0 : store->expected_mapped / 2;
+}
+
+/* What counts against the share if those went and we came, with @mapped more of mapped files. */
+static uint64_t count_pinned(struct store *store, size_t n_pushed, uint64_t mapped)
+{
+	uint64_t shared, bytes = count_incidents(store, n_pushed, &shared) + mapped;
+
 	for (size_t i = 0; i < store->n_domains; i++)
 		bytes += count_window(store, store->domains[i]);
-	return bytes;
+	return store_freeze_need(store) + store_counted(store, bytes, shared + mapped);
+}
+
+static void note_no_room(struct store *store, size_t n_pushed)
+{
+	uint64_t mapped, incidents = count_incidents(store, n_pushed, &mapped);
+	struct store_no_room *no_room = &store->no_room;
+
+	no_room->share = store_share(store);
+	no_room->incidents = incidents - mapped;
+	no_room->mapped = store_counted(store, incidents, mapped) - no_room->incidents;
+	no_room->least = count_pinned(store, n_pushed, 0) - no_room->incidents - no_room->mapped;
+}
+
+void store_get_no_room(const struct store *store, struct store_no_room *ret_no_room)
+{
+	*ret_no_room = store->no_room;
+}
+
+void store_expect_files(struct store *store, uint64_t bytes)
+{
+	store->expected_mapped = bytes;
 }
 
 /* Leaves out of the incident what would be evicted next. False: the rest is needed. */
@@ -116,24 +156,27 @@ static size_t count_pushable(const struct store *store)
 /* Sets what the incident takes of each domain, and pushes out others for it. */
 static int choose(struct store *store)
 {
-	uint64_t share = store_share(store);
-	uint64_t aim = store->n_incidents ? share - share / 8 : share / 2;
+	uint64_t share = store_share(store), mapped = expected(store);
+	uint64_t files = store_counted(store, mapped, mapped);
+	uint64_t aim = store->n_incidents ? share - share / 8 : (share + (files < share ? files : share)) / 2;
 	size_t n_pushable = count_pushable(store), n_pushed = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < store->n_domains; i++)
 		store->domains[i]->freeze_from = 0;
-	while (n_pushed < n_pushable && count_pinned(store, n_pushed) > aim)
+	while (n_pushed < n_pushable && count_pinned(store, n_pushed, mapped) > aim)
 		n_pushed++;
-	while (count_pinned(store, n_pushed) > aim && shorten(store))
+	while (count_pinned(store, n_pushed, mapped) > aim && shorten(store))
 		;
-	/* Of what an earlier writer left, some domains are better than none. */
-	for (size_t i = 0; i < store->n_domains && count_pinned(store, n_pushed) > share; i++)
+	/* Of what an earlier writer left, some domains are better than none; with files or without. */
+	for (size_t i = 0; i < store->n_domains && count_pinned(store, n_pushed, 0) > share; i++)
 		store->domains[i]->is_left = false;
-	while (count_pinned(store, n_pushed) > share && shorten(store))
+	while (count_pinned(store, n_pushed, 0) > share && shorten(store))
 		;
-	if (count_pinned(store, n_pushed) > share)
+	if (count_pinned(store, n_pushed, 0) > share) {
+		note_no_room(store, n_pushed);
 		return STORE_NO_ROOM;
+	}
 
 	for (size_t i = 0; r == 0 && n_pushed > 0;) {
 		if (!store_may_push_out(store, i)) {
@@ -264,6 +307,7 @@ int store_freeze_begin(struct store *store, const char *id, struct freeze **ret_
 
 	if (!name_is_incident_id(id))
 		return -EINVAL;
+	store->no_room = (struct store_no_room){ 0 };
 	store_refresh_incidents(store);
 	if (faccessat(store->incidents_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
@@ -299,7 +343,7 @@ static int add_chunk(struct freeze *freeze, struct chunk_writer *writer, unsigne
 	struct store *store = freeze->store;
 	int r;
 
-	r = store_make_share(store, most);
+	r = store_make_share(store, most, kind == CHUNK_FILE);
 	return r ? r : chunk_writer_add(writer, store_freeze_limit(store), &info, data, len);
 }
 
@@ -480,8 +524,10 @@ static struct blob *find_blob(struct freeze *freeze, const struct pinned *pinned
 		if (pinned->blobs[i]->ino == st.st_ino)
 			return pinned->blobs[i];
 	blob = blob_new(st.st_ino);
-	if (blob)
+	if (blob) {
+		blob_set_mapped(freeze->store, blob);
 		blob_resize(freeze->store, blob, tree_file_bytes((uint64_t)st.st_size));
+	}
 	return blob;
 }
 
@@ -525,6 +571,7 @@ static int copy_file(struct freeze *freeze, int fd, char hash[static NAME_HASH_S
 	if (r)
 		return r;
 	blob = writer->blob;
+	blob_set_mapped(store, blob);
 	r = read_content(freeze, fd, writer, hash);
 	if (r)
 		chunk_writer_abort(writer);

@@ -46,18 +46,33 @@ struct blob *blob_new(ino_t ino)
 	return blob;
 }
 
+/* @more may be negative. */
+static void add_to_incidents(struct store *store, const struct blob *blob, uint64_t more)
+{
+	store->bytes_incidents += more;
+	if (blob->is_mapped)
+		store->bytes_mapped += more;
+}
+
+void blob_set_mapped(struct store *store, struct blob *blob)
+{
+	if (!blob->is_mapped && blob->n_owners[OWNER_INCIDENT])
+		store->bytes_mapped += blob->bytes;
+	blob->is_mapped = true;
+}
+
 void blob_resize(struct store *store, struct blob *blob, uint64_t bytes)
 {
 	store->bytes += bytes - blob->bytes;
 	if (blob->n_owners[OWNER_INCIDENT])
-		store->bytes_incidents += bytes - blob->bytes;
+		add_to_incidents(store, blob, bytes - blob->bytes);
 	blob->bytes = bytes;
 }
 
 void blob_hold(struct store *store, struct blob *blob, enum owner owner)
 {
 	if (owner == OWNER_INCIDENT && blob->n_owners[owner] == 0)
-		store->bytes_incidents += blob->bytes;
+		add_to_incidents(store, blob, blob->bytes);
 	blob->n_owners[owner]++;
 }
 
@@ -65,7 +80,7 @@ struct blob *blob_release(struct store *store, struct blob *blob, enum owner own
 {
 	blob->n_owners[owner]--;
 	if (owner == OWNER_INCIDENT && blob->n_owners[owner] == 0)
-		store->bytes_incidents -= blob->bytes;
+		add_to_incidents(store, blob, -blob->bytes);
 	if (!blob->n_owners[OWNER_LIVE] && !blob->n_owners[OWNER_INCIDENT]) {
 		store->bytes -= blob->bytes;
 		free(blob);
@@ -151,6 +166,18 @@ uint64_t store_freeze_limit(const struct store *store)
 uint64_t store_share(const struct store *store)
 {
 	return store->limits.max_bytes / 100 * store->limits.incidents_percent;
+}
+
+/*
+ * The files that a small service maps, libc among them, are more than its window is. All of its
+ * incidents have them in common, so half of what the share leaves is theirs, too: else the
+ * first incident's would take the place of all others.
+ */
+uint64_t store_counted(const struct store *store, uint64_t bytes, uint64_t mapped)
+{
+	uint64_t apart = (store->limits.max_bytes - store_share(store)) / 2;
+
+	return bytes - (mapped < apart ? mapped : apart);
 }
 
 /*
@@ -499,11 +526,12 @@ bool store_may_push_out(const struct store *store, size_t incident)
 	return incident > 0 && store->incidents[incident]->whole;
 }
 
-int store_make_share(struct store *store, uint64_t need)
+int store_make_share(struct store *store, uint64_t need, bool is_mapped)
 {
 	uint64_t share = store_share(store);
 
-	while (need > share || store->bytes_incidents > share - need) {
+	while (store_counted(store, store->bytes_incidents + need,
+			     store->bytes_mapped + (is_mapped ? need : 0)) > share) {
 		size_t i = 0;
 		int r;
 

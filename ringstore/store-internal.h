@@ -37,6 +37,7 @@ struct blob {			/* one inode */
 	uint64_t bytes;		/* as charged: tree_file_bytes() of its length */
 	unsigned n_owners[2];	/* by enum owner */
 	uint64_t mark;		/* store->mark: counted in this sum already */
+	bool is_mapped;		/* a mapped file's content, which incidents have in common */
 };
 
 struct live_log {
@@ -93,6 +94,9 @@ struct store {
 	struct chunk_encoder *encoder;
 	uint64_t bytes;			/* all of it */
 	uint64_t bytes_incidents;	/* of that, what incidents pin */
+	uint64_t bytes_mapped;		/* of that, mapped files */
+	uint64_t expected_mapped;	/* store_expect_files() */
+	struct store_no_room no_room;	/* of the last freeze that found none */
 	uint64_t live_dir_bytes, incidents_dir_bytes;
 	uint64_t mark;
 	uint64_t page_seed;		/* of the hashes of pages: nobody can make equal ones */
@@ -153,6 +157,7 @@ void array_remove(void *array, size_t *n, size_t size, size_t index);
 struct blob *blob_new(ino_t ino);
 void blob_resize(struct store *store, struct blob *blob, uint64_t bytes);
 void blob_hold(struct store *store, struct blob *blob, enum owner owner);
+void blob_set_mapped(struct store *store, struct blob *blob);
 struct blob *blob_release(struct store *store, struct blob *blob, enum owner owner);
 
 /*
@@ -222,11 +227,12 @@ int store_remove_incident(struct store *store, struct pinned *pinned);
 /* Another process may remove incidents at any time: takes note of it. */
 void store_refresh_incidents(struct store *store);
 
-/* What incidents may pin. */
+/* What incidents may pin, and what of @bytes, of which @mapped are mapped files, counts. */
 uint64_t store_share(const struct store *store);
+uint64_t store_counted(const struct store *store, uint64_t bytes, uint64_t mapped);
 
-/* Pushes out older incidents until @need more bytes are within the share. */
-int store_make_share(struct store *store, uint64_t need);
+/* Pushes out older incidents until @need more bytes, of a mapped file or not, are within the share. */
+int store_make_share(struct store *store, uint64_t need, bool is_mapped);
 
 /* May give way to a newer one. */
 bool store_may_push_out(const struct store *store, size_t incident);

@@ -72,7 +72,6 @@ static int load_one(int dir_fd, const char *name, const struct stat *st, void *u
 	int r;
 
 	(void) dir_fd;
-	(void) name;
 	if (S_ISDIR(st->st_mode)) {
 		store_charge_dir(load->store, &load->pinned->dir_bytes,
 				 load->pinned->dir_bytes + tree_dir_bytes(st),
@@ -84,6 +83,8 @@ static int load_one(int dir_fd, const char *name, const struct stat *st, void *u
 		return r;
 	/* Held, so that it goes if nobody takes it. */
 	blob_hold(load->store, blob, OWNER_LIVE);
+	if (name_is_hash(name))
+		blob_set_mapped(load->store, blob);
 	r = pinned_add(load->store, load->pinned, blob);
 	(void) blob_release(load->store, blob, OWNER_LIVE);
 	return r;
@@ -273,7 +274,7 @@ int store_open_with(const char *dir, const struct store_limits *limits, unsigned
 		r = load(store);
 	if (r < 0)
 		return r;
-	(void) store_make_share(store, 0);	/* the limit may have been lowered */
+	(void) store_make_share(store, 0, false);	/* the limit may have been lowered */
 	*ret_store = MOVE(store);
 	return 0;
 }
@@ -356,6 +357,7 @@ void store_get_status(struct store *store, struct store_status *ret_status)
 	for (size_t i = 0; i < store->n_incidents; i++)
 		status.n_incidents += store->incidents[i]->whole;
 	status.bytes_incidents = store->bytes_incidents;
+	status.bytes_mapped = store->bytes_mapped;
 	status.bytes_live = store->bytes - store->bytes_incidents;
 	if (oldest_ns < newest_ns)
 		status.window_ns = newest_ns - oldest_ns;

@@ -44,7 +44,11 @@ enum store_outcome {		/* > 0: expected, the caller must handle it */
 struct store_limits {
 	uint64_t max_bytes;		/* at least STORE_MIN_BYTES */
 	uint64_t window_ns;		/* UINT64_MAX keeps all, until the bound */
-	unsigned incidents_percent;	/* of max_bytes, that incidents may pin; 1..90 */
+	/*
+	 * Of max_bytes, that incidents may pin; 1..90. Their mapped files may take half of the
+	 * rest besides.
+	 */
+	unsigned incidents_percent;
 	uint64_t sync_ns;		/* what is older is on the disk; 0: the kernel decides when */
 	uint64_t keep_free_bytes;	/* of the file system: with less, it is as if it were full */
 };
@@ -54,6 +58,7 @@ struct store_limits {
 
 struct store_status {
 	uint64_t bytes_live, bytes_incidents;	/* of disk, in whole blocks */
+	uint64_t bytes_mapped;			/* of incidents: the files that the service maps */
 	uint64_t bytes_written;			/* since store_open() */
 	uint64_t window_ns;			/* from oldest usable snapshot to last event */
 	unsigned n_snapshots, n_incidents;
@@ -224,12 +229,26 @@ uint64_t store_sync_due(struct store *store);
  * the log behind it. If that is more than the share too, begin returns
  * STORE_NO_ROOM: snapshots must be taken often enough, or the share be large enough,
  * for one segment to fit. The first incident takes no more than half of the share where it
- * can choose, so that there is a place for a second.
+ * can choose, so that there is a place for a second; of what store_expect_files() leaves of it.
  *
  * @id is a file name of the caller's making: letters, digits and "._-", not beginning
  * with a dot (else -EINVAL), and new (else -EEXIST).
  */
 int store_freeze_begin(struct store *store, const char *id, struct freeze **ret_freeze);
+
+/* The mapped files that incidents from now on will bring have so many bytes, as they are. */
+void store_expect_files(struct store *store, uint64_t bytes);
+
+/*
+ * Why the last freeze found no room in the share: what counts against it, and what it is. No
+ * share: that wasn't why.
+ */
+struct store_no_room {
+	uint64_t share, mapped;		/* mapped: as far as it counts */
+	uint64_t incidents;		/* of those that nothing may push out, the mapped files apart */
+	uint64_t least;			/* of the window, not in those: the newest snapshots and logs */
+};
+void store_get_no_room(const struct store *store, struct store_no_room *ret_no_room);
 
 /*
  * The hashes of a domain's last state, in one or more pieces of at most CHUNK_MAX_RAW

@@ -256,6 +256,30 @@ replay_checks "it replays" "$(ctl list --json | jq -r '.[-1].path')"
 kill -TERM "$daemon"
 within 5 is_gone "$daemon"
 
+# -- a ring that the mapped files alone half fill ---------------------------------------------------------------
+
+cp "$work/blackbox.yaml" "$work/whole.yaml"
+sed -i 's/^  - name: redis$/&\n    ring: 16M/; s/keep-incidents: 3/keep-incidents: 4/' "$work/blackbox.yaml"
+"$BLACKBOXCTL" list --json --dir "$work/state/redis" | jq -r '.[].id' |
+	xargs "$BLACKBOXCTL" rm --dir "$work/state/redis"
+start_daemon
+within 10 state recording
+within 10 answers
+for _ in 1 2 3 4; do
+	redis-benchmark -p "$port" -n 50000 -t set,get -q >/dev/null
+	ctl freeze redis >/dev/null
+done
+is "a ring of 16M has room for four incidents of redis" "$(n_incidents)" 4
+for path in $(ctl list --json | jq -r '.[].path'); do
+	check "... each has what came before it" eval 'info "$path" | json ".window_seconds > 0 and .events > 10000"'
+	replay_checks "... and replays" "$path"
+done
+redis shutdown nosave 2>/dev/null
+within 10 no_recorder redis
+kill -TERM "$daemon"
+within 5 is_gone "$daemon"
+mv "$work/whole.yaml" "$work/blackbox.yaml"
+
 # -- all of us die, and nothing of that service starts again ---------------------------------------------------
 
 start_daemon
