@@ -54,6 +54,12 @@ int make_dirs(char *path);
  */
 int write_dump(const char *path, const char *output, unsigned flags);
 
+/* The same, as `dump' writes it: stripped only where it replays so. In dump.c. */
+int dump_incident(const char *path, const char *output, unsigned flags);
+
+/* The options that say what is left out of a dump; the input is an unsigned, of those flags. */
+extern const struct argp dump_content_argp;
+
 /* The number that @text is: of processes, of lines. Else it says so and exits. */
 unsigned long positive_number(const struct argp_state *state, const char *text);
 

@@ -14,14 +14,47 @@ struct dump {
 	unsigned flags;
 };
 
-enum { OPT_EXCLUDE_FILES = 256, OPT_STRIP };
+/* -- what is left out ------------------------------------------------------------------------- */
 
-static const struct argp_option options[] = {
-	{ "output", 'o', "FILE", 0, "Write FILE; only you can read it: it holds what was in memory", 0 },
+enum { OPT_EXCLUDE_FILES = 0x2000, OPT_STRIP };
+
+static const struct argp_option content_options[] = {
 	{ "exclude-files", OPT_EXCLUDE_FILES, NULL, 0,
 	  "Leave programs and libraries out: who replays it must have the same", 0 },
 	{ "strip", OPT_STRIP, NULL, 0,
 	  "Leave debug information out of them, and see that it replays without", 0 },
+	{ 0 },
+};
+
+static error_t parse_content(int key, char *arg, struct argp_state *state)
+{
+	unsigned *flags = state->input;
+
+	(void) arg;
+	switch (key) {
+	case OPT_EXCLUDE_FILES:
+		*flags |= INCIDENT_DUMP_EXCLUDE_FILES;
+		break;
+	case OPT_STRIP:
+		*flags |= INCIDENT_DUMP_STRIP;
+		break;
+	case ARGP_KEY_INIT:
+	case ARGP_KEY_FINI:
+	case ARGP_KEY_END:
+	case ARGP_KEY_SUCCESS:
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+const struct argp dump_content_argp = { .options = content_options, .parser = parse_content };
+
+/* -- options ---------------------------------------------------------------------------------- */
+
+static const struct argp_option options[] = {
+	{ "output", 'o', "FILE", 0, "Write FILE; only you can read it: it holds what was in memory", 0 },
 	{ 0 },
 };
 
@@ -32,15 +65,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = state->child_inputs[1] = &dump->source;
+		state->child_inputs[2] = &dump->flags;
 		break;
 	case 'o':
 		dump->output = arg;
-		break;
-	case OPT_EXCLUDE_FILES:
-		dump->flags |= INCIDENT_DUMP_EXCLUDE_FILES;
-		break;
-	case OPT_STRIP:
-		dump->flags |= INCIDENT_DUMP_STRIP;
 		break;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0)
@@ -84,10 +112,22 @@ static bool is_exact(const char *path)
 	return r == 0;
 }
 
+int dump_incident(const char *path, const char *output, unsigned flags)
+{
+	int status = write_dump(path, output, flags);
+
+	if (status == EXIT_DONE && flags == INCIDENT_DUMP_STRIP && !is_exact(output)) {
+		log_notice("%s doesn't replay without debug information, and is written with it", output);
+		status = write_dump(path, output, 0);
+	}
+	return status;
+}
+
 int verb_dump(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &source_dir_argp, 0, NULL, 0 },
-						      { &source_socket_argp, 0, NULL, 0 }, { 0 } };
+						      { &source_socket_argp, 0, NULL, 0 },
+						      { &dump_content_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
@@ -98,17 +138,11 @@ int verb_dump(int argc, char **argv)
 	};
 	struct dump dump = { 0 };
 	char path[PATH_MAX];
-	int status;
 
 	argp_err_exit_status = EXIT_BAD_INPUT;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &dump))
 		return EXIT_BAD_INPUT;
 	if (source_find(&dump.source, dump.name, path, sizeof(path)) < 0)
 		return EXIT_BAD_INPUT;
-	status = write_dump(path, dump.output, dump.flags);
-	if (status == EXIT_DONE && dump.flags == INCIDENT_DUMP_STRIP && !is_exact(dump.output)) {
-		log_notice("%s doesn't replay without debug information, and is written with it", dump.output);
-		status = write_dump(path, dump.output, 0);
-	}
-	return status;
+	return dump_incident(path, dump.output, dump.flags);
 }

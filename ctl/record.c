@@ -33,6 +33,7 @@ enum { ANSWER_MS = 3000, QUIET_MS = 1000, FINISH_MS = 120000 };
 struct record {
 	struct policy policy;
 	const char *dir, *output;
+	unsigned dump_flags;
 	char **command;
 	char store[PATH_MAX];
 	struct recorder_link link;
@@ -95,6 +96,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct policy_error error;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &r->dump_flags;
+		break;
 	case OPT_POLICY:
 		if (policy_load_single(arg, &r->policy, &error) < 0)
 			argp_failure(state, EXIT_BAD_INPUT, 0, "%s", error.text);
@@ -126,6 +130,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "which command?");
 		break;
+	case ARGP_KEY_END:
+		if (r->dump_flags && !r->output)
+			argp_error(state, "what is left out of which dump? -o FILE is wanted");
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -134,9 +142,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static int parse_options(struct record *r, int argc, char **argv)
 {
+	static const struct argp_child children[] = { { &dump_content_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
+		.children = children,
 		.args_doc = "COMMAND [ARG...]",
 		.doc = "Runs COMMAND recorded. Its exit status becomes ours (128+N after signal N).\v"
 		       "When it crashes its window is frozen as an incident, which `blackboxctl list' "
@@ -385,7 +395,7 @@ static void write_output(const struct record *r)
 		return;
 	}
 	(void) snprintf(path, sizeof(path), "%s/incidents/%s", r->store, r->incident);
-	if (write_dump(path, r->output, 0) != EXIT_DONE)
+	if (dump_incident(path, r->output, r->dump_flags) != EXIT_DONE)
 		log_notice("the incident is kept: `blackboxctl dump --dir %s %s -o FILE' writes it",
 			   r->store, r->incident);
 }

@@ -57,6 +57,17 @@ for option in "" --exclude-files --strip; do
 	echo "$(stat -c %s "$work/self.dump") bytes" | diag
 done
 
+# `record -o' writes what `dump' would.
+for option in --exclude-files --strip; do
+	"$BLACKBOXCTL" record --dir "$work/direct" --window all -o "$work/direct.dump" $option -- "$work/program" crash >/dev/null 2>&1
+	check "record $option: it is whole" "$BLACKBOXCTL" verify "$work/direct.dump"
+	check "record $option: it is less" [ "$(stat -c %s "$work/direct.dump")" -lt "$(stat -c %s "$work/whole")" ]
+	replay_checks "record $option: it replays" "$work/direct.dump"
+done
+"$BLACKBOXCTL" record --dir "$work/direct" --strip -- /bin/true 2>"$work/err"
+is "record --strip without -o: status" $? 2
+check "record --strip without -o: says what is wanted" grep -q -- '-o FILE is wanted' "$work/err"
+
 # What a program reads of debug information isn't left out.
 "$BLACKBOXCTL" record --dir "$work/self" --window all --set triggers=exit -- \
 	"$PROGRAMS/mem-own-file" "$BLACKBOXCTL" >/dev/null 2>&1
