@@ -27,7 +27,7 @@ enum {
 #define WNOWAIT_ 0x01000000
 #define WALL_ 0x40000000u
 #define WCLONE_ 0x80000000u
-#define CHILD_LIVES_NS UINT64_C(10000000000)	/* then the recorder has failed us */
+#define CHILD_LIVES_NS UINT64_C(10000000000)	/* of a recorder that doesn't look: it has failed us */
 #define KEPT_LOOKS_NS 5000000000
 #define KEPT_LIVES_NS UINT64_C(20000000000)	/* of a recorder that doesn't look */
 
@@ -50,18 +50,23 @@ static void let_go_of_mappings(void)
 	}
 }
 
+/* For how long nobody has looked at us, since @begin. */
+static uint64_t silence_ns(uint64_t begin)
+{
+	uint64_t now = monotonic_ns();
+
+	return now - MAX(begin, MIN(load_relaxed(&shared()->beat_ns), now));
+}
+
 /* Read, and kept. The recorder has said what else can't be held that long: files. */
 static void stay(uint32_t number)
 {
 	struct agent_shared *s = shared();
-	uint64_t begin = monotonic_ns(), now = begin;
+	uint64_t begin = monotonic_ns();
 
 	let_go_of_mappings();
-	while (load_acquire(&s->snapshot_kept) == number &&
-	       now - MAX(begin, MIN(load_relaxed(&s->beat_ns), now)) < KEPT_LIVES_NS) {
+	while (load_acquire(&s->snapshot_kept) == number && silence_ns(begin) < KEPT_LIVES_NS)
 		futex_wait(&s->snapshot_kept, number, KEPT_LOOKS_NS);
-		now = monotonic_ns();
-	}
 	/* Nobody told us to: the program's process hears of it. */
 	if (compare_exchange(&s->snapshot_kept, number, 0))
 		(void) fetch_or(&s->attention, ATTENTION_REAP);
@@ -83,7 +88,8 @@ __attribute__((noreturn)) static void child_main(void)
 	if (!compare_exchange(&s->snapshot_state, SNAPSHOT_NONE, SNAPSHOT_BORN))
 		child_exit();
 	futex_wake(&s->snapshot_state, INT32_MAX);
-	while (monotonic_ns() - begin < CHILD_LIVES_NS) {
+	/* Gigabytes, or a slow disk, take as long as they take. */
+	while (silence_ns(begin) < CHILD_LIVES_NS) {
 		uint32_t state = load_acquire(&s->snapshot_state);
 
 		if (state == SNAPSHOT_COPIED && !let_go) {
@@ -398,14 +404,10 @@ void sys_wait(struct thread *thread, struct call *call)
 
 static void hold_for_recorder(struct obituary *obituary)
 {
-	struct agent_shared *s = shared();
 	uint64_t begin = monotonic_ns(), now = begin, bound = agent_config.crash_hold_ns;
 
-	while (load_acquire(&obituary->state) == OBITUARY_WRITTEN && now - begin < bound) {
-		uint64_t beat = load_relaxed(&s->beat_ns);
-
-		if (now - MAX(begin, MIN(beat, now)) > RECORDER_SILENT_NS)
-			break;
+	while (load_acquire(&obituary->state) == OBITUARY_WRITTEN && now - begin < bound &&
+	       silence_ns(begin) <= RECORDER_SILENT_NS) {
 		futex_wait(&obituary->state, OBITUARY_WRITTEN, MIN(bound - (now - begin), 100000000u));
 		now = monotonic_ns();
 	}

@@ -95,6 +95,32 @@ check "it is dumped" ctl dump "$(jq -r .id "$work/freeze.json")" -o "$work/dump"
 replay_checks "it replays from shared pages" "$work/dump" || notes "$work/state"
 stop
 
+# -- one that takes long to read: gigabytes do, or a slow disk ------------------------------------------
+
+# holds_child: the recorder is stopped while it reads one
+holds_child()
+{
+	kill -STOP "$recorder"
+	sleep 0.3
+	child=$(children "$pid" | head -n 1)
+	[ -n "$child" ] || { kill -CONT "$recorder"; return 1; }
+}
+check "redis answers with more in it" serve "stall: 10s" "snapshot-memory: none"
+redis debug populate 300000 more 800 >/dev/null
+failed=$(field snapshots_failed)
+check "the recorder is slow while it reads a child" within 20 holds_child
+sleep 6
+kill -CONT "$recorder"
+sleep 0.02
+kill -STOP "$recorder"
+sleep 6
+check "the child lives as long as its recorder looks at it now and then" kill -0 "$child"
+kill -CONT "$recorder"
+taken=$(field snapshots_taken)
+check "so the snapshot becomes whole" within 30 status_holds ".snapshots_taken > $taken"
+is "... and none has failed" "$(field snapshots_failed)" "$failed" || field snapshot_error | diag
+stop
+
 check "redis answers once more" serve "stall: 1s"
 check "a child is kept" within 30 children "$pid"
 child=$(children "$pid" | head -n 1)
