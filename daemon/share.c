@@ -38,6 +38,11 @@ static uint64_t bytes_of_nobody(struct daemon *daemon)
 	return bytes;
 }
 
+static uint64_t max_use(const struct daemon *daemon)
+{
+	return policy_bytes(daemon->policies.max_use, daemon->state_dir);
+}
+
 static void cut(struct service *s, uint64_t bytes)
 {
 	char wanted[16], use[16];
@@ -46,7 +51,7 @@ static void cut(struct service *s, uint64_t bytes)
 		return;
 	(void) snprintf(s->ring_why, sizeof(s->ring_why), "less than the %s of its policy: all stores may "
 			"take %s together (max-use)", format_size(s->policy.ring_bytes, wanted),
-			format_size(s->daemon->policies.max_use_bytes, use));
+			format_size(max_use(s->daemon), use));
 	s->policy.ring_bytes = bytes;
 	log_notice("the ring of %s is %s, %s", s->policy.name, format_size(bytes, wanted), s->ring_why);
 }
@@ -58,7 +63,7 @@ static uint64_t less(uint64_t a, uint64_t b)
 
 void shares_set(struct daemon *daemon)
 {
-	uint64_t left = daemon->policies.max_use_bytes;
+	uint64_t left = max_use(daemon);
 	double wanted = 0;
 
 	if (!left)
@@ -74,7 +79,7 @@ void shares_set(struct daemon *daemon)
 void share_set_rest(struct service *service)
 {
 	struct daemon *daemon = service->daemon;
-	uint64_t left = daemon->policies.max_use_bytes;
+	uint64_t left = max_use(daemon);
 
 	if (!left)
 		return;

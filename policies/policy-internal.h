@@ -76,7 +76,7 @@ int policy_check_keys(const struct policy *policy, const char *ret_keys[static 2
 struct policy policy_take(struct policy *policy);
 
 /* value.c: from text to fields */
-extern const struct policy_type policy_type_size, policy_type_power_of_two, policy_type_duration,
+extern const struct policy_type policy_type_size, policy_type_share, policy_type_power_of_two, policy_type_duration,
 	policy_type_count, policy_type_percent, policy_type_triggers, policy_type_signals,
 	policy_type_instructions, policy_type_placement,
 	policy_type_name, policy_type_unit, policy_type_path, policy_type_command,

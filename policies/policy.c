@@ -52,7 +52,7 @@ const struct policy_key policy_keys[] = {
 	  .initial = "50", .min = "1", .max = "90" },
 	{ "incidents-rate", PLACE_EVERY, &policy_type_count, FIELD(incidents_rate),
 	  .initial = "none", .min = "1", .max = "999", .word = "none" },
-	{ "keep-free", PLACE_EVERY, &policy_type_size, FIELD(keep_free_bytes),
+	{ "keep-free", PLACE_EVERY, &policy_type_share, FIELD(keep_free),
 	  .initial = "none", .word = "none" },
 	{ "log-buffer", PLACE_EVERY, &policy_type_power_of_two, FIELD(log_buffer_bytes),
 	  .initial = "8M", .min = "64K", .max = "1G" },
@@ -60,7 +60,7 @@ const struct policy_key policy_keys[] = {
 	  .initial = "none", .min = "1", .word = "none" },
 	{ "state-dir", PLACE_TOP, &policy_type_path, SET_FIELD(state_dir),
 	  .of_set = true, .initial = STATEDIR },
-	{ "max-use", PLACE_TOP, &policy_type_size, SET_FIELD(max_use_bytes),
+	{ "max-use", PLACE_TOP, &policy_type_share, SET_FIELD(max_use),
 	  .of_set = true, .initial = "none", .min = "1M", .word = "none" },
 	{ "services", PLACE_TOP, &policy_type_services, SET_FIELD(services), .of_set = true },
 };

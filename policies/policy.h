@@ -55,7 +55,7 @@ struct policy {
 	unsigned keep_incidents; /* retention: how many */
 	unsigned incidents_percent; /* retention: their share of the ring, in per cent */
 	unsigned incidents_rate; /* so many of those that are kept may be from the last hour; 0: all */
-	uint64_t keep_free_bytes; /* of the file system, that the service's store leaves to others */
+	uint64_t keep_free; /* of the file system, that the service's store leaves to others: policy_bytes() */
 	uint64_t log_buffer_bytes; /* memory between the service and the recorder, power of two */
 	uint64_t chaos_seed;	/* of chaos in scheduling; 0: none */
 };
@@ -107,8 +107,18 @@ struct policy_set {
 	struct policy *services;
 	size_t n_services;
 	char *state_dir;	/* where stores are, default /var/lib/blackbox */
-	uint64_t max_use_bytes;	/* of all of them together; 0: as much as their rings */
+	uint64_t max_use;	/* of all of them together: policy_bytes(); 0: as much as their rings */
 };
+
+/* In a field that may be a part of a file system: the rest is per cent of it. */
+#define POLICY_PERCENT (UINT64_C(1) << 63)
+
+/*
+ * What the field @value is in bytes, of the file system that has @path; 0 if that can't be asked.
+ * policy_parse_bytes() takes the text of one, as policy_each() has it: 0 or a negative errno.
+ */
+uint64_t policy_bytes(uint64_t value, const char *path);
+int policy_parse_bytes(const char *text, const char *path, uint64_t *ret_bytes);
 
 /*
  * Loads a daemon's configuration. Refused, with file, line and column: bad YAML, an

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "common/parse.h"
 
@@ -99,6 +100,45 @@ static int parse_percent(const char *text, uint64_t *ret_value)
 	if (*end && strcmp(end, "%") != 0)
 		return -EINVAL;
 	*ret_value = value;
+	return 0;
+}
+
+/* A size, or a part of a file system: "10%". */
+static int parse_share(const char *text, uint64_t *ret_value)
+{
+	size_t len = strlen(text);
+	bool is_part = len && text[len - 1] == '%';
+	uint64_t value;
+	int r = is_part ? parse_percent(text, &value) : parse_size(text, &value);
+
+	if (r < 0)
+		return r;
+	if (is_part ? value < 1 || value > 100 : value & POLICY_PERCENT)
+		return -ERANGE;
+	*ret_value = is_part ? POLICY_PERCENT | value : value;
+	return 0;
+}
+
+uint64_t policy_bytes(uint64_t value, const char *path)
+{
+	struct statvfs st;
+
+	if (!(value & POLICY_PERCENT))
+		return value;
+	/* Of what is there, used or not: a part of what is free would be less and less. */
+	if (statvfs(path, &st) < 0)
+		return 0;
+	return st.f_blocks / 100 * (value & ~POLICY_PERCENT) * st.f_frsize;
+}
+
+int policy_parse_bytes(const char *text, const char *path, uint64_t *ret_bytes)
+{
+	uint64_t value;
+	int r = parse_share(text, &value);
+
+	if (r < 0)
+		return r;
+	*ret_bytes = policy_bytes(value, path);
 	return 0;
 }
 
@@ -228,6 +268,10 @@ const struct policy_type policy_type_size = {
 	SHAPE_NUMBER, "a size", "examples: 64M, 1.5G", .parse = parse_size,
 };
 
+const struct policy_type policy_type_share = {
+	SHAPE_NUMBER, "a size or a percentage", "examples: 64M, 1.5G, 10%", .parse = parse_share,
+};
+
 const struct policy_type policy_type_power_of_two = {
 	SHAPE_NUMBER, "a size that is a power of two", "examples: 1M, 8M",
 	.parse = parse_power_of_two,
@@ -346,6 +390,8 @@ bool policy_key_text(const struct policy_key *key, const void *object, char *tex
 		(void) snprintf(text, size, "%s", key->word);
 	else if (key->type->shape == SHAPE_BITS)
 		bits_text(key, value, text, size);
+	else if (key->type == &policy_type_share && (value & POLICY_PERCENT))
+		(void) snprintf(text, size, "%" PRIu64 "%%", value & ~POLICY_PERCENT);
 	else
 		(void) snprintf(text, size, "%" PRIu64 "%s", value,
 				key->type->suffix ? key->type->suffix : "");

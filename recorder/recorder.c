@@ -716,7 +716,7 @@ static int open_store(struct recorder *r)
 		.window_ns = r->policy.window_ns,
 		.incidents_percent = r->policy.incidents_percent,
 		.sync_ns = r->policy.sync_ns,
-		.keep_free_bytes = r->policy.keep_free_bytes,
+		.keep_free_bytes = policy_bytes(r->policy.keep_free, r->dir),
 	};
 	const struct timespec nap = { 0, 50000000 };
 	int ret = store_open(r->dir, &limits, &r->env.store);

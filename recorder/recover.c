@@ -16,6 +16,7 @@
 #include "common/autoclean.h"
 #include "common/json.h"
 #include "common/parse.h"
+#include "policies/policy.h"
 #include "recorder/event.h"
 #include "recorder/pack.h"
 #include "ringstore/format.h"
@@ -577,7 +578,7 @@ static bool read_limits(const char *dir, struct store_limits *ret_limits)
 	limits.incidents_percent = (unsigned)strtoul(json_text(policy, "incidents-share"), NULL, 10);
 	if (parse_size(json_text(policy, "ring"), &limits.max_bytes) < 0)
 		limits.max_bytes = 0;
-	if (parse_size(json_text(policy, "keep-free"), &limits.keep_free_bytes) < 0)
+	if (policy_parse_bytes(json_text(policy, "keep-free"), dir, &limits.keep_free_bytes) < 0)
 		limits.keep_free_bytes = 0;	/* none */
 	(void) json_object_put(about);
 	*ret_limits = limits;

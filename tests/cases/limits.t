@@ -77,6 +77,27 @@ is "the unit gets what is left" "$(of other .bytes_limit)" $((2 << 20))
 wait $!
 stop_all
 
+# A part of the file system.
+set -- $(stat -f -c '%b %S' "$work")
+cat >"$work/blackbox.yaml" <<END
+max-use: 2%
+services:
+  - { name: large, command: [/bin/sleep, 1000], ring: 1000T, keep-free: 1% }
+END
+start_daemon
+within 10 in_state large recording
+part=$(of large .bytes_limit)
+check "max-use as a part of the file system ($part of $1 blocks of $2)" \
+	awk "BEGIN { exit !($part <= $1 * $2 / 50 && $part > $1 * $2 / 60) }"
+stop_all
+
+cat >"$work/blackbox.yaml" <<END
+max-use: 20M
+services:
+  - { name: small, command: [/bin/sleep, 1000], ring: 6M }
+  - { name: large, command: [/bin/sleep, 1000], ring: 12M }
+END
+
 # What is nobody's is counted.
 rm -rf "$state/other"
 mkdir "$state/nobody"
@@ -98,7 +119,7 @@ mkdir "$state"
 if mount -t tmpfs -o size=64m tmpfs "$state"; then
 	mounted=1
 	cat >"$work/blackbox.yaml" <<END
-keep-free: 48M
+keep-free: 75%
 ring: 64M
 window: 10min
 snapshot-interval: 500ms

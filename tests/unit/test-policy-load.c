@@ -113,8 +113,8 @@ static void loads_services(void **state)
 
 	load_good(text, &set);
 	assert_string_equal(set.state_dir, "/srv/black box");
-	assert_int_equal(set.max_use_bytes, 1024 * M);
-	assert_int_equal(set.services[1].keep_free_bytes, 2048 * M);
+	assert_int_equal(set.max_use, 1024 * M);
+	assert_int_equal(set.services[1].keep_free, 2048 * M);
 	assert_int_equal(set.n_services, 3);
 
 	assert_string_equal(set.services[0].name, "redis");
@@ -152,7 +152,7 @@ static void loads_little(void **state)
 		load_good(texts[i], &set);
 		assert_int_equal(set.n_services, 0);
 		assert_string_equal(set.state_dir, "/var/lib/blackbox");
-		assert_int_equal(set.max_use_bytes, 0);
+		assert_int_equal(set.max_use, 0);
 	}
 }
 

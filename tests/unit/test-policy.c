@@ -30,7 +30,7 @@ static void defaults(void **state)
 	assert_int_equal(policy.keep_incidents, 5);
 	assert_int_equal(policy.incidents_percent, 50);
 	assert_int_equal(policy.incidents_rate, 0);
-	assert_int_equal(policy.keep_free_bytes, 0);
+	assert_int_equal(policy.keep_free, 0);
 	assert_int_equal(policy.log_buffer_bytes, 8 * M);
 }
 
