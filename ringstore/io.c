@@ -297,6 +297,11 @@ int io_sync(int fd)
 	return (S_ISDIR(st.st_mode) ? fsync(fd) : fdatasync(fd)) < 0 ? -errno : 0;
 }
 
+int io_sync_all(int fd)
+{
+	return syncfs(fd) < 0 ? -errno : 0;
+}
+
 int io_flush(struct io *io)
 {
 	int error;

@@ -116,6 +116,7 @@ struct store {
 	struct sync *sync;
 	int *dirty;
 	size_t n_dirty;
+	bool dirty_all;			/* the one in dirty stands for all of the file system */
 	uint64_t dirty_since_ns, round;
 	uint64_t synced_round, lost_round;	/* the last that ended; the last that failed */
 };

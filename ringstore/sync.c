@@ -11,11 +11,24 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/autoclean.h"
 #include "ringstore/store-internal.h"
+
+/*
+ * What is to be synced is held open until it is. A service that forks all the time makes some
+ * files for each process: when they take a quarter of the descriptors that we may have, the round
+ * syncs the whole file system, which is one. That waits for what others have written, too.
+ */
+static size_t dirty_max(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > 4096 ? 4096 : limit.rlim_cur / 4;
+}
 
 struct sync {
 	struct store *store;
@@ -25,7 +38,7 @@ struct sync {
 	/* Of the thread, while it is busy; else of the store. */
 	int *fds;
 	size_t n;
-	bool busy, stop;
+	bool all, busy, stop;
 	int error;		/* of the round that ended last */
 };
 
@@ -38,12 +51,12 @@ static uint64_t now_ns(void)
 }
 
 /* Files first, then the directories that name them: the order in which they were noted. */
-static int sync_all(const int *fds, size_t n)
+static int sync_all(const int *fds, size_t n, bool all)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int r = io_sync(fds[i]);
+		int r = all ? io_sync_all(fds[i]) : io_sync(fds[i]);
 
 		if (!error)
 			error = r;
@@ -65,7 +78,7 @@ static void *run(void *argument)
 		if (!sync->busy)
 			break;
 		(void) pthread_mutex_unlock(&sync->mutex);
-		error = sync_all(sync->fds, sync->n);
+		error = sync_all(sync->fds, sync->n, sync->all);
 		(void) pthread_mutex_lock(&sync->mutex);
 		sync->n = 0;
 		sync->error = error;
@@ -116,6 +129,25 @@ static void sync_free(struct sync *sync)
 
 /* -- what is to be synced ------------------------------------------------------------------------ */
 
+static void forget_dirty(struct store *store)
+{
+	for (size_t i = 0; i < store->n_dirty; i++)
+		(void) close(store->dirty[i]);
+	store->n_dirty = 0;
+}
+
+/* One descriptor in the place of all. */
+static void note_all(struct store *store)
+{
+	int fd = fcntl(store->dir_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	forget_dirty(store);
+	store->dirty[store->n_dirty++] = fd;
+	store->dirty_all = true;
+}
+
 static void add_fd(struct store *store, int fd)
 {
 	int *grown = array_grow(store->dirty, store->n_dirty, sizeof(*grown));
@@ -129,6 +161,8 @@ static void add_fd(struct store *store, int fd)
 	}
 	store->dirty = grown;
 	grown[store->n_dirty++] = fd;
+	if (store->n_dirty >= dirty_max())
+		note_all(store);
 }
 
 void sync_note_file(struct store *store, struct chunk_writer *writer)
@@ -137,8 +171,10 @@ void sync_note_file(struct store *store, struct chunk_writer *writer)
 
 	if (!store->limits.sync_ns || writer->dirty_round == store->round)
 		return;
-	fd = fcntl(writer->file.fd, F_DUPFD_CLOEXEC, 0);
 	writer->dirty_round = store->round;
+	if (store->dirty_all)
+		return;
+	fd = fcntl(writer->file.fd, F_DUPFD_CLOEXEC, 0);
 	if (fd >= 0)
 		add_fd(store, fd);
 	else
@@ -149,7 +185,7 @@ void sync_note_dir(struct store *store, int dir_fd, const char *name)
 {
 	int fd;
 
-	if (!store->limits.sync_ns)
+	if (!store->limits.sync_ns || store->dirty_all)
 		return;
 	if (tree_open_dir(dir_fd, name, &fd) == 0)
 		add_fd(store, fd);
@@ -225,19 +261,19 @@ int store_sync(struct store *store)
 	free(sync->fds);
 	sync->fds = MOVE(store->dirty);
 	sync->n = store->n_dirty;
+	sync->all = store->dirty_all;
 	sync->busy = true;
 	(void) pthread_cond_signal(&sync->wanted);
 	(void) pthread_mutex_unlock(&sync->mutex);
 	store->n_dirty = 0;
+	store->dirty_all = false;
 	store->round++;
 	return 0;
 }
 
 void store_sync_end(struct store *store)
 {
-	for (size_t i = 0; i < store->n_dirty; i++)
-		(void) close(store->dirty[i]);
+	forget_dirty(store);
 	free(MOVE(store->dirty));
-	store->n_dirty = 0;
 	sync_free(MOVE(store->sync));
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -751,6 +752,52 @@ static void many_domains(void **state)
 #define IN_DIR(test)                                                                          \
 	(struct CMUnitTest) cmocka_unit_test_setup_teardown(test, setup_dir, teardown_dir)
 
+static unsigned n_descriptors(void)
+{
+	struct tree_names names = { 0 };
+	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unsigned n;
+
+	assert_true(fd >= 0);
+	assert_int_equal(tree_names(fd, &names), 0);
+	n = (unsigned)names.n;
+	tree_names_deinit(&names);
+	(void) close(fd);
+	return n;
+}
+
+/* Files are held until they have been synced: a service that forks all the time makes many. */
+static void few_descriptors_to_sync(void **state)
+{
+	struct store_limits limits = limits_of(16 << 20, UINT64_MAX, 50);
+	autoclean(store_closep) struct store *store = NULL;
+	const struct timespec nap = { 0, 1000000 };
+	struct rlimit old, low;
+	char dir[PATH_SIZE];
+	unsigned before;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = (struct rlimit){ 256, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	limits.sync_ns = UINT64_C(3600000000000);
+	(void) path_of(dir, "%s/store", (char *)*state);
+	assert_int_equal(store_open(dir, &limits, &store), 0);
+	before = n_descriptors();
+	for (uint32_t domain = 1; domain <= 300; domain++) {
+		assert_int_equal(append(store, domain, 0, 1, 0, 100), 0);
+		store_domain_end(store, domain);
+		assert_in_range(n_descriptors(), 1, before + 64 + 4);
+	}
+	assert_true(store_sync_due(store) != UINT64_MAX);
+	assert_int_equal(store_sync(store), 0);
+	assert_int_equal(store_sync_due(store), UINT64_MAX);
+	while (!sync_has(store, 1, store->round - 1))
+		(void) nanosleep(&nap, NULL);
+	assert_int_equal(status_of(store).last_error, 0);
+	assert_in_range(n_descriptors(), 1, before + 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -770,6 +817,7 @@ int main(void)
 		IN_DIR(incidents_are_counted),
 		IN_DIR(vanished_files),
 		IN_DIR(many_domains),
+		IN_DIR(few_descriptors_to_sync),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
