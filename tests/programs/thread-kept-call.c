@@ -11,10 +11,13 @@
 #include "check.h"
 
 static int ends[2];
+static int ready;
 
 static void *writes_later(void *arg)
 {
-	sleep_ms(100);
+	do
+		sleep_ms(100);
+	while (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE));
 	CHECK(write(ends[1], "now", 3) == 3);
 	return arg;
 }
@@ -40,6 +43,7 @@ int main(void)
 	for (int i = 0; i < 1000; i++)
 		FAILS(read(ends[0], bytes, sizeof(bytes)), EAGAIN);
 	CHECK(write(go[1], "g", 1) == 1 && read(done[0], bytes, 1) == 1);
+	__atomic_store_n(&ready, 1, __ATOMIC_RELEASE);
 	CHECK(read(ends[0], bytes, sizeof(bytes)) == 3);
 	CHECK(pthread_join(thread, NULL) == 0);
 	CHECK(waitpid(child, &status, 0) == child && status == 0);
