@@ -79,4 +79,13 @@ EOF
 is "300 short-lived processes" $? 139
 replay_checks "the last of them replay" "$(ls -d "$work"/many.d/incidents/*/)"
 check "several" grep -q '; [0-9][0-9]* processes$' "$work/replay.err"
+
+# -- with few descriptors, which each of them needs some of
+
+(ulimit -n 128 && exec "$BLACKBOXCTL" record --window all -o "$work/few.bb" -- \
+	sh -c 'i=0; while [ $i -lt 200 ]; do (:); i=$((i + 1)); done') >/dev/null 2>"$work/few.err"
+is "200 processes, and a recorder that may have 128 descriptors" $? 0
+replay_checks "they replay" "$work/few.bb"
+check "all of them" grep -q '; 201 processes$' "$work/replay.err"
+is "nothing is to be noted" "$("$BLACKBOXCTL" info --json "$work/few.bb" | jq '.notes | length')" 0
 done_testing
