@@ -502,7 +502,7 @@ bool directory_fetch(uint32_t entry, uint64_t page)
 		now = monotonic_ns();
 		if (!begin)
 			begin = asked = now;
-		if (passing() || now - begin > agent_config.stall_ns)
+		if (passing() || directory_is_lost() || now - begin > agent_config.stall_ns)
 			return false;
 		if (!claim.member)
 			continue;

@@ -386,7 +386,8 @@ static bool wait_for_turn(void)
 			break;
 		futex_wait(calls, called, LOOK_NS);
 		mine = take_at_once();
-		if (!mine && monotonic_ns() - wait.since > patience_ns(TURN_OWNER(wait.value))) {
+		if (!mine && (directory_is_lost() ||
+			      monotonic_ns() - wait.since > patience_ns(TURN_OWNER(wait.value)))) {
 			go_pass();
 			pages_open();
 		}
