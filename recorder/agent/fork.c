@@ -342,6 +342,9 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 	if (pid == 0 && recorded)
 		child_begins(thread, request, (uint32_t)spare);
 	if (pid == 0) {
+		/* It writes to what others share, and nobody hears of it. */
+		if (process()->owner && !waits && pages_are_shared())
+			directory_lose();
 		process()->member = 0;
 		forget_parent(thread, request);
 		process_detach(thread);

@@ -67,6 +67,21 @@ kill -CONT "$stopped"
 wait $record
 is "one of them stands still, the others go on" $? 0
 
+# -- a child that nobody records, since the recorder isn't there for its fork
+
+"$BLACKBOXCTL" record --dir "$work/late" --window all --set stall=100ms -o "$work/late.bb" -- \
+	"$PROGRAMS/share-late-fork" >"$work/out" 2>"$work/err" &
+record=$!
+sleep 0.8
+recorder=$(recorder_of $record)
+kill -STOP "$recorder"
+sleep 0.7
+kill -CONT "$recorder"
+wait $record
+is "a child isn't recorded" $? 0
+check "... as is noted" [ "$("$BLACKBOXCTL" info --json "$work/late.bb" | jq '[.notes[] | select(test("forked processes ran unrecorded"))] | length')" -eq 1 ]
+replay_checks "... and those that share memory with it replay, as far as they were recorded" "$work/late.bb"
+
 # -- the recorder is killed
 
 "$BLACKBOXCTL" record --dir "$work/killed" --window all -- \
