@@ -4,9 +4,9 @@
  *
  * They look at a buffer or fill one, wait for nobody, change nothing that is mapped, and there is
  * nothing else to be done: no signal has come, no thread, process or recorder wants anything. All
- * that syscall.c and call.c do for such a call stands here once more, in a third of the
- * instructions. What isn't so is found out before the call is made, or when it has had no effect:
- * then it goes the long way. Their events are the same, and replay only knows the long way.
+ * that syscall.c and call.c do for such a call stands here once more, in half as many instructions,
+ * or a little more. What isn't so is found out before the call is made, or when it has had no
+ * effect: then it goes the long way. Their events are the same, and replay only knows the long way.
  */
 #include "recorder/agent/agent.h"
 #include "recorder/agent/pages.h"
