@@ -184,6 +184,10 @@ long program_call(struct thread *thread, long nr, const long args[6]);
 /* Waits until *@word isn't @value, a wake-up, or @timeout_ns has passed (0: no timeout). */
 void futex_wait(uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void futex_wake(uint32_t *word, int n);
+
+/* As @who, a slot, whom futex_wake_who() wakes and few others; until monotonic_ns() is @until_ns. */
+void futex_wait_as(uint32_t who, uint32_t *word, uint32_t value, uint64_t until_ns);
+void futex_wake_who(uint32_t who, uint32_t *word);
 uint64_t monotonic_ns(void);
 
 /* -- memory.c: bytes ------------------------------------------------------------ */

@@ -18,6 +18,7 @@ enum {
 	SPINS = 100,		/* a few us: less than a futex sleep and wake-up */
 	KICK_SPINS = 20000,	/* about 0.5 ms: longer than a signal takes to arrive */
 	LOOK_NS = 100000000,	/* between looks whether the recorder is there */
+	SLICES_OF_COMPUTING = 4,
 };
 #define SILENT_NS UINT64_C(1000000000)
 
@@ -130,10 +131,21 @@ static void ask_for_baton(uint32_t me, uint32_t value, uint64_t waited)
 		kick(holder - 1);
 }
 
+/*
+ * Who was interrupted while it computed waits longer for the next that computes: each change costs
+ * some 0.2 ms on two processors that share a core. Who comes back from a call is patient for a slice.
+ */
+static uint64_t patience(struct thread *thread)
+{
+	if (chaos_strikes(thread, 4))
+		return chaos_delay_ns(thread);
+	return agent_config.slice_ns * (thread->state == THREAD_PREEMPTED ? SLICES_OF_COMPUTING : 1);
+}
+
 static void baton_acquire_slowly(struct thread *thread)
 {
 	struct agent_shared *s = shared();
-	uint64_t slice = chaos_strikes(thread, 4) ? chaos_delay_ns(thread) : agent_config.slice_ns;
+	uint64_t slice = patience(thread);
 	uint64_t since = monotonic_ns(), waited = 0;
 	uint32_t me = thread->slot + 1;
 
@@ -153,7 +165,7 @@ static void baton_acquire_slowly(struct thread *thread)
 				continue;
 			value |= BATON_SLEEPERS;
 		}
-		futex_wait(&s->baton, value, slice);
+		futex_wait_as(thread->slot, &s->baton, value, since + waited + slice);
 		waited = monotonic_ns() - since;
 		if (waited >= slice)
 			ask_for_baton(me, load_acquire(&s->baton), waited);
@@ -181,13 +193,13 @@ void baton_acquire(struct thread *thread)
 	runs(thread);
 }
 
-/* To a thread that waits for it. Baton. */
+/* To slot @who, which waits for it. Baton. */
 static void give(uint32_t who)
 {
 	struct agent_shared *s = shared();
 
-	(void) exchange(&s->baton, who | BATON_SLEEPERS);
-	futex_wake(&s->baton, INT32_MAX);
+	(void) exchange(&s->baton, (who + 1) | BATON_SLEEPERS);
+	futex_wake_who(who, &s->baton);
 }
 
 void baton_release(struct thread *thread)
@@ -200,7 +212,7 @@ void baton_release(struct thread *thread)
 	/* Others may take a snapshot. */
 	context_save(thread);
 	if (chaos_strikes(thread, 8) && (waiter = chaos_waiter(thread)) >= 0) {
-		give((uint32_t)waiter + 1);
+		give((uint32_t)waiter);
 		return;
 	}
 	if (process()->member) {
@@ -227,7 +239,7 @@ void baton_yield(struct thread *thread)
 void baton_hand_over(struct thread *thread, uint32_t slot)
 {
 	context_save(thread);
-	give(slot + 1);
+	give(slot);
 	baton_acquire(thread);
 }
 

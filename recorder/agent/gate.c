@@ -47,6 +47,22 @@ void futex_wait(uint32_t *word, uint32_t value, uint64_t timeout_ns)
 	(void) agent_syscall(NR_futex, word, FUTEX_WAIT, value, timeout_ns ? &timeout : NULL);
 }
 
+void futex_wait_as(uint32_t who, uint32_t *word, uint32_t value, uint64_t until_ns)
+{
+	enum { FUTEX_WAIT_BITSET = 9 };
+	struct timespec64 until = { (int64_t)(until_ns / 1000000000),
+				    (int64_t)(until_ns % 1000000000) };
+
+	(void) agent_syscall(NR_futex, word, FUTEX_WAIT_BITSET, value, &until, NULL, 1u << who % 32);
+}
+
+void futex_wake_who(uint32_t who, uint32_t *word)
+{
+	enum { FUTEX_WAKE_BITSET = 10 };
+
+	(void) agent_syscall(NR_futex, word, FUTEX_WAKE_BITSET, INT32_MAX, NULL, NULL, 1u << who % 32);
+}
+
 void futex_wake(uint32_t *word, int n)
 {
 	enum { FUTEX_WAKE = 1 };
