@@ -27,7 +27,7 @@
 #include "recorder/xstate.h"
 
 /* Raised with any change of what is declared here, in event.h or in pack.h. */
-#define AGENT_ABI 9
+#define AGENT_ABI 10
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -770,20 +770,33 @@ struct agent_filter {
 #define MAX_FILTER_INSTRUCTIONS 8192
 
 struct agent_process {
+	/* What nearly every call looks at, side by side. */
 	uint64_t n_slots_mapped;
-	uint64_t brk_start, brk;	/* as the program sees it */
 	uint64_t head;			/* ring position behind the newest event */
 	uint64_t log_used;		/* bytes of the event being written; 0: none is */
 	uint64_t last_tsc;		/* of the newest event */
-	uint64_t tsc_read;		/* what the program has read last: EVENT_TSC */
 	uint64_t room_until;		/* position in the ring up to which there is room, at least */
 	uint64_t readings_until;	/* up to which a reading of a clock needs nothing but its words */
+	uint64_t tsc_read;		/* what the program has read last: EVENT_TSC */
+	uint64_t shared_start, shared_end; /* all that was ever mapped shared lies in between */
+	uint32_t begun;
+	uint32_t detached;		/* a fork child: runs natively */
+	uint32_t tsc_trapped;
+	uint32_t affinity_len;		/* pinned to a processor: what to go back to */
+	uint32_t placed, placed_cpu;	/* it takes turns, and shares a processor with those who do, too */
+	uint32_t runner, streak;	/* recording: slot + 1 that had the baton last; its calls since another */
+	uint32_t n_new_objects;		/* of those below */
+	uint32_t n_objects, n_ranges;	/* places used, of those below */
+	uint32_t n_handed;		/* objects that are MAPPED_HANDED */
+	uint32_t member, owner;		/* recording: its place in the directory + 1, or 0; PAGE_OWNER of it */
+	uint32_t takes_turns;		/* recording: it has pages that are shared by turns */
+	uint32_t tries_again;		/* waits until the next that is tried not to be one (agent/quick.c) */
+
+	uint64_t brk_start, brk;	/* as the program sees it */
 	/* Replay: position in the ring and in the present event, whose turn it is. */
 	uint64_t read_at, read_used;
 	uint8_t fp_sw[48];		/* struct fpx_sw_bytes of signal frames, if knows_fp */
 	uint32_t knows_fp;
-	uint32_t tsc_trapped;
-	uint32_t detached;		/* a fork child: runs natively */
 	uint32_t has_shared;		/* writable shared mappings exist */
 	uint32_t has_children;		/* it has forked, and they are recorded */
 	uint32_t spares;		/* recording; bits: which are there */
@@ -801,18 +814,14 @@ struct agent_process {
 	uint32_t handler_tables_used;	/* bits */
 	uint32_t n_on_fork;
 	struct on_fork_range on_fork[MAX_ON_FORK];	/* in no order */
-	uint32_t begun;
-	uint32_t affinity_len;		/* pinned to a processor: what to go back to */
 	uint32_t pinned_slot, pinned_calls; /* a thread that makes code is: slot + 1, calls left */
 	uint32_t n_pinned;		/* how often that was done */
-	uint32_t placed, placed_cpu;	/* it takes turns, and shares a processor with those who do, too */
 	uint64_t affinity[MAX_CPUS / 64];
 	struct agent_range file_head;	/* the newest mapping of a file's beginning */
 	struct new_object {
 		uint64_t base;	/* where an ELF image begins that hasn't been scanned */
 		struct image_id id;
 	} new_objects[MAX_NEW_OBJECTS];
-	uint32_t n_new_objects;
 	uint32_t n_sites;		/* only grows */
 	struct agent_site sites[MAX_SITES];
 	uint32_t n_found, reserved;	/* by the scan of an image that is under way */
@@ -827,17 +836,13 @@ struct agent_process {
 	struct hot_call hot[MAX_HOT_CALLS];	/* recording; a hash table */
 	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
 	/* What is mapped; ranges ascend. */
-	uint32_t n_objects, n_ranges;	/* places used */
 	uint32_t n_inserted;		/* counts new ranges */
-	uint64_t shared_start, shared_end; /* all that was ever mapped shared lies in between */
 	uint32_t has_changing;		/* mappings of files that change exist */
 	struct mapped_object objects[MAX_MAPPED_OBJECTS];
 	struct mapped_range ranges[MAX_MAPPED_RANGES];
 	uint8_t descriptors[N_DESCRIPTORS]; /* recording: what is known of them (agent/descriptors.c) */
 	uint32_t shares_descriptors;	/* with another process, or threads have their own */
 	uint32_t descriptor_changes;	/* recording: counts when some may have become others */
-	uint32_t runner, streak;	/* recording: slot + 1 that had the baton last; its calls since another */
-	uint32_t tries_again;		/* waits until the next that is tried not to be one (agent/quick.c) */
 	/* Where devices are mapped, or were in part: to read there may do things. */
 	uint64_t n_devices;
 	struct agent_range devices[MAX_DEVICES];
@@ -845,13 +850,10 @@ struct agent_process {
 	uint32_t code_closed;		/* they forbid what changing code takes */
 	/* Shared memory that is handed over (agent/pages.c). */
 	uint32_t n_anonymous;		/* counts objects without a file */
-	uint32_t n_handed;		/* objects that are MAPPED_HANDED */
-	uint32_t member, owner;		/* recording: its place in the directory + 1, or 0; PAGE_OWNER of it */
 	uint32_t child_member;		/* the same for the child that is being forked */
 	uint32_t pages_open;		/* MODE_PASS: nothing is kept from it any more; futex */
 	uint32_t n_fetched, n_runs;	/* recording: pages got, and how often it had rested, lately */
 	uint32_t paired, n_pairs;	/* do pages come in pairs lately? and how many were asked about */
-	uint32_t takes_turns;		/* recording: it has pages that are shared by turns */
 	uint32_t turn_epoch;		/* the directory's, when it had its last turn */
 	uint64_t turn_seen;		/* so many changes of the journal it knows */
 	uint32_t turn_spoils;		/* in this turn it changes what isn't kept track of */

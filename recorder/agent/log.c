@@ -14,6 +14,8 @@ enum {
 	UNTIMED_LEN = 4096,	/* of readings, before one tells how time goes by */
 	TICKS_FINE = 0x8000,	/* below: 2^tick_shift cycles; from here on 1024 times as many */
 	TICKS_COARSE_SHIFT = 10,
+	PADDING = 8,		/* bytes that are written behind an event at most */
+	EVENT_ROOM = EVENT_MAX_LEN + PADDING,
 };
 
 static uint8_t *ring_at(uint64_t position)
@@ -97,7 +99,7 @@ static inline struct event *open_event(const struct thread *thread, enum event_k
 	struct agent_process *p = process();
 	struct event *event;
 
-	if (!room(p->head + EVENT_MAX_LEN) && !make_room(p->head + EVENT_MAX_LEN)) {
+	if (!room(p->head + EVENT_ROOM) && !make_room(p->head + EVENT_ROOM)) {
 		p->log_used = 0;
 		return NULL;
 	}
@@ -119,11 +121,12 @@ static inline void close_event(unsigned flags)
 {
 	struct agent_process *p = process();
 	struct event *event = (struct event *)ring_at(p->head);
-	uint64_t used = p->log_used, over = used % 8;
+	uint64_t used = p->log_used;
 
-	if (over) {
-		((uint64_t *)event)[used / 8] &= (UINT64_C(1) << over * 8) - 1;
-		used += 8 - over;
+	/* Zeros up to its end, and behind it: to look first at what is there takes a cache miss. */
+	if (used % 8) {
+		memset((uint8_t *)event + used, 0, PADDING);
+		used += 8 - used % 8;
 	}
 	p->log_used = 0;
 	/* What it is made of may be what one has written who isn't recorded. */
@@ -252,7 +255,7 @@ void log_call(struct thread *thread, unsigned nr, uint32_t check, int64_t result
 	struct event *event = (struct event *)ring_at(p->head);
 
 	/* As a rule it is in one piece, and there is room. */
-	if (p->head + EVENT_MAX_LEN > p->room_until || len > EVENT_MAX_LEN - sizeof(*event) - sizeof(len) ||
+	if (p->head + EVENT_ROOM > p->room_until || len > EVENT_MAX_LEN - sizeof(*event) - sizeof(len) ||
 	    passing()) {
 		if (!log_begin(thread, EVENT_SYSCALL, 0, nr, check, result))
 			return;
@@ -299,7 +302,7 @@ bool log_reading(const struct thread *thread, enum event_kind kind, unsigned nr,
 
 bool log_has_room(void)
 {
-	return room(process()->head + EVENT_MAX_LEN);
+	return room(process()->head + EVENT_ROOM);
 }
 
 /* Until then the recorder isn't to be woken from a nap, time needn't be told, and there is room. */
