@@ -853,7 +853,6 @@ struct agent_process {
 	uint32_t child_member;		/* the same for the child that is being forked */
 	uint32_t pages_open;		/* MODE_PASS: nothing is kept from it any more; futex */
 	uint32_t n_fetched, n_runs;	/* recording: pages got, and how often it had rested, lately */
-	uint32_t paired, n_pairs;	/* do pages come in pairs lately? and how many were asked about */
 	uint32_t turn_epoch;		/* the directory's, when it had its last turn */
 	uint64_t turn_seen;		/* so many changes of the journal it knows */
 	uint32_t turn_spoils;		/* in this turn it changes what isn't kept track of */

@@ -301,20 +301,18 @@ static bool costs_too_much(struct thread *thread)
 	return much;
 }
 
-/* With @pair also the other page of its two; that comes first, as a replay looks for @page. */
-static void have(struct thread *thread, struct mapped_object *object, uint64_t page, bool pair, unsigned flags,
+static bool have(struct thread *thread, struct mapped_object *object, uint64_t page, uint64_t n, unsigned flags,
 		 enum page_access access)
 {
-	set_held(object, page, true);
-	if (pair)
-		set_held(object, page ^ 1, true);
-	if (!pages_protect(object, pair ? page & ~UINT64_C(1) : page, pair ? 2 : 1, access)) {
+	for (uint64_t i = 0; i < n; i++)
+		set_held(object, page + i, true);
+	if (!pages_protect(object, page, n, access)) {
 		go_on_open();
-		return;
+		return false;
 	}
-	if (pair)
-		log_in(thread, object, page ^ 1, flags);
-	log_in(thread, object, page, flags);
+	for (uint64_t i = 0; i < n; i++)
+		log_in(thread, object, page + i, flags);
+	return true;
 }
 
 static bool is_writable(const struct mapped_object *object)
@@ -340,26 +338,31 @@ static void settle_what_is_gone(struct thread *thread)
 	directory_reminds();
 }
 
-/*
- * Who works on blocks of two pages or more mostly needs the other page of a pair, too: then it comes
- * with the first, for half the faults. Whether it is so shows where they come one by one, and some
- * always do.
- */
-static bool comes_in_pairs(const struct mapped_object *object, uint64_t page)
+static bool may_come_along(const struct mapped_object *object, uint64_t page)
 {
-	enum { MOSTLY = 16, AT_MOST = 32, LOOK = 8 };
-	struct agent_process *p = process();
-	uint64_t other = page ^ 1;
+	return page < object->n_pages && !pages_held(object, page) && pages_address(object, page) &&
+	       directory_has_by_turns(object->entry, page);
+}
 
-	if (pages_held(object, other)) {
-		p->paired = MIN(p->paired + 2, (uint32_t)AT_MOST);
-		return false;
+/*
+ * Where some of a block are held already, as many faults as pages are still to come, most likely: the
+ * rest comes along now, before the page that is wanted, as a replay looks for that. A fault takes ten
+ * times as long as a page.
+ */
+static bool neighbours_come(struct thread *thread, struct mapped_object *object, uint64_t wanted, unsigned flags)
+{
+	enum { BLOCK = 16, SOME = 2 };
+	uint64_t begin = wanted - wanted % BLOCK, end = MIN(begin + BLOCK, object->n_pages), n_held = 0, n;
+
+	for (uint64_t page = begin; page < end; page++)
+		n_held += pages_held(object, page);
+	for (uint64_t page = begin; n_held >= SOME && page < end; page += n + 1) {
+		for (n = 0; page + n < end && page + n != wanted && may_come_along(object, page + n);)
+			n++;
+		if (n && !have(thread, object, page, n, flags, ACCESS_READ))
+			return false;
 	}
-	if (p->paired >= MOSTLY && ++p->n_pairs % LOOK)
-		return other < object->n_pages && pages_address(object, other) &&
-		       directory_has_by_turns(object->entry, other);
-	p->paired -= MIN(p->paired, 1u);
-	return false;
+	return true;
 }
 
 /* Of what is shared by turns: to be read, until it is written. */
@@ -374,8 +377,8 @@ static bool fetch_by_turns(struct thread *thread, struct mapped_object *object, 
 	directory_is_by_turns(object->entry, page);
 	settle_what_is_gone(thread);
 	writes = writes && is_writable(object);
-	have(thread, object, page, comes_in_pairs(object, page), flags, ACCESS_READ);
-	if (writes && !passing())
+	if (neighbours_come(thread, object, page, flags) && have(thread, object, page, 1, flags, ACCESS_READ) &&
+	    writes && !passing())
 		(void) turn_writes(object, page);
 	return true;
 }
@@ -397,7 +400,7 @@ static bool record_fetch(struct thread *thread, struct mapped_object *object, ui
 	if (costs_too_much(thread))
 		directory_begin_turns(object->entry);
 	settle_what_is_gone(thread);
-	have(thread, object, page, false, flags, ACCESS_FULL);
+	(void) have(thread, object, page, 1, flags, ACCESS_FULL);
 	return true;
 }
 
