@@ -291,18 +291,20 @@ static void copy_from_ring(const struct domain *d, void *to, uint64_t position, 
 	memcpy((uint8_t *)to + first, d->ring, len - first);
 }
 
-static struct event event_of_reading(const struct event_reading *reading)
+/* In its place: a copy would be loaded in other pieces than it was stored in, and wait for them. */
+static void make_event_of_reading(const struct event_reading *reading, struct event *ret)
 {
 	unsigned clock = (reading->tag & 0xffff) >> 1;
 	uint64_t unit = clock == EVENT_CLOCK_TIMEOFDAY ? 1000 : 1;
 
-	return (struct event){
-		.len = sizeof(struct event),
-		.kind = EVENT_CLOCK,
-		.thread = (uint16_t)(reading->tag >> 16),
-		.nr = (uint16_t)clock,
-		.result = (int64_t)((uint64_t)reading->sec * 1000000000 + reading->fraction * unit),
-	};
+	ret->len = sizeof(*ret);
+	ret->kind = EVENT_CLOCK;
+	ret->flags = 0;
+	ret->thread = (uint16_t)(reading->tag >> 16);
+	ret->nr = (uint16_t)clock;
+	ret->ticks = 0;
+	ret->check = 0;
+	ret->result = (int64_t)((uint64_t)reading->sec * 1000000000 + reading->fraction * unit);
 }
 
 /*
@@ -322,7 +324,7 @@ static size_t copy_event(struct domain *d, uint64_t position, uint64_t head)
 
 	if (begin.len & 1) {
 		begin.words[1] = ring_word(d, position + 8);
-		*event = event_of_reading(&begin.reading);
+		make_event_of_reading(&begin.reading, event);
 		taken = sizeof(begin.reading);
 	} else if (taken >= sizeof(*event) && taken <= EVENT_MAX_LEN && taken % 8 == 0 && taken <= available) {
 		copy_from_ring(d, event, position, taken);
