@@ -240,11 +240,19 @@ static void begin_gap(struct domain *d)
 	snapshot_drop(d);
 }
 
+/* As pack() wants it. */
+static uint32_t tick_length(const struct domain *d)
+{
+	double tick = (double)(UINT64_C(1024) << d->config.tick_shift) / d->env->tsc_per_ns;
+
+	return tick >= 1 && tick < UINT32_MAX ? (uint32_t)tick : 0;
+}
+
 static int append_packed(struct domain *d, struct log_run *run)
 {
 	struct packed packed;
 
-	pack(d->env->packer, d->log, d->log_len, &packed);
+	pack(d->env->packer, tick_length(d), d->log, d->log_len, &packed);
 	run->data = packed.data;
 	run->len = packed.len;
 	run->ends = packed.ends;

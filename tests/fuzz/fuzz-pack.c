@@ -32,7 +32,7 @@ static void pack_again(const void *events, size_t len)
 
 	if (packer_new(&packer) < 0 || unpacker_new(&unpacker) < 0)
 		abort();
-	pack(packer, events, len, &packed);
+	pack(packer, 900 << 10, events, len, &packed);
 	if (packed.len > PACK_MAX_LEN ||
 	    unpack(unpacker, packed.data, packed.len, &again, &again_len) != 0 || again_len != len ||
 	    memcmp(again, events, len) != 0)

@@ -267,7 +267,7 @@ static void save_window(const char *dir, const char *name, const uint32_t parent
 		exit(1);
 	for (uint32_t i = 0; i < 3; i++)
 		make_snapshot(&snapshots[i], i + 1, parents[i]);
-	pack(packer, events, sizeof(events), &packed);
+	pack(packer, 0, events, sizeof(events), &packed);
 	(void) add(&log, CHUNK_LOG, 0, 2, packed.data, packed.len);
 	(void) packer_free(packer);
 	members[0].len = (size_t)snprintf(manifest, sizeof(manifest), "{\"format\":1,\"domains\":["
@@ -302,12 +302,21 @@ static void save_runs(const char *top)
 		struct event event;
 		uint64_t outputs[2];
 	} calls[12];
+	struct {
+		struct event event;
+		uint32_t len;
+		struct {
+			uint32_t events, data[2];
+		} ready[2];
+		uint32_t padding;
+	} waits[12];
 	struct event clocks[12];
-	uint8_t run[sizeof(calls) + sizeof(clocks)];
+	uint8_t run[sizeof(calls) + sizeof(waits) + sizeof(clocks)];
 	autoclean(freep) char *dir = NULL;
 	struct packer *packer;
 	struct packed packed;
 
+	memset(waits, 0, sizeof(waits));
 	if (asprintf(&dir, "%s/pack", top) < 0 || packer_new(&packer) < 0)
 		exit(1);
 	for (unsigned i = 0; i < 12; i++) {
@@ -317,19 +326,27 @@ static void save_runs(const char *top)
 		};
 		calls[i].outputs[0] = i % 3;
 		calls[i].outputs[1] = i % 5 ? 1 : i * UINT64_C(0x123456789abcdef);
+		waits[i].event = (struct event){
+			.len = sizeof(waits[i]), .kind = EVENT_SYSCALL, .nr = 232, .check = 7, .result = 2,
+		};
+		waits[i].len = sizeof(waits[i].ready);
+		waits[i].ready[0].events = waits[i].ready[1].events = 1;
+		waits[i].ready[0].data[0] = i % 3;
+		waits[i].ready[1].data[0] = i % 5;
 		clocks[i] = (struct event){
 			.len = sizeof(clocks[i]), .kind = EVENT_CLOCK, .nr = i % 3 * 64 / 2, .result = i * 100000,
 		};
 	}
 	memcpy(run, calls, sizeof(calls));
-	memcpy(run + sizeof(calls), clocks, sizeof(clocks));
-	pack(packer, run, sizeof(run), &packed);
+	memcpy(run + sizeof(calls), waits, sizeof(waits));
+	memcpy(run + sizeof(calls) + sizeof(waits), clocks, sizeof(clocks));
+	pack(packer, 900 << 10, run, sizeof(run), &packed);
 	save(dir, "run", packed.data, packed.len);
 	save(dir, "torn", packed.data, packed.len - 5);
 	save(dir, "unpacked", run, sizeof(run));
 	run[0] = PACK_VERSION;
 	save(dir, "events-as-lengths", run, sizeof(run));
-	pack(packer, run, 0, &packed);
+	pack(packer, 0, run, 0, &packed);
 	save(dir, "nothing", packed.data, packed.len);
 	save(dir, "empty", "", 0);
 	(void) packer_free(packer);
