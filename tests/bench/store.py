@@ -22,7 +22,8 @@ def read(path):
 
 def read_snapshots(path):
     """The rows of tests/bench/snapshots."""
-    names = "MB dirty method pages read written ms cpu-ms pause write child ring".split()
+    names = ("MB dirty method pages read written ms cpu-ms held pause fork most forked write child "
+             "ring").split()
     with open(path, encoding="utf-8") as f:
         return [dict(zip(names, line.replace("%", "").split())) for line in f]
 
@@ -67,11 +68,13 @@ def text(report):
     yield ""
     yield (f"an incident of a full ring of {report['ring']} MB, while more comes: {ranged(report['freeze_ms'])} ms")
     yield ""
-    yield (f"{'snapshot':<12}{'changed, %':>10}{'method':>8}{'pages':>9}{'read':>9}{'written':>9}{'ms':>7}{'CPU ms':>8}"
-           f"{'longest pause, ms':>19}")
+    yield f"{'':<71}{'longest, ms':>12}{'a plain fork, ms':>26}"
+    yield (f"{'snapshot':<12}{'changed, %':>10}{'method':>8}{'pages':>9}{'read':>9}{'written':>9}{'ms':>7}{'CPU ms':>7}"
+           f"{'held':>6}{'pause':>7}{'median':>9}{'longest':>9}{'pause':>7}")
     for row in report["snapshots"]:
         yield (f"{'of ' + row['MB'] + ' MB':<12}{row['dirty']:>10}{row['method']:>8}{row['pages']:>9}{row['read']:>9}"
-               f"{row['written']:>9}{row['ms']:>7}{row['cpu-ms']:>8}{row['pause']:>19}")
+               f"{row['written']:>9}{row['ms']:>7}{row['cpu-ms']:>7}{row['held']:>6}{row['pause']:>7}"
+               f"{row['fork']:>9}{row['most']:>9}{row['forked']:>7}")
 
 
 # -- the plot
