@@ -97,10 +97,12 @@ static int check(struct window *window, int pid)
 	}
 	if (window->n_lost)
 		log_notice("of %u processes the window has not enough for a replay", window->n_lost);
-	(void) fprintf(stderr, "checked: %" PRIu64 " events, %.3f seconds covered, %u snapshots; "
-		       "%u full comparisons, end: %s", result.events,
-		       (double)window_covered_ns(window) / 1e9, result.snapshots, result.states_compared,
-		       domain->end);
+	(void) fprintf(stderr, "checked: %" PRIu64 " events, %.3f seconds covered, %u snapshots; ", result.events,
+		       (double)window_covered_ns(window) / 1e9, result.snapshots);
+	if (result.searches)
+		(void) fprintf(stderr, "%zu preemptions found, in %.1f ms each, %.1f ms at most; ", result.searches,
+			       (double)result.search_median_ns / 1e6, (double)result.search_longest_ns / 1e6);
+	(void) fprintf(stderr, "%u full comparisons, end: %s", result.states_compared, domain->end);
 	if (result.processes > 1)
 		(void) fprintf(stderr, "; %u processes", result.processes);
 	if (result.missing_pages)

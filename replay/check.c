@@ -25,6 +25,7 @@ struct check {
 	struct session *session;
 	bool end_is_compared;
 	bool *leads;			/* by index in the window: leads_to_wanted() */
+	struct searches *searches;
 };
 
 /* -- output ------------------------------------------------------------------------------------- */
@@ -240,6 +241,7 @@ static struct session_options session_options(const struct check *c)
 		.stop_at_writes = repeats_output(c),
 		.stop_at_snapshots = is_wanted(c, c->domain),
 		.stop_at_forks = c->window->n_domains > 1,
+		.searches = is_wanted(c, c->domain) ? c->searches : NULL,
 	};
 }
 
@@ -309,17 +311,36 @@ static int check_domain(struct check *c)
 	return r;
 }
 
+static int by_length(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void add_up_searches(struct searches *searches, struct check_result *result)
+{
+	result->searches = searches->n;
+	if (!searches->n)
+		return;
+	qsort(searches->ns, searches->n, sizeof(*searches->ns), by_length);
+	result->search_median_ns = searches->ns[(searches->n - 1) / 2];
+	result->search_longest_ns = searches->ns[searches->n - 1];
+}
+
 int check_window(struct window *window, int pid, const struct check_options *options,
 		 struct check_result *ret_result, struct replay_error *ret_error)
 {
 	struct check_result result = { 0 };
 	autoclean(freep) bool *leads = calloc(window->n_domains + 1, sizeof(*leads));
+	struct searches searches = { 0 };
 	int r = 0;
 
 	if (!leads)
 		return replay_fail(ret_error, -ENOMEM, "out of memory");
 	for (size_t i = 0; r == 0 && i < window->n_domains; i++) {
-		struct check c = { window, pid, &window->domains[i], options, &result, ret_error, NULL, false, leads };
+		struct check c = { window, pid, &window->domains[i], options, &result, ret_error, NULL, false,
+				   leads, &searches };
 
 		if (i == 0)
 			find_leads(&c);
@@ -327,6 +348,8 @@ int check_window(struct window *window, int pid, const struct check_options *opt
 		if (!window->domains[i].fork_domain && leads_to_wanted(&c, c.domain))
 			r = check_domain(&c);
 	}
+	add_up_searches(&searches, &result);
+	free(searches.ns);
 	*ret_result = result;
 	return r;
 }

@@ -17,6 +17,8 @@ struct check_result {
 	unsigned snapshots;		/* those in the window */
 	unsigned states_compared;	/* of which so many, the end included, were compared in full */
 	uint64_t missing_pages;		/* of the end: left out by the recorder, for want of time */
+	size_t searches;		/* preemptions whose place was found, and how long that took */
+	uint64_t search_median_ns, search_longest_ns;
 };
 
 struct check_options {

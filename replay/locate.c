@@ -388,6 +388,7 @@ int locate_begin(struct session *s, struct replay_error *ret_error)
 	f = s->search = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
+	s->search_begin_ns = session_clock();
 	memcpy(&f->place, event + 1, sizeof(f->place));
 	r = read_code(s, f, f->place.regs[REG_RIP_]);
 	if (r == -EILSEQ && origin_of(s, f->place.regs[REG_RIP_]) != OF_FILE) {
@@ -609,6 +610,24 @@ int locate_retune(struct session *s, struct replay_error *ret_error)
 	return r < 0 ? fail(s, ret_error, r) : -EAGAIN;
 }
 
+/* For want of memory it isn't told. */
+static void tell_search(const struct session *s)
+{
+	struct searches *searches = s->options.searches;
+	uint64_t *grown;
+
+	if (!searches)
+		return;
+	if (searches->n == searches->room) {
+		grown = reallocarray(searches->ns, 2 * searches->room + 64, sizeof(*grown));
+		if (!grown)
+			return;
+		searches->ns = grown;
+		searches->room = 2 * searches->room + 64;
+	}
+	searches->ns[searches->n++] = session_clock() - s->search_begin_ns;
+}
+
 void locate_end(struct session *s)
 {
 	struct search *f = s->search;
@@ -621,4 +640,5 @@ void locate_end(struct session *s)
 	(void) session_call(s, SYS_munmap, f->pad, PAD_LEN, 0, 0, 0, 0);
 	locate_free(s);
 	tell_patches(s);
+	tell_search(s);
 }

@@ -89,6 +89,7 @@ struct session {
 
 	/* Async events: locate.c. */
 	struct search *search;
+	uint64_t search_begin_ns;
 	struct search_trap traps[MAX_WATCHES];
 	unsigned n_traps;
 	bool search_is_shown;	/* the caller has seen a stop while it was on */
@@ -126,7 +127,9 @@ int session_lacks_file(const struct session *session, const struct replay_file *
 int session_read_differs(const struct session *session, const struct event_reference *read,
 			 struct replay_error *ret_error);
 
-/* session.c: lets the stopped process go on. */
+/* session.c: CLOCK_MONOTONIC of here and now. */
+uint64_t session_clock(void);
+/* Lets the stopped process go on. */
 void session_go(struct session *session);
 /* Waits for the next stop, feeding meanwhile. */
 int session_wait(struct session *session, struct replay_error *ret_error);

@@ -25,7 +25,7 @@
 /* Without any sign of life for so long, the program computes what the recorded one didn't. */
 #define SILENCE_NS UINT64_C(60000000000)
 
-static uint64_t now_ns(void)
+uint64_t session_clock(void)
 {
 	struct timespec now;
 
@@ -131,7 +131,7 @@ static int silent_too_long(struct session *s, struct replay_error *ret_error)
 /* Waits for a stop, feeding meanwhile. */
 int session_wait(struct session *s, struct replay_error *ret_error)
 {
-	uint64_t position = tail(s), since = now_ns();
+	uint64_t position = tail(s), since = session_clock();
 	const struct timespec look_again = { 0, 20000000 };
 
 	for (;;) {
@@ -156,8 +156,8 @@ int session_wait(struct session *s, struct replay_error *ret_error)
 		if (tail(s) != position || s->shared->search.arrivals != s->arrivals) {
 			position = tail(s);
 			s->arrivals = s->shared->search.arrivals;
-			since = now_ns();
-		} else if (now_ns() - since > SILENCE_NS && !s->options.debugged) {
+			since = session_clock();
+		} else if (session_clock() - since > SILENCE_NS && !s->options.debugged) {
 			return silent_too_long(s, ret_error);
 		}
 	}
@@ -371,8 +371,9 @@ static int take_over_stops(struct session *s, const struct session *from)
  */
 static int run_again(struct session *s, struct replay_error *ret_error)
 {
-	uint64_t position = session_position(s);
+	uint64_t position = session_position(s), begin_ns = s->search_begin_ns;
 	autoclean(freep) struct session *old = malloc(sizeof(*old));
+	struct session_options options = s->options;
 	struct session *again;
 	int r;
 
@@ -382,7 +383,8 @@ static int run_again(struct session *s, struct replay_error *ret_error)
 		return replay_fail(ret_error, -EILSEQ,
 				   "at event %" PRIu64 " the program reads its own code, and the debugger stands in it",
 				   position);
-	r = session_open(s->window, &s->options, &again, ret_error);
+	options.searches = NULL;	/* those before have been told */
+	r = session_open(s->window, &options, &again, ret_error);
 	if (r < 0)
 		return r;
 	memcpy(again->untouched, s->untouched, sizeof(s->untouched));
@@ -394,8 +396,12 @@ static int run_again(struct session *s, struct replay_error *ret_error)
 	*old = *s;
 	*s = *again;
 	*again = *old;
+	s->options.searches = again->options.searches;
 	(void) session_close(again);
-	return r < 0 ? r : locate_begin(s, ret_error);
+	if (r == 0)
+		r = locate_begin(s, ret_error);
+	s->search_begin_ns = begin_ns;
+	return r;
 }
 
 int session_run(struct session *s, enum session_stop *ret_stop, struct replay_error *ret_error)

@@ -23,6 +23,12 @@
 
 struct session;
 
+/* How long it took to find the place of each preemption. The caller frees .ns. */
+struct searches {
+	uint64_t *ns;
+	size_t n, room;
+};
+
 struct session_options {
 	const struct window_domain *domain;
 	uint64_t snapshot;		/* the event of the snapshot to begin from */
@@ -32,6 +38,7 @@ struct session_options {
 	/* Called now and then while the process runs; true: stop soon (SESSION_REQUESTED). */
 	bool (*idle)(struct session *session, void *userdata);
 	void *userdata;
+	struct searches *searches;	/* to be added to; may be NULL */
 };
 
 /* Why a session stopped. */

@@ -135,6 +135,28 @@ load_calls() {
 
 # -- replay
 
+n_='\([0-9.]*\)'
+checked_="^checked: $n_ events, $n_ seconds" covered_='"events": \1, "covered_s": \2'
+found_='"preemptions": \3, "found_ms": \4, "found_longest_ms": \5'
+
+# replay_dump SED: checks $work/dump; SED makes JSON of the line that says so
+replay_dump() {
+	json=$(measure program "$ctl" replay --check "$work/dump" 2>"$work/errors") ||
+		fail_with "$work/errors"
+	keep "$(sed -n "$1" "$work/errors") ${json#\{}"
+}
+
+# Threads that compute are preempted at any instruction whatever, every few milliseconds: each
+# place is looked for, and what was computed up to there is computed again.
+load_preemptions() {
+	row alone s run "replay --check of 4 threads that compute"
+	compile compute
+	how=recorded pair=1
+	"$ctl" record --dir "$work/store" --window all --ring 1G -o "$work/dump" -- \
+		"$work/compute" 4 "$(scaled 400 40)" >"$work/recorded.log" 2>&1
+	replay_dump "s/$checked_.*; $n_ preemptions found, in $n_ ms each, $n_ ms at.*/$covered_, $found_, /p"
+}
+
 # A server of its own, whose window holds all of the last 30 seconds: the ring is large enough.
 load_replay() {
 	window=$(scaled 30 3)
@@ -151,8 +173,5 @@ load_replay() {
 	redis-cli -p "$(port)" shutdown nosave >/dev/null 2>&1
 	wait "$recorded"
 	servers=
-	json=$(measure program "$ctl" replay --check "$work/dump" 2>"$work/errors") ||
-		fail_with "$work/errors"
-	keep "$(sed -n 's/^checked: \([0-9]*\) events, \([0-9.]*\) seconds.*/"events": \1, "covered_s": \2, /p' \
-		"$work/errors") ${json#\{}"
+	replay_dump "s/$checked_.*/$covered_, /p"
 }

@@ -8,6 +8,7 @@ import statistics
 import time
 from xml.sax.saxutils import escape
 
+ALONE = ("covered_s", "events", "preemptions", "found_ms", "found_longest_ms")
 COSTS = ("cpu_s", "log_bytes", "snapshot_bytes", "recorder_cpu_s")
 
 
@@ -51,7 +52,7 @@ def compare(rows):
             if "ops" in of[0]:
                 load[name]["per_operation"] = per_operation(of)
     if kind == "alone":
-        load.update({key: rows[0].get(key) for key in ("covered_s", "events")})
+        load.update({key: rows[0][key] for key in ALONE if key in rows[0]})
         return load
     pairs = [(speed(kind, n), speed(kind, r)) for n, r in zip(how["native"], how["recorded"])]
     if not pairs:
@@ -143,8 +144,10 @@ def added_table(loads):
 def alone_lines(loads):
     for name, load in loads.items():
         if load["kind"] == "alone":
+            found = (f"; {load['preemptions']} preemptions found, in {load['found_ms']} ms each, "
+                     f"{load['found_longest_ms']} ms at most" if "preemptions" in load else "")
             yield (f"{name}: {number(load['recorded']['median'])} s, for {load['covered_s']} s covered "
-                   f"and {load['events']} events")
+                   f"and {load['events']} events{found}")
 
 
 def text(report, targets):

@@ -128,6 +128,8 @@ says "through the signal frame into the program" 'signal handler called'
 
 # Two threads spin, a third computes: they are preempted at any instruction.
 dump=$work/compute.dump
+replay_checks "what was preempted replays" "$dump"
+check "and says how long it took to find where that was" [ "$(checked 'preemptions found')" -gt 0 ]
 replay_in_gdb -- 'print spins' 'print rounds' 'print values'
 grep '^\$' "$work/gdb.out" >"$work/at-end"
 replay_in_gdb --from start -- 'break spin' 'continue' 'delete' "break $spin_line if *mine == 40" 'continue' \
