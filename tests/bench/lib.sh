@@ -31,6 +31,13 @@ alternate() {
 	done
 }
 
+# watched COMMAND...: once more, with $how `watched': as a service of blackboxd's, whose status says
+# how long a thread that could run has waited, and a process for its turn
+watched() {
+	how=watched pair=1
+	"$@"
+}
+
 # await COMMAND...: until it succeeds; what the servers said is shown if it doesn't
 await() {
 	for _ in $(seq 200); do
@@ -51,6 +58,12 @@ measure() { python3 "$here/measure.py" "$@"; }
 serve() {
 	prefix=$native_prefix
 	[ "$how" = native ] || prefix="$ctl record --dir $work/store --"
+	if [ "$how" = watched ]; then
+		python3 -c 'import json, sys
+print("services:\n  - name: watched\n    command:", json.dumps(sys.argv[1:]))' "$@" >"$work/watched.yaml"
+		prefix=
+		set -- "$daemon" --config "$work/watched.yaml" --socket "$work/socket" --state "$work/state"
+	fi
 	# shellcheck disable=SC2086
 	setsid $as_user $prefix "$@" >"$work/$how.log" 2>&1 </dev/null &
 	echo "$!" >"$work/$how.pid"
@@ -66,10 +79,20 @@ print(s.getsockname()[1])' | tee "$work/$how.port"
 }
 port() { cat "$work/$how.port"; }
 
+# watch [COMMAND...]: what the status says while COMMAND runs, or as long as the service does
+watch() {
+	json=$(measure watch --ctl "$ctl" --socket "$work/socket" -- "$@")
+	keep "$json"
+}
+
 # measure_server CLIENT COMMAND...: as measure.py's `server'
 measure_server() {
 	client=$1 store=
 	shift
+	if [ "$how" = watched ]; then
+		watch "$@"
+		return
+	fi
 	[ "$how" = native ] || store="--store $work/store"
 	# shellcheck disable=SC2086
 	json=$(measure $store server --client "$client" "$(cat "$work/$how.pid")" "$@")
@@ -100,6 +123,12 @@ measure_command() {
 	shift
 	$prepare
 	rm -rf "$work/store"
+	if [ "$how" = watched ]; then
+		serve "$@"
+		await "$ctl" status --socket "$work/socket"
+		watch
+		return
+	fi
 	if [ "$how" = native ]; then
 		# shellcheck disable=SC2086
 		set -- $options $native_prefix "$@"

@@ -8,6 +8,9 @@
         COMMAND, N times, is what is measured; each time it does so many operations.
   measure.py [--store DIR] value COMMAND...
         COMMAND measures by itself and prints a number.
+  measure.py watch --ctl CTL --socket SOCKET -- [COMMAND...]
+        What the status of blackboxd's one service says while COMMAND runs, or without one until
+        the service has ended: the longest waits.
   measure.py stop PID...
         Ends servers and all of their processes.
 
@@ -279,6 +282,32 @@ def measure_value(args):
     return {"value": value}
 
 
+WAITS = ("longest_wait_ms", "longest_turn_wait_ms")
+# A service that has ended has waited for nothing, says its status.
+WATCH_S = 0.1
+
+
+def measure_watch(args):
+    longest = dict.fromkeys(WAITS, 0.0)
+
+    def ends():
+        row = json.loads(output_of([args.ctl, "status", "--socket", args.socket, "--json"]))[0]
+        if row["state"] == "native":
+            raise SystemExit(f"it runs unrecorded: {row['why']}")
+        for key in WAITS:
+            longest[key] = max(longest[key], row.get(key, 0.0))
+        return row["state"] == "ended"
+
+    command = [word for word in args.command if word != "--"]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL) if command else None
+    while not (ends() or (run and run.poll() is not None)):
+        time.sleep(WATCH_S)
+    if run and run.wait():
+        raise SystemExit(f"{command[0]}: exit status {run.returncode}")
+    ends()
+    return longest
+
+
 def stop(args):
     of = tasks()
     pids = {p for root in args.command for p in tree(of, int(root))}
@@ -310,7 +339,10 @@ def main():
     program = kinds.add_parser("program")
     program.add_argument("--ops", type=int, default=1)
     program.add_argument("--times", type=int, default=1)
-    for sub in server, program, kinds.add_parser("value"), kinds.add_parser("stop"):
+    watch = kinds.add_parser("watch")
+    for option in "--ctl", "--socket":
+        watch.add_argument(option, required=True)
+    for sub in server, program, watch, kinds.add_parser("value"), kinds.add_parser("stop"):
         sub.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()
     if args.kind == "stop":

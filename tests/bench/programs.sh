@@ -110,6 +110,7 @@ load_threads() {
 	compile compute
 	native_prefix=$on_one_cpu
 	compare_program 1 "$work/compute" 4 "$(scaled 400 40)"
+	watched one_program 1 "$work/compute" 4 "$(scaled 400 40)"
 }
 
 # -- what a call costs

@@ -8,6 +8,7 @@ import statistics
 import time
 from xml.sax.saxutils import escape
 
+WAITS = ("longest_wait_ms", "longest_turn_wait_ms")
 ALONE = ("covered_s", "events", "preemptions", "found_ms", "found_longest_ms")
 COSTS = ("cpu_s", "log_bytes", "snapshot_bytes", "recorder_cpu_s")
 
@@ -46,6 +47,9 @@ def compare(rows):
     kind = rows[0]["kind"]
     load = {key: rows[0][key] for key in ("kind", "unit", "operation")}
     how = {name: [row for row in rows if row["how"] == name] for name in ("native", "recorded")}
+    watched = [row for row in rows if row["how"] == "watched"]
+    if watched:
+        load.update({key: max(row[key] for row in watched) for key in WAITS})
     for name, of in how.items():
         if of:
             load[name] = spread([speed(kind, row) for row in of])
@@ -120,17 +124,18 @@ def speed_table(loads, targets):
 
 def cost_table(loads):
     yield (f"{'cost of an operation':<28}{'operation':>12}{'CPU us':>9}{'recorded':>9}{'ratio':>7}"
-           f"{'log B':>8}{'recorder us':>13}{'peak MB':>9}")
+           f"{'log B':>8}{'recorder us':>13}{'peak MB':>9}{'wait ms':>9}")
     for name, load in loads.items():
         native = load.get("native", {}).get("per_operation", {})
         recorded = load["recorded"].get("per_operation", {})
         if "log_bytes" not in recorded:
             continue
         cpus = native.get("cpu_us"), recorded.get("cpu_us")
+        wait = max(load[key] for key in WAITS) if WAITS[0] in load else None
         ratio = f"{cpus[1] / cpus[0]:.2f}" if cpus[0] else "-"
         yield (f"{name:<28}{load['operation']:>12}{number(cpus[0]):>9}{number(cpus[1]):>9}{ratio:>7}"
                f"{number(recorded['log_bytes']):>8}{number(recorded.get('recorder_cpu_us')):>13}"
-               f"{number(recorded.get('recorder_peak_mb')):>9}")
+               f"{number(recorded.get('recorder_peak_mb')):>9}{number(wait) if wait is not None else '':>9}".rstrip())
 
 
 def added_table(loads):

@@ -58,6 +58,8 @@ load_memcached() {
 	make -s -C "$build" tests/programs/mcload
 	both serve_memcached
 	alternate memcached_client
+	watched serve_memcached
+	watched memcached_client
 }
 
 # -- HTTP
@@ -94,6 +96,9 @@ compare_http() {	# as serve_http
 	head -c 612 /dev/zero | tr '\0' x >"$work/html/index.html"
 	both serve_http "$@"
 	alternate http_client
+	[ "$2" != 1 ] || return 0	# it runs alone
+	watched serve_http "$@"
+	watched http_client
 }
 
 load_nginx() {
@@ -146,6 +151,8 @@ compare_postgres() {	# OPTION CLIENTS
 	cd "$work"
 	both serve_postgres
 	alternate pgbench_client "$1" "$2"
+	watched serve_postgres
+	watched pgbench_client "$1" "$2"
 }
 
 load_postgresql() {
