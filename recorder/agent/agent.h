@@ -642,6 +642,8 @@ void signal_release_held(struct thread *thread, uint64_t wanted);
  * result then, and if it had another before, the signal is held back as before. Baton.
  */
 bool signal_waited_for(struct thread *thread, struct call *call);
+/* Nothing is waited for any more: what has struck since is held back as before. Baton. */
+void signal_wait_ends(struct thread *thread);
 /* The program ignores it from now on. Baton. */
 void signal_forget_held(int signal);
 /* Tells the kernel the mask that the program has now: what it lets in strikes at once. */

@@ -619,7 +619,7 @@ bool call_try(struct thread *thread, struct call *call)
 			return call->result != GATE_ABORTED;
 		}
 	}
-	thread->wait_set = 0;
+	signal_wait_ends(thread);
 	/* The mask that the call had set is over with it, but for the signal that ended it. */
 	if (!thread->pending)
 		thread->has_call_mask = 0;

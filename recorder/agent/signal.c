@@ -452,6 +452,21 @@ bool signal_waited_for(struct thread *thread, struct call *call)
 	return waits;
 }
 
+void signal_wait_ends(struct thread *thread)
+{
+	uint64_t set = thread->wait_set;
+	int signal;
+
+	thread->wait_set = 0;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	signal = (int)thread->pending;
+	if (!signal || !(set & thread->mask & signal_bit(signal)))
+		return;
+	(void) signal_hold(thread, signal, thread->pending_info);
+	thread->pending = 0;
+	signals_let_in(thread);
+}
+
 void signals_keep_out(struct thread *thread)
 {
 	for (;;) {

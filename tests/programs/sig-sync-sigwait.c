@@ -12,6 +12,8 @@ int main(void)
 	siginfo_t info;
 	sigset_t set;
 	pid_t child;
+	int rounds[2];
+	char byte;
 
 	(void) sigemptyset(&set);
 	for (size_t i = 0; i < N_OF(signals); i++)
@@ -41,6 +43,23 @@ int main(void)
 		if (i % 2)
 			CHECK(info.si_signo == signal && signals[info.si_value.sival_int] == signal);
 	}
+	CHECK(waitpid(child, NULL, 0) == child);
+	/* Coming as one wait ends and before the next begins. */
+	CHECK(pipe(rounds) == 0);
+	child = fork();
+	if (child == 0) {
+		(void) close(rounds[1]);
+		while (read(rounds[0], &byte, 1) == 1)
+			for (int i = 0; i < (int)N_OF(signals); i++)
+				(void) kill(getppid(), signals[i]);
+		_exit(0);
+	}
+	for (int round = 0; round < 200; round++) {
+		CHECK(write(rounds[1], "", 1) == 1);
+		for (int i = 0; i < (int)N_OF(signals); i++)
+			CHECK(sigtimedwait(&set, &info, &ten) == info.si_signo);
+	}
+	(void) close(rounds[1]);
 	CHECK(waitpid(child, NULL, 0) == child);
 	return 0;
 }
