@@ -34,10 +34,12 @@ all_on_one() { awk '/^Cpus_allowed_list:/ { exit $2 !~ /^[0-9]+$/ }' "/proc/$(pg
 everywhere() { [ "$(awk '/^Cpus_allowed_list:/ { print $2 }' "/proc/$(pgrep -P "$1" | head -n 1)/status")" = \
 	"$(awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status)" ]; }
 
-# share_service OPTION...: in the background; $service is it
+# share_service SECONDS OPTION...: in the background; $service is it
 share_service()
 {
-	"$BLACKBOXCTL" record --dir "$work/placed" --window all "$@" -- "$PROGRAMS/share-service" 6 \
+	seconds=$1
+	shift
+	"$BLACKBOXCTL" record --dir "$work/placed" --window all "$@" -- "$PROGRAMS/share-service" "$seconds" \
 		>"$work/out" 2>"$work/err" &
 	record=$!
 	within 5 service_of $record
@@ -45,13 +47,15 @@ share_service()
 	service=$(service_of $record)
 }
 
-share_service --set log-buffer=64K
+share_service 60 --set log-buffer=64K
 check "those that run one at a time are put on one processor" within 5 placed "$service"
 kill -KILL "$(recorder_of $record)"
 check "... and may go anywhere again as they find that nobody records them" within 5 everywhere "$service"
+# shellcheck disable=SC2046
+kill -KILL $(pgrep -P "$service") "$service"
 wait $record
-share_service --set placement=none
-check "... or stay where they are" everywhere "$service"
+share_service 6 --set placement=none
+check "... or stay where they are" within 4 everywhere "$service"
 wait $record
 is "they end well" $? 0
 
