@@ -20,6 +20,7 @@ enum { N_BUFFERS = 8 };
 struct io {
 	struct io_uring ring;
 	bool uring;
+	bool uring_wanted;	/* and not tried yet */
 	unsigned in_flight;	/* in the ring */
 	int error;
 	struct io_buffer buffers[N_BUFFERS];
@@ -31,9 +32,7 @@ int io_new(unsigned flags, struct io **ret_io)
 
 	if (!io)
 		return -ENOMEM;
-	/* Whatever the reason is that there's no io_uring, plain writes do as well. */
-	if (!(flags & IO_PWRITE))
-		io->uring = io_uring_queue_init(N_BUFFERS, &io->ring, 0) == 0;
+	io->uring_wanted = !(flags & IO_PWRITE);
 	*ret_io = io;
 	return 0;
 }
@@ -51,9 +50,22 @@ struct io *io_free(struct io *io)
 	return NULL;
 }
 
-const char *io_name(const struct io *io)
+/*
+ * Is there a ring? It is made when it is first of use: to make one and to end it again takes
+ * longer than all that a short command's recording writes. Whatever the reason is that there's no
+ * io_uring, plain writes do as well.
+ */
+static bool has_ring(struct io *io)
 {
-	return io->uring ? "io_uring" : "pwrite";
+	if (io->uring_wanted)
+		io->uring = io_uring_queue_init(N_BUFFERS, &io->ring, 0) == 0;
+	io->uring_wanted = false;
+	return io->uring;
+}
+
+const char *io_name(struct io *io)
+{
+	return has_ring(io) ? "io_uring" : "pwrite";
 }
 
 static void fail(struct io *io, struct io_file *file, uint64_t offset, int error)
@@ -239,7 +251,7 @@ void io_write(struct io *io, struct io_file *file, struct io_buffer *buffer, siz
 	buffer->offset = offset;
 	buffer->len = len;
 	file->in_flight++;
-	if (io->uring && len >= IO_SMALL) {
+	if (len >= IO_SMALL && has_ring(io)) {
 		sqe = io_uring_get_sqe(&io->ring);
 		io_uring_prep_write(sqe, file->fd, buffer->data, (unsigned)len, offset);
 		if (submit(io, sqe, buffer))
@@ -255,7 +267,7 @@ void io_writeback(struct io *io, int fd)
 	struct io_buffer *buffer;
 	struct io_uring_sqe *sqe;
 
-	if (!io->uring) {
+	if (!has_ring(io)) {
 		(void) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		return;
 	}

@@ -57,7 +57,7 @@ int io_new(unsigned flags, struct io **ret_io);
 struct io *io_free(struct io *io);
 
 /* "io_uring" or "pwrite". */
-const char *io_name(const struct io *io);
+const char *io_name(struct io *io);
 
 /*
  * A buffer of at least @size bytes; waits for one to be free. It goes to

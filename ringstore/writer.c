@@ -102,7 +102,7 @@ int chunk_writer_close(struct chunk_writer *writer)
 
 	if (r < 0)
 		r = cut_failed(writer);
-	else
+	else if (writer->len >= IO_SMALL)	/* less takes a freeze no time, and this some */
 		io_writeback(io, writer->file.fd);
 	chunk_writer_free(writer);
 	return r;
