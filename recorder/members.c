@@ -11,9 +11,6 @@
 #include "recorder/inject.h"
 #include "recorder/recorder-internal.h"
 
-/* sd-event's own would put a timer off by a quarter of a second. */
-#define ACCURACY_US 1000
-
 static int add_member(struct recorder *r, struct domain *domain, struct member **ret_member);
 
 /* -- finding ----------------------------------------------------------------------------------- */
@@ -49,10 +46,9 @@ static void unlink_member(struct member *m)
 
 void member_drop(struct member *m)
 {
-	m->wake = sd_event_source_disable_unref(m->wake);
-	m->death = sd_event_source_disable_unref(m->death);
-	m->timer = sd_event_source_disable_unref(m->timer);
-	m->more = sd_event_source_disable_unref(m->more);
+	m->wake = source_free(m->wake);
+	m->death = source_free(m->death);
+	m->work = source_free(m->work);
 	unlink_member(m);
 	(void) json_object_put(m->command);
 	(void) domain_free(m->domain);
@@ -80,7 +76,7 @@ static void end_if_over(struct recorder *r)
 	r->over = true;
 	recorder_finish_recovery(r);	/* ended is the last word */
 	recorder_tell(r, recorder_news("ended"));
-	(void) sd_event_exit(r->event, 0);
+	loop_stop(r->loop);
 }
 
 void members_main_exited(struct recorder *r)
@@ -136,13 +132,17 @@ static void member_died(struct member *m)
 	end_if_over(r);
 }
 
-static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+/*
+ * Those that live come first: somebody may wait for one of them to exec, and who hears of this
+ * death doesn't wait for us.
+ */
+static void on_death(void *userdata)
 {
-	(void) source;
-	(void) fd;
-	(void) revents;
-	member_died(userdata);
-	return 0;
+	struct member *m = userdata;
+
+	m->death = source_free(m->death);
+	m->is_dead = true;
+	source_later(m->work, true);
 }
 
 /* -- work -------------------------------------------------------------------------------------------- */
@@ -209,17 +209,7 @@ void member_take_births(struct member *m)
 
 void member_work_soon(struct member *m)
 {
-	(void) sd_event_source_set_enabled(m->more, SD_EVENT_ONESHOT);
-}
-
-static void set_timers(struct member *m, bool more)
-{
-	uint64_t deadline = domain_deadline(m->domain);
-
-	(void) sd_event_source_set_enabled(m->more, more ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-	if (deadline != UINT64_MAX)
-		(void) sd_event_source_set_time(m->timer, deadline / 1000);
-	(void) sd_event_source_set_enabled(m->timer, deadline == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+	source_later(m->work, true);
 }
 
 /* Of all of them: one that sleeps would keep a file for ever. */
@@ -268,52 +258,38 @@ void member_work(struct member *m)
 	recorder_say_files(r);
 	trim_reads(r);
 	recorder_sync_soon(r);
-	set_timers(m, more);
+	source_later(m->work, more || m->is_dead);
+	source_at(m->work, domain_deadline(m->domain));
 }
 
-static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void on_wake(void *userdata)
 {
-	(void) source;
-	(void) fd;
-	(void) revents;
 	member_work(userdata);
-	return 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_work(void *userdata)
 {
-	(void) source;
-	(void) usec;
-	member_work(userdata);
-	return 0;
-}
+	struct member *m = userdata;
 
-static int on_more(sd_event_source *source, void *userdata)
-{
-	(void) source;
-	member_work(userdata);
-	return 0;
+	if (m->is_dead)
+		member_died(m);
+	else
+		member_work(m);
 }
 
 /* -- the beginning of one -------------------------------------------------------------------------------- */
 
 static int add_sources(struct member *m)
 {
-	sd_event *event = m->recorder->event;
+	struct loop *loop = m->recorder->loop;
 	int ret;
 
-	ret = sd_event_add_io(event, &m->wake, domain_wake_fd(m->domain), EPOLLIN, on_wake, m);
-	if (ret >= 0 && domain_pidfd(m->domain) >= 0)
-		ret = sd_event_add_io(event, &m->death, domain_pidfd(m->domain), EPOLLIN, on_death, m);
-	if (ret >= 0)
-		ret = sd_event_add_defer(event, &m->more, on_more, m);
-	if (ret >= 0)
-		ret = sd_event_source_set_enabled(m->more, SD_EVENT_OFF);
-	if (ret >= 0)
-		ret = sd_event_source_set_priority(m->more, SD_EVENT_PRIORITY_IDLE);
-	if (ret >= 0)
-		ret = sd_event_add_time(event, &m->timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US, on_timer, m);
-	return ret < 0 ? ret : 0;
+	ret = loop_add_fd(loop, domain_wake_fd(m->domain), on_wake, m, &m->wake);
+	if (ret == 0 && domain_pidfd(m->domain) >= 0)
+		ret = loop_add_fd(loop, domain_pidfd(m->domain), on_death, m, &m->death);
+	if (ret == 0)
+		ret = loop_add(loop, on_work, m, &m->work);
+	return ret;
 }
 
 /* Takes @domain over, also on failure. */

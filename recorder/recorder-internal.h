@@ -7,10 +7,10 @@
 
 #include <json-c/json.h>
 #include <pthread.h>
-#include <systemd/sd-event.h>
 
 #include "recorder/domain.h"
 #include "recorder/inject.h"
+#include "recorder/loop.h"
 
 struct recorder;
 
@@ -20,7 +20,8 @@ struct member {
 	struct member *next;
 	struct domain *domain;
 	struct json_object *command;	/* an array */
-	sd_event_source *wake, *death, *timer, *more;
+	struct source *wake, *death, *work;
+	bool is_dead;
 };
 
 /* More at a time might not fit into the injector's socket. */
@@ -30,7 +31,7 @@ enum { MAX_ASKED = 32 };
 struct past;
 
 struct recorder {
-	sd_event *event;
+	struct loop *loop;
 	int control, injector;		/* sockets */
 	int known_fd;			/* env.known */
 	const char *dir;
@@ -47,7 +48,8 @@ struct recorder {
 	bool main_exited;		/* our owner has waited for it */
 	bool main_gone;			/* its number may be another's by now */
 	bool shared_is_noted;
-	sd_event_source *freeze_timer, *injector_source;
+	struct source *control_source, *terminate_source, *freeze_timer, *injector_source;
+	int terminate;			/* a signalfd */
 	pid_t injector_pid;
 	/* Threads that it has been asked to trace, without an answer yet; and who comes next. */
 	pid_t asked[MAX_ASKED];
@@ -58,13 +60,13 @@ struct recorder {
 	unsigned n_incidents;
 	size_t n_files_said;		/* recorder_say_files() */
 	uint64_t reads_trimmed_ns;
-	sd_event_source *sync_timer;
+	struct source *sync_timer;
 	bool over;			/* the service is, and so is what its window was kept for */
 	/* What an earlier recorder left, while a thread of ours reads it. */
 	struct recovery *recovery;
 	pthread_t reader;
 	int reader_done;		/* readable: it has ended */
-	sd_event_source *reader_source;
+	struct source *reader_source;
 };
 
 /* What froze a window. */

@@ -14,9 +14,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <systemd/sd-event.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,9 +32,7 @@
 #include "recorder/recover.h"
 
 /* How long a freeze request waits for the program to come by, before it is looked at asleep. */
-#define FREEZE_PATIENCE_US UINT64_C(200000)
-
-#define ACCURACY_US 1000
+#define FREEZE_PATIENCE_NS UINT64_C(200000000)
 
 /* So many naps of 50 ms until a store is free: our owner doesn't wait for us for ever. */
 enum { STORE_PATIENCE = 20 };
@@ -184,18 +182,14 @@ static struct member *service(struct recorder *r)
 	return m ? m : r->members;
 }
 
-static int on_freeze_patience(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_freeze_patience(void *userdata)
 {
 	struct recorder *r = userdata;
 
-	(void) usec;
 	if (r->freeze_asked && service(r))
 		freeze_asleep(service(r));
-	if (r->freeze_asked) {
-		(void) sd_event_source_set_time_relative(source, FREEZE_PATIENCE_US);
-		(void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-	}
-	return 0;
+	if (r->freeze_asked)
+		source_at(r->freeze_timer, now_ns() + FREEZE_PATIENCE_NS);
 }
 
 static void ask_freeze(struct recorder *r)
@@ -212,8 +206,7 @@ static void ask_freeze(struct recorder *r)
 	}
 	r->freeze_asked = true;
 	domain_ask_freeze(m->domain);
-	(void) sd_event_source_set_time_relative(r->freeze_timer, FREEZE_PATIENCE_US);
-	(void) sd_event_source_set_enabled(r->freeze_timer, SD_EVENT_ONESHOT);
+	source_at(r->freeze_timer, now_ns() + FREEZE_PATIENCE_NS);
 	member_work_soon(m);
 }
 
@@ -302,7 +295,7 @@ static ssize_t receive_with_fd(int socket, void *data, size_t len, int *ret_fd)
 
 static void drop_injector(struct recorder *r)
 {
-	r->injector_source = sd_event_source_disable_unref(r->injector_source);
+	r->injector_source = source_free(r->injector_source);
 	closep(&r->injector);
 	r->injector = -1;
 	(void) waitpid(r->injector_pid, NULL, 0);
@@ -344,21 +337,19 @@ static void attached(struct recorder *r, pid_t tid)
 	recorder_tell_pid(r, "attached", tid, NULL);
 }
 
-static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void on_injector(void *userdata)
 {
 	struct recorder *r = userdata;
 	struct inject_message message;
 	int memfd;
-	ssize_t n = receive_with_fd(fd, &message, sizeof(message), &memfd);
+	ssize_t n = receive_with_fd(r->injector, &message, sizeof(message), &memfd);
 
-	(void) source;
-	(void) revents;
 	if (n == 0 || (n < 0 && errno != EAGAIN)) {
 		injector_died(r);
-		return 0;
+		return;
 	}
 	if (n != sizeof(message))
-		return 0;
+		return;
 	message.text[sizeof(message.text) - 1] = '\0';
 	r->injector_works = true;
 	if (message.kind == INJECT_ATTACHED || message.kind == INJECT_NATIVE)
@@ -379,7 +370,6 @@ static int on_injector(sd_event_source *source, int fd, uint32_t revents, void *
 		native(r, message.pid, message.text);
 		break;
 	}
-	return 0;
 }
 
 /* Bits of enum site_kind. */
@@ -482,7 +472,7 @@ static int start_injector(struct recorder *r)
 	xstate_learn(&setup.config.xstate);
 	ret = send(r->injector, &setup, sizeof(setup), MSG_NOSIGNAL) < 0 ? -errno : 0;
 	if (ret == 0)
-		ret = sd_event_add_io(r->event, &r->injector_source, r->injector, EPOLLIN, on_injector, r);
+		ret = loop_add_fd(r->loop, r->injector, on_injector, r, &r->injector_source);
 	if (ret < 0)
 		drop_injector(r);
 	return ret;
@@ -506,45 +496,55 @@ static void obey(struct recorder *r, struct json_object *message)
 		members_main_gone(r);
 }
 
-static int on_control(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void on_control(void *userdata)
 {
 	struct recorder *r = userdata;
 	char text[4096];
 	struct json_object *message;
-	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	ssize_t n = recv(r->control, text, sizeof(text) - 1, MSG_DONTWAIT);
 
-	(void) revents;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
+		return;
 	if (n <= 0) {
 		/* Nobody listens any more. The service is recorded on until it ends. */
-		(void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		r->control_source = source_free(r->control_source);
 		r->control = -1;
 		r->over = !r->members;
-		return r->members ? 0 : sd_event_exit(r->event, 0);
+		if (!r->members)
+			loop_stop(r->loop);
+		return;
 	}
 	text[n] = '\0';
 	message = json_tokener_parse(text);
 	if (message)
 		obey(r, message);
 	(void) json_object_put(message);
-	return 0;
 }
 
 /* -- begin and end ------------------------------------------------------------------------------------------ */
 
-static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+static void on_terminate(void *userdata)
 {
 	struct recorder *r = userdata;
 
-	(void) source;
-	(void) info;
 	for (struct member *m = r->members; m; m = m->next) {
 		domain_pass(m->domain);
 		domain_flush(m->domain);
 	}
 	recorder_say_stopped(r);
-	return sd_event_exit(r->event, 0);
+	loop_stop(r->loop);
+}
+
+static int await_terminate(struct recorder *r)
+{
+	sigset_t signals;
+
+	(void) sigemptyset(&signals);
+	(void) sigaddset(&signals, SIGTERM);
+	(void) sigprocmask(SIG_BLOCK, &signals, NULL);
+	r->terminate = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	return r->terminate < 0 ? -errno :
+				  loop_add_fd(r->loop, r->terminate, on_terminate, r, &r->terminate_source);
 }
 
 static uint64_t tsc(void)
@@ -594,23 +594,15 @@ static void calibrate(struct domain_env *env)
 
 void recorder_sync_soon(struct recorder *r)
 {
-	uint64_t due = store_sync_due(r->env.store);
-
-	if (due == UINT64_MAX)
-		return;
-	(void) sd_event_source_set_time(r->sync_timer, due / 1000);
-	(void) sd_event_source_set_enabled(r->sync_timer, SD_EVENT_ONESHOT);
+	source_at(r->sync_timer, store_sync_due(r->env.store));
 }
 
-static int on_sync(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_sync(void *userdata)
 {
 	struct recorder *r = userdata;
 
-	(void) source;
-	(void) usec;
 	(void) store_sync(r->env.store);
 	recorder_sync_soon(r);
-	return 0;
 }
 
 /* -- what an earlier recorder left ---------------------------------------------------------------------------- */
@@ -634,7 +626,7 @@ void recorder_finish_recovery(struct recorder *r)
 
 	if (!r->recovery)
 		return;
-	r->reader_source = sd_event_source_disable_unref(r->reader_source);
+	r->reader_source = source_free(r->reader_source);
 	(void) pthread_join(r->reader, &result);
 	closep(&r->reader_done);
 	ret = (int)(intptr_t)result;
@@ -648,13 +640,9 @@ void recorder_finish_recovery(struct recorder *r)
 		log_error("the window of the recorder before this one is lost: %s", strerror(-ret));
 }
 
-static int on_read_left(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void on_read_left(void *userdata)
 {
-	(void) source;
-	(void) fd;
-	(void) revents;
 	recorder_finish_recovery(userdata);
-	return 0;
 }
 
 /*
@@ -682,7 +670,7 @@ static int begin_recovery(struct recorder *r)
 		r->recovery = recovery_abort(r->recovery);
 		return -ret;
 	}
-	return sd_event_add_io(r->event, &r->reader_source, r->reader_done, EPOLLIN, on_read_left, r);
+	return loop_add_fd(r->loop, r->reader_done, on_read_left, r, &r->reader_source);
 }
 
 static void recorder_deinit(struct recorder *r)
@@ -694,9 +682,12 @@ static void recorder_deinit(struct recorder *r)
 		(void) store_clear(r->env.store);
 	recorder_forget(r);
 	free(r->waiting);
-	r->freeze_timer = sd_event_source_unref(r->freeze_timer);
-	r->sync_timer = sd_event_source_unref(r->sync_timer);
-	r->injector_source = sd_event_source_unref(r->injector_source);
+	r->control_source = source_free(r->control_source);
+	r->terminate_source = source_free(r->terminate_source);
+	r->freeze_timer = source_free(r->freeze_timer);
+	r->sync_timer = source_free(r->sync_timer);
+	r->injector_source = source_free(r->injector_source);
+	closep(&r->terminate);
 	closep(&r->injector);
 	if (r->env.known)
 		(void) munmap(r->env.known, sizeof(*r->env.known));
@@ -704,7 +695,7 @@ static void recorder_deinit(struct recorder *r)
 	r->env.store = store_close(r->env.store);
 	r->env.packer = packer_free(r->env.packer);
 	r->env.files = files_free(r->env.files);
-	r->event = sd_event_unref(r->event);
+	r->loop = loop_free(r->loop);
 	(void) json_object_put(r->command);
 	policy_deinit(&r->policy);
 }
@@ -735,13 +726,10 @@ static int open_store(struct recorder *r)
 
 static int set_up(struct recorder *r)
 {
-	sigset_t signals;
-	int ret;
+	int ret = loop_new(&r->loop);
 
-	(void) sigemptyset(&signals);
-	(void) sigaddset(&signals, SIGTERM);
-	(void) sigprocmask(SIG_BLOCK, &signals, NULL);
-	ret = sd_event_new(&r->event);
+	if (ret == 0)
+		ret = await_terminate(r);
 	if (ret < 0)
 		return ret;
 	/* It is on its way while we do the rest. */
@@ -759,18 +747,14 @@ static int set_up(struct recorder *r)
 	ret = packer_new(&r->env.packer);
 	if (ret < 0)
 		return ret;
-	ret = sd_event_add_signal(r->event, NULL, SIGTERM, on_terminate, r);
-	if (ret >= 0)
-		ret = sd_event_add_io(r->event, NULL, r->control, EPOLLIN, on_control, r);
-	if (ret >= 0)
-		ret = sd_event_add_time(r->event, &r->freeze_timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
-					on_freeze_patience, r);
-	if (ret >= 0)
-		ret = sd_event_add_time(r->event, &r->sync_timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
-					on_sync, r);
-	if (ret >= 0)
+	ret = loop_add_fd(r->loop, r->control, on_control, r, &r->control_source);
+	if (ret == 0)
+		ret = loop_add(r->loop, on_freeze_patience, r, &r->freeze_timer);
+	if (ret == 0)
+		ret = loop_add(r->loop, on_sync, r, &r->sync_timer);
+	if (ret == 0)
 		ret = begin_recovery(r);
-	if (ret >= 0)
+	if (ret == 0)
 		recorder_say_about(r);
 	return ret;
 }
@@ -792,6 +776,7 @@ int recorder_run(const char *dir, struct policy *policy)
 		.control = RECORDER_FD,
 		.injector = -1,
 		.known_fd = -1,
+		.terminate = -1,
 		.reader_done = -1,
 		.dir = dir,
 		.policy = *policy,
@@ -811,7 +796,7 @@ int recorder_run(const char *dir, struct policy *policy)
 	}
 	calibrate(&r.env);
 	recorder_tell(&r, recorder_news("ready"));
-	ret = sd_event_loop(r.event);
+	ret = loop_run(r.loop);
 	if (ret < 0)
 		log_error("the event loop failed: %s", strerror(-ret));
 	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
