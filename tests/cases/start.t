@@ -7,14 +7,29 @@
 
 record() { timeout 60 "$BLACKBOXCTL" record --dir "$work/store" "$@"; }
 
+# -- libraries that are for other things
+
+break_library() {	# LIBRARY FOLDER
+	mkdir -p "$work/$2"
+	echo "no library" >"$work/$2/$(sed -n "s/^#define $1_SONAME \"\(.*\)\"/\1/p" "$top_builddir/config.h")"
+}
+
+for library in ARCHIVE SECCOMP SYSTEMD YAML ZYDIS; do
+	break_library $library libs
+done
+check "a recording does without five libraries" env LD_LIBRARY_PATH="$work/libs" \
+	timeout 60 "$BLACKBOXCTL" record --dir "$work/store" -- /bin/true
+LD_LIBRARY_PATH=$work/libs "$BLACKBOXCTL" record --policy "$top_srcdir/policies/blackbox.yaml" -- /bin/true \
+	2>"$work/err"
+is "a policy is read with one of them: status" $? 127
+check "that is said" grep -q libyaml "$work/err"
+
 # -- libarchive is for dumps
 
-soname=$(sed -n 's/^#define ARCHIVE_SONAME "\(.*\)"/\1/p' "$top_builddir/config.h")
-mkdir "$work/lib" && echo "no library" >"$work/lib/$soname"
+break_library ARCHIVE lib
 
 without_libarchive() { LD_LIBRARY_PATH=$work/lib "$@"; }
 
-check "a recording needs no libarchive" without_libarchive record -- /bin/true
 without_libarchive record -o "$work/dump" -- /bin/true 2>"$work/err"
 check "a dump does: that is said" grep -q "shared library" "$work/err"
 check "and the incident is kept" grep -q "the incident is kept" "$work/err"
