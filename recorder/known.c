@@ -91,6 +91,17 @@ void known_learn(struct known_facts *all, const struct known_facts *of, uint32_t
 	}
 }
 
+void known_add(struct known_facts *all, const struct known_facts *of)
+{
+	for (uint32_t i = 0; i < of->n_images && i < KNOWN_IMAGES; i++) {
+		const struct known_image *image = &of->images[i];
+
+		if (image->first <= KNOWN_SITES && image->n <= KNOWN_SITES - image->first &&
+		    !has(all, &image->id, image->uid))
+			add(all, *image, of->sites + image->first);
+	}
+}
+
 void known_copy(const struct known_facts *all, struct known_facts *to, uint32_t uid)
 {
 	uint32_t n = __atomic_load_n(&all->n_images, __ATOMIC_ACQUIRE);

@@ -34,6 +34,7 @@ struct recorder {
 	struct loop *loop;
 	int control, injector;		/* sockets */
 	int known_fd;			/* env.known */
+	uint32_t n_images_loaded;	/* what it had at first */
 	const char *dir;
 	struct policy policy;
 	struct domain_env env;

@@ -673,6 +673,29 @@ static int begin_recovery(struct recorder *r)
 	return loop_add_fd(r->loop, r->reader_done, on_read_left, r, &r->reader_source);
 }
 
+/* -- what is known from earlier recordings -------------------------------------------------------------------- */
+
+static void learn_what_is_known(struct recorder *r)
+{
+	char path[PATH_MAX];
+
+	if (known_path(path, sizeof(path)) == 0)
+		known_load(path, r->env.known);
+	else
+		known_ask_processor(r->env.known);
+	r->n_images_loaded = r->env.known->n_images;
+}
+
+static void keep_what_is_known(const struct recorder *r)
+{
+	char path[PATH_MAX];
+
+	if (r->env.known && r->env.known->n_images != r->n_images_loaded && known_path(path, sizeof(path)) == 0)
+		known_save(path, r->env.known);
+}
+
+/* -- the whole -------------------------------------------------------------------------------------------- */
+
 static void recorder_deinit(struct recorder *r)
 {
 	while (r->members)
@@ -689,6 +712,7 @@ static void recorder_deinit(struct recorder *r)
 	r->injector_source = source_free(r->injector_source);
 	closep(&r->terminate);
 	closep(&r->injector);
+	keep_what_is_known(r);
 	if (r->env.known)
 		(void) munmap(r->env.known, sizeof(*r->env.known));
 	closep(&r->known_fd);
@@ -736,7 +760,7 @@ static int set_up(struct recorder *r)
 	ret = start_injector(r);
 	if (ret < 0)
 		return ret;
-	known_ask_processor(r->env.known);
+	learn_what_is_known(r);
 	ret = open_store(r);
 	if (ret < 0)
 		return ret;

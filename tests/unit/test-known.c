@@ -7,8 +7,12 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "recorder/known.h"
@@ -158,6 +162,111 @@ static void knows_the_user(void **state)
 	assert_true(known_uid(0x7ffffff0, &uid) < 0);
 }
 
+/* -- the file ---------------------------------------------------------------------------------- */
+
+static char dir[] = "/tmp/test-known-XXXXXX", path[sizeof(dir) + 8];
+
+static void make_dir(void)
+{
+	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+	assert_non_null(mkdtemp(dir));
+	(void) snprintf(path, sizeof(path), "%s/known", dir);
+}
+
+static void remove_dir(void)
+{
+	(void) unlink(path);
+	assert_int_equal(rmdir(dir), 0);	/* no other files are left there */
+}
+
+static void comes_back(void **state)
+{
+	struct facts *f = *state;
+
+	make_dir();
+	known_load(path, &f->all);
+	assert_int_equal(f->all.n_images, 0);
+	assert_true(f->all.cpuid.n > 10);	/* asked, as there is no file */
+	add_image(&f->of, 7, 3);
+	known_learn(&f->all, &f->of, ALICE);
+	known_save(path, &f->all);
+	known_load(path, &f->to);
+	assert_memory_equal(&f->to, &f->all, sizeof(f->all));
+	remove_dir();
+}
+
+static void recorders_add_to_it(void **state)
+{
+	struct facts *f = *state;
+
+	make_dir();
+	add_image(&f->of, 7, 3)->uid = ALICE;
+	add_image(&f->all, 8, 2)->uid = BOB;
+	known_save(path, &f->of);
+	known_save(path, &f->all);
+	known_load(path, &f->to);
+	assert_int_equal(f->to.n_images, 2);
+	assert_int_equal(f->to.n_sites, 5);
+	remove_dir();
+}
+
+static void another_processor_is_asked(void **state)
+{
+	struct facts *f = *state;
+
+	make_dir();
+	known_ask_processor(&f->all);
+	for (uint32_t i = 0; i < f->all.cpuid.n; i++)
+		if (f->all.cpuid.rows[i].leaf == 7)
+			f->all.cpuid.rows[i].regs[1] ^= 1;
+	known_save(path, &f->all);
+	known_load(path, &f->to);
+	known_ask_processor(&f->of);
+	assert_memory_equal(&f->to.cpuid, &f->of.cpuid, sizeof(f->of.cpuid));
+	remove_dir();
+}
+
+static void damaged_is_made_again(void **state)
+{
+	struct facts *f = *state;
+	struct stat st;
+	uint8_t byte;
+	int fd;
+
+	make_dir();
+	add_image(&f->all, 7, 3);
+	known_save(path, &f->all);
+	assert_int_equal(stat(path, &st), 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	for (off_t at = 0; at < st.st_size; at += at < 256 ? 1 : 101) {
+		assert_int_equal(pread(fd, &byte, 1, at), 1);
+		byte ^= 0x10;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		f->to.n_images = f->to.n_sites = 0;
+		known_load(path, &f->to);
+		assert_int_equal(f->to.n_images, 0);
+		byte ^= 0x10;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	}
+	(void) close(fd);
+	known_load(path, &f->to);
+	assert_int_equal(f->to.n_images, 1);
+	remove_dir();
+}
+
+static void what_others_could_write_is_nothing(void **state)
+{
+	struct facts *f = *state;
+
+	make_dir();
+	add_image(&f->all, 7, 3);
+	known_save(path, &f->all);
+	assert_int_equal(chmod(path, 0620), 0);
+	known_load(path, &f->to);
+	assert_int_equal(f->to.n_images, 0);
+	remove_dir();
+}
+
 #define ON_FACTS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -170,6 +279,11 @@ int main(void)
 		ON_FACTS(full_is_full),
 		ON_FACTS(sites_run_out),
 		cmocka_unit_test(knows_the_user),
+		ON_FACTS(comes_back),
+		ON_FACTS(recorders_add_to_it),
+		ON_FACTS(another_processor_is_asked),
+		ON_FACTS(damaged_is_made_again),
+		ON_FACTS(what_others_could_write_is_nothing),
 	};
 
 	return cmocka_run_group_tests_name("known", tests, NULL, NULL);
