@@ -38,9 +38,8 @@ struct record {
 	char store[PATH_MAX];
 	struct recorder_link link;
 	pid_t pid;
-	int go;			/* the child waits for an end of file here */
-	int failed;		/* and says here why it can't exec */
-	int exec_error;		/* that; 0: it could, as far as is known */
+	bool let_go;		/* the command may begin */
+	int exec_error;		/* why it couldn't; 0: it could */
 	char incident[256];	/* the newest */
 	unsigned n_incidents;
 	bool recorder_gone, ended;
@@ -226,58 +225,6 @@ static int set_store(struct record *r)
 	return -EBUSY;
 }
 
-/* -- the command ------------------------------------------------------------------------------------ */
-
-/* Between fork and exec. The recorder's injector may trace us, whatever Yama says. */
-__attribute__((noreturn)) static void child(const struct record *r, int go, int failed)
-{
-	char byte;
-	int error;
-
-	(void) prctl(PR_SET_PTRACER, r->link.pid);
-	(void) !read(go, &byte, 1);
-	(void) close(go);
-	(void) execvp(r->command[0], r->command);
-	error = errno;
-	(void) !write(failed, &error, sizeof(error));
-	_exit(127);
-}
-
-static int start_command(struct record *r)
-{
-	int go[2], failed[2];
-
-	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(failed, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
-	r->pid = fork();
-	if (r->pid < 0)
-		return -errno;
-	if (r->pid == 0) {
-		(void) close(go[1]);
-		child(r, go[0], failed[1]);
-	}
-	(void) close(go[0]);
-	(void) close(failed[1]);
-	r->go = go[1];
-	r->failed = failed[0];
-	return 0;
-}
-
-static void let_go(struct record *r)
-{
-	closep(&r->go);
-	r->go = -1;
-}
-
-static bool exec_failed(struct record *r)
-{
-	int error;
-
-	if (!r->exec_error && read(r->failed, &error, sizeof(error)) == sizeof(error))
-		r->exec_error = error;
-	return r->exec_error != 0;
-}
-
 /* -- news from the recorder ---------------------------------------------------------------------------- */
 
 static void incident_frozen(struct record *r, struct json_object *news)
@@ -303,10 +250,10 @@ static void hear(struct record *r, struct json_object *message)
 	const char *news = json_text(message, "news");
 
 	if (strcmp(news, "attached") == 0) {
-		let_go(r);
+		r->let_go = true;
 	} else if (strcmp(news, "native") == 0) {
 		log_warning("%s runs unrecorded: %s", r->command[0], json_text(message, "why"));
-		let_go(r);
+		r->let_go = true;
 	} else if (strcmp(news, "incident") == 0) {
 		incident_frozen(r, message);
 	} else if (strcmp(news, "not-frozen") == 0) {
@@ -330,17 +277,16 @@ static bool hear_news(struct record *r, int timeout_ms)
 		(void) json_object_put(message);
 	} else if (ret != -ETIMEDOUT && ret != -EINTR && ret != -EBADMSG) {
 		/* A recorder whose process never became the command ends by itself. */
-		if (!r->ended && !exec_failed(r))
+		if (!r->ended && !r->exec_error)
 			log_warning("the recorder is gone; %s runs on unrecorded", r->command[0]);
 		r->recorder_gone = true;
-		let_go(r);
 	}
 	return ret != -ETIMEDOUT;
 }
 
-/* -- running ---------------------------------------------------------------------------------------------- */
+/* -- the command ------------------------------------------------------------------------------------ */
 
-static pid_t forward_to;
+static volatile pid_t forward_to;
 
 static void forward(int signal)
 {
@@ -349,16 +295,61 @@ static void forward(int signal)
 }
 
 /* The terminal's interrupt goes to the command by itself; what is sent to us, we pass on. */
-static void set_signals(pid_t pid)
-{
-	struct sigaction pass = { .sa_handler = forward, .sa_flags = SA_RESTART };
+static const struct {
+	int signal;
+	void (*handler)(int);
+} signals[] = {
+	{ SIGINT, SIG_IGN }, { SIGQUIT, SIG_IGN }, { SIGTERM, forward }, { SIGHUP, forward },
+};
+enum { N_SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
-	forward_to = pid;
-	(void) signal(SIGINT, SIG_IGN);
-	(void) signal(SIGQUIT, SIG_IGN);
-	(void) sigaction(SIGTERM, &pass, NULL);
-	(void) sigaction(SIGHUP, &pass, NULL);
+static void set_signals(struct sigaction before[N_SIGNALS])
+{
+	for (size_t i = 0; i < N_SIGNALS; i++) {
+		const struct sigaction action = { .sa_handler = signals[i].handler, .sa_flags = SA_RESTART };
+
+		(void) sigaction(signals[i].signal, &action, &before[i]);
+	}
 }
+
+/*
+ * Between vfork and exec: the memory is the parent's, who sleeps, and the news are for whichever of
+ * the two is awake. The recorder's injector may trace us, whatever Yama says.
+ */
+__attribute__((noreturn)) static void child(struct record *r, const struct sigaction before[N_SIGNALS])
+{
+	forward_to = getpid();
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		(void) sigaction(signals[i].signal, &before[i], NULL);
+	(void) prctl(PR_SET_PTRACER, r->link.pid);
+	r->recorder_gone = recorder_say(&r->link, "attach", forward_to, 0) < 0;
+	while (!r->let_go && !r->recorder_gone)
+		if (!hear_news(r, ANSWER_MS)) {
+			log_warning("the recorder doesn't answer; %s runs unrecorded", r->command[0]);
+			break;
+		}
+	(void) execvp(r->command[0], r->command);
+	r->exec_error = errno;
+	_exit(127);
+}
+
+/* A fork would copy what the exec throws away at once. */
+static int start_command(struct record *r)
+{
+	struct sigaction before[N_SIGNALS];
+	pid_t pid;
+
+	set_signals(before);
+	pid = vfork();
+	if (pid == 0)
+		child(r, before);
+	if (pid < 0)
+		return -errno;
+	r->pid = forward_to = pid;
+	return 0;
+}
+
+/* -- running ---------------------------------------------------------------------------------------------- */
 
 /* Waits for the command's end; returns its status as waitpid(2) has it. */
 static int run(struct record *r)
@@ -368,15 +359,8 @@ static int run(struct record *r)
 	int status = 0;
 
 	for (;;) {
-		int timeout = r->go >= 0 ? ANSWER_MS : -1, n;
-
 		fds[1].fd = r->recorder_gone ? -1 : r->link.socket;
-		n = poll(fds, 2, timeout);
-		if (n == 0 && r->go >= 0) {
-			log_warning("the recorder doesn't answer; %s runs unrecorded", r->command[0]);
-			let_go(r);
-		}
-		if (n > 0 && fds[1].revents)
+		if (poll(fds, 2, -1) > 0 && fds[1].revents)
 			(void) hear_news(r, 0);
 		if (waitpid(r->pid, &status, WNOHANG) == r->pid)
 			break;
@@ -435,7 +419,8 @@ static void finish(struct record *r, int status)
 		log_error("the recorder (process %d) has not finished after %d s: what it still writes "
 			  "is left out", r->link.pid, FINISH_MS / 1000);
 	closep(&r->link.socket);
-	(void) waitpid(r->link.pid, NULL, in_time ? 0 : WNOHANG);
+	/* It has no more to do than to go. */
+	(void) waitpid(r->link.pid, NULL, in_time && !r->ended ? 0 : WNOHANG);
 	if (r->recorder_gone && !r->ended)
 		recorder_died(r);
 }
@@ -465,12 +450,9 @@ static int record(struct record *r)
 		log_error("can't run %s: %s", r->command[0], strerror(-ret));
 		return EXIT_FAILED;
 	}
-	set_signals(r->pid);
-	if (recorder_say(&r->link, "attach", r->pid, 0) < 0)
-		let_go(r);
 	status = run(r);
 	finish(r, status);
-	if (exec_failed(r)) {
+	if (r->exec_error) {
 		log_error("can't run %s: %s", r->command[0], strerror(r->exec_error));
 		return r->exec_error == ENOENT ? 127 : 126;	/* as a shell has it */
 	}
@@ -481,7 +463,7 @@ static int record(struct record *r)
 
 int verb_record(int argc, char **argv)
 {
-	struct record r = { .go = -1, .failed = -1 };
+	struct record r = { .dir = NULL };
 	int ret;
 
 	policy_init(&r.policy);

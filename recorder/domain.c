@@ -836,6 +836,21 @@ void domain_finish(struct domain *d, enum domain_end end)
 	cut_log(d);
 }
 
+bool domain_bears(struct domain *d)
+{
+	domain_drain(d);
+	return d->n_births || d->fork_memfd >= 0;
+}
+
+void domain_forget(struct domain *d, enum domain_end end)
+{
+	d->end = end;
+	snapshot_drop(d);
+	d->log_len = 0;
+	d->log_events = 0;
+	d->log_is_whole = false;
+}
+
 /* -- looking at it ----------------------------------------------------------------------------------- */
 
 bool domain_has_execed(const struct domain *d)

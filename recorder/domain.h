@@ -175,6 +175,11 @@ void domain_release(struct domain *domain);
 void domain_finish(struct domain *domain, enum domain_end end);
 enum domain_end domain_end(const struct domain *domain);
 
+/* The same for one whose end nobody will look at: what isn't in the store yet doesn't get there. */
+void domain_forget(struct domain *domain, enum domain_end end);
+/* Drains it: are there children whose logs begin in this one, and who aren't recorded yet? */
+bool domain_bears(struct domain *domain);
+
 /* The service goes on without us: what a recorder that stops says to the agent. */
 void domain_pass(struct domain *domain);
 

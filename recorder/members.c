@@ -74,8 +74,6 @@ static void end_if_over(struct recorder *r)
 	if (r->members)
 		return;
 	r->over = true;
-	recorder_finish_recovery(r);	/* ended is the last word */
-	recorder_tell(r, recorder_news("ended"));
 	loop_stop(r->loop);
 }
 

@@ -103,6 +103,14 @@ static bool death_triggers(const struct recorder *r, pid_t pid, const struct obi
 	return !death->signal && (triggers & TRIGGER_EXIT_STATUS) && (death->exit_status & 0xff) != 0;
 }
 
+/* With it the service is over, and its window is thrown away. */
+static bool is_the_last(struct member *m)
+{
+	const struct recorder *r = m->recorder;
+
+	return r->members == m && !m->next && !r->freeze_asked && !domain_bears(m->domain);
+}
+
 /*
  * A process holds still to be looked at: what must be read of it is read, and it dies. Its
  * window is frozen then, while it is already gone and the service back up.
@@ -121,7 +129,8 @@ void process_dies(struct member *m)
 		.thread = death->thread,
 	};
 	uint64_t bound = r->policy.crash_hold_ns;
-	bool more = true, wanted = death_triggers(r, domain_pid(d), death);
+	bool wanted = death_triggers(r, domain_pid(d), death), kept = wanted || !is_the_last(m), more = kept;
+	enum domain_end end = death->signal ? DOMAIN_DIED : DOMAIN_EXITED;
 
 	while (more && domain_work(d, &more) >= 0)
 		;
@@ -130,7 +139,10 @@ void process_dies(struct member *m)
 		(void) domain_read_final(d, death->event, death,
 					 bound == UINT64_MAX ? bound : bound / 2, &final);
 	domain_release(d);
-	domain_finish(d, death->signal ? DOMAIN_DIED : DOMAIN_EXITED);
+	if (kept)
+		domain_finish(d, end);
+	else
+		domain_forget(d, end);
 	if (wanted)
 		recorder_freeze(r, m, &trigger, death->event, &final);
 	final_state_deinit(&final);
@@ -703,6 +715,11 @@ static void recorder_deinit(struct recorder *r)
 	recorder_finish_recovery(r);
 	if (r->over && r->env.store)
 		(void) store_clear(r->env.store);
+	r->env.store = store_close(r->env.store);
+	/* Now others may have it: who hears this needn't wait for our own end. */
+	if (r->over)
+		recorder_tell(r, recorder_news("ended"));
+	keep_what_is_known(r);
 	recorder_forget(r);
 	free(r->waiting);
 	r->control_source = source_free(r->control_source);
@@ -712,11 +729,9 @@ static void recorder_deinit(struct recorder *r)
 	r->injector_source = source_free(r->injector_source);
 	closep(&r->terminate);
 	closep(&r->injector);
-	keep_what_is_known(r);
 	if (r->env.known)
 		(void) munmap(r->env.known, sizeof(*r->env.known));
 	closep(&r->known_fd);
-	r->env.store = store_close(r->env.store);
 	r->env.packer = packer_free(r->env.packer);
 	r->env.files = files_free(r->env.files);
 	r->loop = loop_free(r->loop);
@@ -819,7 +834,6 @@ int recorder_run(const char *dir, struct policy *policy)
 		return EXIT_FAILURE;
 	}
 	calibrate(&r.env);
-	recorder_tell(&r, recorder_news("ready"));
 	ret = loop_run(r.loop);
 	if (ret < 0)
 		log_error("the event loop failed: %s", strerror(-ret));
