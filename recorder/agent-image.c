@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-/* The injector has libc alone. */
-#pragma GCC diagnostic ignored "-Wunused-function"
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "recorder/agent/vdso-offsets.h"
 #include "recorder/inject.h"
-
-uint64_t agent_image_hash(void)
-{
-	return XXH3_64bits(agent_image, (size_t)(agent_image_end - agent_image));
-}
 
 const struct agent_entries *agent_image_entries(void)
 {

@@ -14,8 +14,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -35,6 +33,7 @@
 #include "recorder/agent/vdso-offsets.h"
 #include "recorder/filter.h"
 #include "recorder/known.h"
+#include "recorder/proc.h"
 
 enum { CODE_SEGMENT_64 = 0x33, VDSO_MAX = 4 * 4096 };
 
@@ -103,7 +102,7 @@ static int read_auxv(struct target *t)
 	Elf64_auxv_t entries[64];
 	ssize_t n;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/auxv", t->pid);
+	(void) proc_path(path, sizeof(path), t->pid, "/auxv");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -133,7 +132,7 @@ static void identify_program(struct target *t)
 	char path[64];
 	struct stat st;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/exe", t->pid);
+	(void) proc_path(path, sizeof(path), t->pid, "/exe");
 	if (stat(path, &st) == 0)
 		t->config.program_id = image_id_of(&st);
 }
@@ -141,44 +140,62 @@ static void identify_program(struct target *t)
 /* By its path, where another file may be by now: @ino is that of the mapping. */
 static void identify_interpreter(struct target *t, const char *name, uint64_t ino)
 {
-	char path[320];
+	char path[320], *at = path;
 	struct stat st;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/root%s", t->pid, name);
+	(void) proc_path(path, sizeof(path), t->pid, "/root");
+	at += strlen(path);
+	put_text(&at, path + sizeof(path), name);
 	if (stat(path, &st) == 0 && st.st_ino == ino)
 		t->config.interpreter_id = image_id_of(&st);
+}
+
+struct mapping {
+	uint64_t start, end, ino;
+	const char *name;	/* "": none */
+};
+
+/* A line of /proc/PID/maps: START-END PERMISSIONS OFFSET DEVICE INODE NAME. */
+static bool parse_mapping(char *line, struct mapping *ret)
+{
+	if (!proc_number(&line, 16, &ret->start) || !proc_skip(&line, "-") || !proc_number(&line, 16, &ret->end) ||
+	    !proc_skip_word(&line) || !proc_skip_word(&line) || !proc_skip_word(&line) ||
+	    !proc_number(&line, 10, &ret->ino))
+		return false;
+	while (*line == ' ')
+		line++;
+	ret->name = line;
+	return true;
 }
 
 /* Which candidates for the region are free; where the kernel's maps and the interpreter are. */
 static int read_maps(struct target *t)
 {
-	char path[64], line[512];
-	autoclean(fclosep) FILE *file = NULL;
+	autoclean(proc_closep) struct proc_file file;
 	unsigned taken = 0;
+	char *line;
+	int r = proc_open(&file, t->pid, "/maps");
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/maps", t->pid);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file)) {
-		uint64_t start, end, ino;
-		char perms[5], name[256] = "";
+	if (r < 0)
+		return r;
+	while ((line = proc_line(&file))) {
+		struct mapping m;
 
-		if (sscanf(line, "%lx-%lx %4s %*x %*s %lu %255s", &start, &end, perms, &ino, name) < 4)
+		if (!parse_mapping(line, &m))
 			return -EBADMSG;
 		for (unsigned i = 0; i < AGENT_BASE_TRIES; i++)
-			if (overlaps(AGENT_BASE + i * AGENT_BASE_STEP, start, end))
+			if (overlaps(AGENT_BASE + i * AGENT_BASE_STEP, m.start, m.end))
 				taken |= 1u << i;
-		if (strncmp(name, "[vvar", 5) == 0 || strcmp(name, "[vdso]") == 0) {
+		if (strncmp(m.name, "[vvar", 5) == 0 || strcmp(m.name, "[vdso]") == 0) {
 			if (t->config.n_kernel_maps == 6)
 				return -E2BIG;
-			t->config.kernel_maps[t->config.n_kernel_maps++] = (struct agent_range){ start, end };
+			t->config.kernel_maps[t->config.n_kernel_maps++] = (struct agent_range){ m.start, m.end };
 		}
-		if (strcmp(name, "[vdso]") == 0)
-			t->vdso = (struct agent_range){ start, end };
-		if (t->regs.rip >= start && t->regs.rip < end && t->aux[AT_BASE]) {
-			t->config.interpreter = (struct agent_range){ start, end };
-			identify_interpreter(t, name, ino);
+		if (strcmp(m.name, "[vdso]") == 0)
+			t->vdso = (struct agent_range){ m.start, m.end };
+		if (t->regs.rip >= m.start && t->regs.rip < m.end && t->aux[AT_BASE]) {
+			t->config.interpreter = (struct agent_range){ m.start, m.end };
+			identify_interpreter(t, m.name, m.ino);
 		}
 	}
 	for (unsigned i = 0; i < AGENT_BASE_TRIES && !t->config.base; i++)
@@ -354,7 +371,7 @@ static int remote_call(struct target *t, long nr, uint64_t a, uint64_t b, uint64
 
 static int make_shared_memory(struct injector *in, struct target *t)
 {
-	char path[64];
+	char path[64], *at = path;
 	uint64_t remote_fd = 0, len = SHARED_CONTROL_LEN + t->config.ring_len;
 	struct agent_shared *shared;
 	uint32_t uid;
@@ -366,7 +383,9 @@ static int make_shared_memory(struct injector *in, struct target *t)
 	if (r < 0)
 		return native(in, r, "memfd_create failed in it");
 	t->config.memfd = (int)remote_fd;
-	(void) snprintf(path, sizeof(path), "/proc/%d/fd/%d", t->pid, (int)remote_fd);
+	(void) proc_path(path, sizeof(path), t->pid, "/fd/");
+	at += strlen(path);
+	put_number(&at, path + sizeof(path), remote_fd);
 	t->memfd = open(path, O_RDWR | O_CLOEXEC);
 	if (t->memfd < 0)
 		return native(in, -errno, "its descriptors can't be opened");
@@ -433,8 +452,11 @@ static int check_recordable(struct injector *in, struct target *t)
 	if (r < 0)
 		return native(in, r, "its seccomp filters can't be read");
 	if (r > 0) {
-		(void) snprintf(in->why_buffer, sizeof(in->why_buffer),
-				"its seccomp filter forbids system call %d, which the agent needs", r);
+		char *at = in->why_buffer, *end = at + sizeof(in->why_buffer);
+
+		put_text(&at, end, "its seccomp filter forbids system call ");
+		put_number(&at, end, (uint64_t)r);
+		put_text(&at, end, ", which the agent needs");
 		return native(in, -EPERM, in->why_buffer);
 	}
 	t->config.trap_tsc = extras.trap_tsc && t->aux[AT_BASE];
@@ -449,7 +471,7 @@ static int look_at_target(struct injector *in, struct target *t)
 	char path[64];
 	int r;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/mem", t->pid);
+	(void) proc_path(path, sizeof(path), t->pid, "/mem");
 	t->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (t->mem < 0)
 		return native(in, -errno, "its memory can't be opened");
@@ -525,9 +547,9 @@ static int say(struct injector *in, struct inject_message *message, int fd)
 static void say_native(struct injector *in, pid_t pid, int error)
 {
 	struct inject_message message = { .kind = INJECT_NATIVE, .pid = pid, .error = error };
+	char *at = message.text;
 
-	(void) snprintf(message.text, sizeof(message.text), "%s",
-			in->why ? in->why : "it can't be traced");
+	put_text(&at, at + sizeof(message.text), in->why ? in->why : "it can't be traced");
 	(void) say(in, &message, -1);
 }
 
@@ -694,13 +716,14 @@ static bool receive(struct injector *in)
 int main(void)
 {
 	struct sigevent kill_us = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
-	autoclean(freep) uint8_t *image = malloc((size_t)(agent_image_end - agent_image));
+	void *image = mmap(NULL, (size_t)(agent_image_end - agent_image), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct injector in = { .socket = INJECT_FD, .image = image };
 	void *known = mmap(NULL, sizeof(*in.known), PROT_READ, MAP_SHARED, INJECT_KNOWN_FD, 0);
 	struct pollfd fds[2] = { { .fd = INJECT_FD, .events = POLLIN }, { .events = POLLIN } };
 	sigset_t children;
 
-	if (!image)
+	if (image == MAP_FAILED)
 		return 1;
 	in.known = known == MAP_FAILED ? NULL : known;
 	/* Not the terminal's signals: they are meant for the program. */

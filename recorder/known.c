@@ -3,25 +3,27 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/autoclean.h"
 #include "recorder/cpuid.h"
+#include "recorder/proc.h"
 
 int known_uid(pid_t pid, uint32_t *ret_uid)
 {
-	char path[64], line[256];
-	autoclean(fclosep) FILE *file = NULL;
+	autoclean(proc_closep) struct proc_file file;
+	char *line;
+	int r = proc_open(&file, pid, "/status");
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "Uid: %*u %u", ret_uid) == 1)
-			return 0;
-	return -ENOENT;
+	while (r == 0 && (line = proc_line(&file))) {
+		uint64_t uid;
+
+		if (!proc_skip(&line, "Uid:") || !proc_skip_word(&line) || !proc_number(&line, 10, &uid))
+			continue;
+		*ret_uid = (uint32_t)uid;
+		return 0;
+	}
+	return r < 0 ? r : -ENOENT;
 }
 
 /* Not 1, 0xb and 0x1f: they tell on which processor they are asked for. */
