@@ -106,6 +106,33 @@ static bool restore(int fd, struct agent_site *site)
 	return !text_is(fd, at, &ours, 1) || text_write(fd, at, &site->byte, 1);
 }
 
+/* Of @sites from @first on those near it: the index behind them, and from where to where they are. */
+static uint32_t find_run(const struct agent_site *sites, uint32_t first, uint32_t n, uint64_t *ret_start,
+			 uint64_t *ret_len)
+{
+	uint64_t start = sites[first].address + sites[first].at, len = 1;
+	uint32_t end = first;
+
+	for (; end < n; end++) {
+		uint64_t at = sites[end].address + sites[end].at - start;
+
+		if (!sites[end].address || at >= RUN)
+			break;
+		len = MAX(len, at + 1);
+	}
+	*ret_start = start;
+	*ret_len = len;
+	return end;
+}
+
+static bool write_run(int fd, uint64_t start, const uint8_t *code, uint64_t len)
+{
+	uint8_t written[RUN];
+
+	return fd >= 0 && agent_syscall(NR_pwrite64, fd, code, len, start) == (long)len &&
+	       copy_from_user(written, start, len) && memcmp(code, written, len) == 0;
+}
+
 /*
  * Sites near each other, from @first on, with one write: a fork child has no time to lose. It
  * has no other threads either, so the bytes between don't change meanwhile. Returns the
@@ -114,17 +141,10 @@ static bool restore(int fd, struct agent_site *site)
 static uint32_t restore_run(int fd, uint32_t first, bool *all)
 {
 	struct agent_process *p = process();
-	uint64_t start = p->sites[first].address + p->sites[first].at, len = 1;
-	uint8_t code[RUN], written[RUN];
-	uint32_t end = first;
+	uint8_t code[RUN];
+	uint64_t start, len;
+	uint32_t end = find_run(p->sites, first, MIN(p->n_sites, (uint32_t)MAX_SITES), &start, &len);
 
-	for (; end < p->n_sites && end < MAX_SITES; end++) {
-		uint64_t at = p->sites[end].address + p->sites[end].at - start;
-
-		if (!p->sites[end].address || at >= RUN)
-			break;
-		len = MAX(len, at + 1);
-	}
 	if (copy_from_user(code, start, len)) {
 		for (uint32_t i = first; i < end; i++) {
 			uint64_t at = p->sites[i].address + p->sites[i].at - start;
@@ -132,12 +152,54 @@ static uint32_t restore_run(int fd, uint32_t first, bool *all)
 			if (code[at] == AGENT_SITE_BYTE)
 				code[at] = p->sites[i].byte;
 		}
-		if (fd >= 0 && agent_syscall(NR_pwrite64, fd, code, len, start) == (long)len &&
-		    copy_from_user(written, start, len) && memcmp(code, written, len) == 0)
+		if (write_run(fd, start, code, len))
 			return end;
 	}
 	for (uint32_t i = first; i < end; i++)
 		*all = restore(fd, &p->sites[i]) && *all;
+	return end;
+}
+
+/* All of @sites, @code being what is from @start on: false if one isn't there, or there is no room for it. */
+static bool change_together(int fd, const struct agent_site *sites, uint32_t n, uint64_t start, uint8_t *code,
+			    uint64_t len)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t *at = code + (sites[i].address + sites[i].at - start);
+
+		if (*at != sites[i].byte || !enter_site(&sites[i]))
+			return false;
+		*at = ours;
+	}
+	return write_run(fd, start, code, len);
+}
+
+/*
+ * The same for what was found: who changes code has the baton, and the dynamic linker has some
+ * sixty. Those that were changed move to @*n_changed on.
+ */
+static uint32_t change_run(int fd, uint32_t first, uint32_t *n_changed)
+{
+	struct agent_process *p = process();
+	uint8_t code[RUN];
+	uint64_t start, len;
+	uint32_t end = find_run(p->found, first, p->n_found, &start, &len);
+	bool together = fd >= 0 && end - first > 1 && copy_from_user(code, start, len) &&
+			change_together(fd, p->found + first, end - first, start, code, len);
+
+	for (uint32_t i = first; i < end; i++) {
+		const struct agent_site *site = &p->found[i];
+		struct agent_site *entered = find_site(site->address);
+		/* Of what was to be written together, some may have been. */
+		bool changed = together || (entered && text_is(-1, site->address + site->at, &ours, 1));
+
+		if (!changed && entered)
+			store_release(&entered->address, 0);
+		if (changed || change(fd, site))
+			p->found[(*n_changed)++] = p->found[i];
+		else
+			shared()->sites_left[p->found[i].kind]++;
+	}
 	return end;
 }
 
@@ -261,11 +323,8 @@ static void scan_and_change(uint64_t base, const struct image_id *id)
 	if (p->n_found == 0)
 		return;
 	fd = text_open();
-	for (uint32_t i = 0; i < p->n_found; i++)
-		if (change(fd, &p->found[i]))
-			p->found[n_changed++] = p->found[i];
-		else
-			shared()->sites_left[p->found[i].kind]++;
+	for (uint32_t i = 0; i < p->n_found;)
+		i = change_run(fd, i, &n_changed);
 	text_close(fd);
 	p->n_found = n_changed;
 }
