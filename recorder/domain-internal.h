@@ -52,6 +52,7 @@ struct domain {
 	bool capture_is_due;		/* its event has been drained; the child may not be born yet */
 	struct capture *capture;	/* being read */
 	struct snapshot_writer *writer;
+	uint64_t commit_ns;		/* all is read; then it is written. 0: it isn't read */
 	pid_t child;
 	uint64_t capture_event, capture_ns;
 	uint32_t capture_flags;
@@ -207,6 +208,7 @@ uint8_t *snapshot_maps(const struct image_map *rows, size_t n, const char *text,
 /* An EVENT_SNAPSHOT has been drained. */
 void snapshot_begins(struct domain *d);
 /* Reads on. True: there is more to read. */
+#define SNAPSHOT_ALL (SIZE_MAX / 2)
 bool snapshot_work(struct domain *d, size_t bytes);
 /*
  * A forked child's first snapshot, when all its threads sleep: it is read from outside. What

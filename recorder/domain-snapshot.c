@@ -425,6 +425,7 @@ void snapshot_drop(struct domain *d)
 		let_child_end(d);
 	d->capture = capture_close(d->capture);
 	d->writer = snapshot_writer_abort(d->writer);
+	d->commit_ns = 0;
 	d->capture_is_due = false;
 }
 
@@ -444,8 +445,33 @@ static void snapshot_failed(struct domain *d, int error)
 		d->freeze_is_ready = true;
 }
 
+/* All has been read. */
+static void commit(struct domain *d)
+{
+	int r;
+
+	d->commit_ns = 0;
+	r = snapshot_writer_commit(MOVE(d->writer));
+	if (r != 0) {
+		snapshot_failed(d, r < 0 ? r : -ENOSPC);
+		return;
+	}
+	d->snapshot_method = d->method;
+	d->snapshot_work_ns = now_ns() - d->snapshot_begun_ns;
+	if (d->capture) {
+		keep_child(d);
+		let_child_end(d);
+		d->capture = capture_close(d->capture);
+	}
+	d->snapshots++;
+	if (d->capture_flags & EVENT_FREEZE)
+		d->freeze_is_ready = true;
+}
+
 void snapshot_begins(struct domain *d)
 {
+	if (d->commit_ns)
+		commit(d);
 	if (d->capture || d->capture_is_due)
 		snapshot_drop(d);
 	d->capture_is_due = true;
@@ -514,33 +540,31 @@ static void note_stall(struct domain *d, uint64_t ns_per_mb)
 	d->stall_ns_per_mb = ns_per_mb > before ? (3 * before + ns_per_mb) / 4 : (before + ns_per_mb) / 2;
 }
 
-static void snapshot_whole(struct domain *d)
+/*
+ * An image's first snapshot is read, and its child gone, at once; to compress it takes twice as long,
+ * and is for nothing if the process ends before anybody could want it.
+ */
+#define COMMIT_AFTER_NS UINT64_C(5000000)
+
+static void snapshot_read(struct domain *d)
 {
-	uint64_t stall = d->shared->snapshot_stall_ns, resident_kb, pages, written;
+	uint64_t stall = d->shared->snapshot_stall_ns, resident_kb;
 	char path[64];
-	int r;
 
 	d->missing_files = capture_missing_files(d->capture);
 	(void) snprintf(path, sizeof(path), "/proc/%d/status", d->child);
 	if (read_number(path, "VmRSS:", &resident_kb) && resident_kb >= 1024)
 		note_stall(d, stall / (resident_kb / 1024));
-	snapshot_writer_count(d->writer, &pages, &written);
-	r = snapshot_writer_commit(MOVE(d->writer));
-	if (r != 0) {
-		snapshot_failed(d, r < 0 ? r : -ENOSPC);
-		return;
-	}
-	d->snapshot_method = d->method;
-	d->snapshot_pages = pages;
 	d->snapshot_pages_read = capture_pages_read(d->capture);
-	d->snapshot_pages_written = written;
-	d->snapshot_work_ns = now_ns() - d->snapshot_begun_ns;
-	keep_child(d);
-	let_child_end(d);
-	d->capture = capture_close(d->capture);
-	d->snapshots++;
-	if (d->capture_flags & EVENT_FREEZE)
-		d->freeze_is_ready = true;
+	snapshot_writer_count(d->writer, &d->snapshot_pages, &d->snapshot_pages_written);
+	if (d->snapshots == 0 && !(d->capture_flags & EVENT_FREEZE)) {
+		keep_child(d);
+		let_child_end(d);
+		d->capture = capture_close(d->capture);
+		d->commit_ns = now_ns() + COMMIT_AFTER_NS;
+	} else {
+		commit(d);
+	}
 }
 
 /* The child has been born, or won't be. */
@@ -563,6 +587,8 @@ bool snapshot_work(struct domain *d, size_t bytes)
 {
 	int r;
 
+	if (d->commit_ns && (bytes == SNAPSHOT_ALL || now_ns() >= d->commit_ns))
+		commit(d);
 	if (d->capture_is_due)
 		capture_due(d);
 	if (!d->capture)
@@ -577,8 +603,8 @@ bool snapshot_work(struct domain *d, size_t bytes)
 		return false;
 	}
 	if (r == CAPTURE_DONE)
-		snapshot_whole(d);
-	return d->capture != NULL;
+		snapshot_read(d);
+	return d->capture != NULL || (d->commit_ns && bytes == SNAPSHOT_ALL);
 }
 
 bool domain_take_freeze(struct domain *d, struct domain_freeze *ret_freeze)

@@ -594,7 +594,7 @@ static void want_snapshot(struct domain *d, uint32_t flags, uint64_t now)
 static bool depends_on_parent(const struct domain *d)
 {
 	/* Others take pages of a sleeper's that are handed over, while it is looked at. */
-	return d->was_forked && !d->snapshots && !d->capture && d->log_is_whole && !d->sleeper_failed &&
+	return d->was_forked && !d->snapshots && !d->capture && !d->commit_ns && d->log_is_whole && !d->sleeper_failed &&
 	       !d->directory && !passing(d);
 }
 
@@ -700,7 +700,9 @@ int domain_work(struct domain *d, bool *ret_more)
 	}
 	if (!more && d->log_events && now - d->log_first_ns > chunk_age(d))
 		write_log(d);
-	more |= snapshot_work(d, STEP_BYTES);
+	/* Of one that dies it may not be wanted any more: who looks at its end sees to it. */
+	if (d->obituary_told || load(&d->shared->obituary.state) != OBITUARY_WRITTEN)
+		more |= snapshot_work(d, STEP_BYTES);
 	schedule_snapshots(d, now);
 	snapshot_watch_kept(d, now);
 	plan_stubs(d);
@@ -733,6 +735,8 @@ uint64_t domain_deadline(const struct domain *d)
 	/* A service that sleeps needs no snapshots, and we no wake-ups. One at a time. */
 	if (((!idle && !in_snapshot) || depends_on_parent(d)) && d->next_snapshot_ns < deadline)
 		deadline = d->next_snapshot_ns;
+	if (d->commit_ns && d->commit_ns < deadline)
+		deadline = d->commit_ns;
 	if (d->snapshot_is_wanted && !idle && now + KICK_AFTER_NS < deadline)
 		deadline = now + KICK_AFTER_NS;
 	if (!d->log_is_whole && !in_snapshot && d->retry_ns < deadline)
@@ -803,7 +807,7 @@ void domain_flush(struct domain *d)
 {
 	domain_drain(d);
 	/* Without its first snapshot nothing of it can be replayed, nor of its children. */
-	while (!d->snapshots && snapshot_work(d, SIZE_MAX / 2))
+	while (!d->snapshots && snapshot_work(d, SNAPSHOT_ALL))
 		;
 	write_log(d);
 }
@@ -829,7 +833,7 @@ void domain_finish(struct domain *d, enum domain_end end)
 	d->end = end;
 	domain_leave_directory(d);
 	domain_flush(d);
-	while (snapshot_work(d, SIZE_MAX / 2))
+	while (snapshot_work(d, SNAPSHOT_ALL))
 		;
 	snapshot_drop_kept(d);
 	fork_is_left(d);

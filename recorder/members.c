@@ -71,7 +71,8 @@ static void end_if_over(struct recorder *r)
 			member_drop(r->members);
 		}
 	}
-	if (r->members)
+	/* The last one is put away when that has been said. */
+	if (r->members && (!r->members->is_over || r->members->next))
 		return;
 	r->over = true;
 	loop_stop(r->loop);
@@ -126,7 +127,9 @@ static void member_died(struct member *m)
 	/* What it bore while nobody looked. */
 	member_take_births(m);
 	r->main_gone |= domain_pid(m->domain) == r->main_pid;
-	member_is_past(m);
+	m->is_over = true;
+	if (r->members != m || m->next)
+		member_is_past(m);
 	end_if_over(r);
 }
 

@@ -21,7 +21,8 @@ struct member {
 	struct domain *domain;
 	struct json_object *command;	/* an array */
 	struct source *wake, *death, *work;
-	bool is_dead;
+	bool is_dead;		/* which waits until there is nothing else to do */
+	bool is_over;		/* and nothing is to be done */
 };
 
 /* More at a time might not fit into the injector's socket. */

@@ -708,20 +708,28 @@ static void keep_what_is_known(const struct recorder *r)
 
 /* -- the whole -------------------------------------------------------------------------------------------- */
 
+/* The service is over: who hears it needn't wait until we have put everything away. */
+static void say_ended(struct recorder *r)
+{
+	recorder_finish_recovery(r);	/* it is the last word */
+	if (r->env.store) {
+		(void) store_clear(r->env.store);
+		store_unlock(r->env.store);
+	}
+	recorder_tell(r, recorder_news("ended"));
+}
+
 static void recorder_deinit(struct recorder *r)
 {
+	if (r->over)
+		say_ended(r);
 	while (r->members)
 		member_drop(r->members);
 	recorder_finish_recovery(r);
-	if (r->over && r->env.store)
-		(void) store_clear(r->env.store);
-	r->env.store = store_close(r->env.store);
-	/* Now others may have it: who hears this needn't wait for our own end. */
-	if (r->over)
-		recorder_tell(r, recorder_news("ended"));
 	keep_what_is_known(r);
 	recorder_forget(r);
 	free(r->waiting);
+	r->env.store = store_close(r->env.store);
 	r->control_source = source_free(r->control_source);
 	r->terminate_source = source_free(r->terminate_source);
 	r->freeze_timer = source_free(r->freeze_timer);

@@ -304,6 +304,12 @@ static void close_fd(int fd)
 		(void) close(fd);
 }
 
+void store_unlock(struct store *store)
+{
+	close_fd(store->lock_fd);
+	store->lock_fd = -1;
+}
+
 struct store *store_close(struct store *store)
 {
 	if (!store)

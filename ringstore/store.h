@@ -92,6 +92,9 @@ struct log_run {
 int store_open(const char *dir, const struct store_limits *limits, struct store **ret_store);
 struct store *store_close(struct store *store);
 
+/* Another writer may come already now: nothing is live any more, and only store_close() follows. */
+void store_unlock(struct store *store);
+
 /* Is anything live? */
 bool store_has_live(const struct store *store);
 
