@@ -2,8 +2,6 @@
 /* domain-internal - what domain.c (log, wake-ups) and domain-snapshot.c share */
 #pragma once
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/sysmacros.h>
 
 #include "recorder/capture.h"
@@ -28,9 +26,7 @@ struct domain {
 	uint64_t stack_limit;
 	bool same_pids;			/* the process's pid namespace is ours */
 
-	pthread_t waiter;
-	bool has_waiter;
-	atomic_bool stop;
+	struct waiter *waiter;		/* a thread */
 
 	/* The log: drained events that aren't written yet. */
 	uint8_t *log;

@@ -35,7 +35,12 @@ struct domain_env {
 	struct known_facts *known;	/* gathered from all domains */
 	double tsc_per_ns;
 	uint64_t tsc_zero, mono_zero;	/* read at one moment */
+	struct waiter *waiters;		/* domain.c's: threads that nobody has need of now */
+	unsigned n_waiters;
 };
+
+/* When its last domain is gone. */
+void domain_env_end(struct domain_env *env);
 
 enum domain_news {		/* what domain_work() wants its owner to know: bits */
 	DOMAIN_FROZEN = 1 << 0,	/* a freeze snapshot is whole: domain_take_freeze() */

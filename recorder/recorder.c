@@ -725,6 +725,7 @@ static void recorder_deinit(struct recorder *r)
 		say_ended(r);
 	while (r->members)
 		member_drop(r->members);
+	domain_env_end(&r->env);
 	recorder_finish_recovery(r);
 	keep_what_is_known(r);
 	recorder_forget(r);
