@@ -743,7 +743,8 @@ static int add_table(struct page_writer *writer,
 		     void *userdata)
 {
 	const struct page_set *set = writer->set;
-	autoclean(freep) struct page_run *rows = calloc(ROWS_MAX, sizeof(*rows));
+	size_t max = set->n_entries < ROWS_MAX ? set->n_entries : ROWS_MAX;
+	autoclean(freep) struct page_run *rows = calloc(max, sizeof(*rows));
 	autoclean(freep) uint32_t *order = sort_by_files(writer);
 	struct page_run run, before = { .n_pages = le16_of(0) };
 	size_t n_rows = 0, n;
@@ -758,7 +759,7 @@ static int add_table(struct page_writer *writer,
 		run = make_run(writer->domain, &set->entries[order[i]], n);
 		rows[n_rows++] = page_run_behind(&before, &run);
 		before = run;
-		if (n_rows == ROWS_MAX || i + n == set->n_entries) {
+		if (n_rows == max || i + n == set->n_entries) {
 			r = add(userdata, CHUNK_SNAPSHOT_TABLE, rows, n_rows * sizeof(*rows));
 			before = (struct page_run){ .n_pages = le16_of(0) };
 			n_rows = 0;
