@@ -834,6 +834,10 @@ struct agent_process {
 		uint64_t used;
 	} stub_areas[MAX_STUB_AREAS];
 	struct hot_call hot[MAX_HOT_CALLS];	/* recording; a hash table */
+	struct stub_place {
+		uint64_t site;
+		uint32_t nr, kind;	/* as in struct stub_request */
+	} stub_wish;			/* recording: of a vfork child, for its parent to ask; site 0: none */
 	struct agent_disposition handlers[MAX_HANDLER_TABLES][64];
 	/* What is mapped; ranges ascend. */
 	uint32_t n_inserted;		/* counts new ranges */

@@ -378,13 +378,8 @@ static void take_answers(struct thread *thread)
 
 /* -- recording: asking ----------------------------------------------------------------------------- */
 
-struct place {
-	uint64_t site;
-	uint32_t nr, kind;	/* as in struct stub_request */
-};
-
 /* Calls whose places others look at, or which are made once. */
-static bool gets_none(const struct place *wanted)
+static bool gets_none(const struct stub_place *wanted)
 {
 	uint32_t nr = wanted->nr;
 
@@ -434,7 +429,7 @@ static struct stub_area *new_area_near(struct thread *thread, uint64_t site)
  * The recorder looks for it when it has something else to do. Who wants a stub for the first call
  * already wants to see what stubs do: it waits.
  */
-static void ask(struct thread *thread, struct stub_request *request, const struct place *wanted)
+static void ask(struct thread *thread, struct stub_request *request, const struct stub_place *wanted)
 {
 	uint64_t site = wanted->site;
 	struct stub_area *area = area_near(site);
@@ -469,22 +464,50 @@ static struct stub_request *free_request(void)
 	return NULL;
 }
 
-/* One more by a signal. */
-static void count(struct thread *thread, const struct place *wanted)
+/* One more by a signal. NULL: not so many yet, or there is none to be had. */
+static struct hot_call *count(const struct stub_place *wanted)
 {
-	struct stub_request *request;
 	struct hot_call *hot;
 
-	if (!agent_config.stub_after || !thread->stub_entry || thread->is_vfork_child || gets_none(wanted))
-		return;
+	if (!agent_config.stub_after || gets_none(wanted))
+		return NULL;
 	hot = find_hot(wanted->site);
-	if (!hot || hot->done || ++hot->count < (uint64_t)agent_config.stub_after << hot->n_lost)
-		return;
-	request = free_request();
+	return hot && !hot->done && ++hot->count >= (uint64_t)agent_config.stub_after << hot->n_lost ? hot : NULL;
+}
+
+static void ask_for(struct thread *thread, struct hot_call *hot, const struct stub_place *wanted)
+{
+	struct stub_request *request = hot ? free_request() : NULL;
+
 	if (!request)
 		return;
 	hot->done = 1;
 	ask(thread, request, wanted);
+}
+
+/*
+ * The child may be killed at any time, and its parent lives on with what it has begun. So it leaves
+ * asking to its parent, and what is planned. posix_spawn's makes 128 calls from one place.
+ */
+static void wish(const struct stub_place *wanted)
+{
+	struct agent_process *p = process();
+
+	if (!count(wanted))
+		return;
+	p->stub_wish = *wanted;
+	(void) fetch_or(&shared()->attention, ATTENTION_STUBS);
+}
+
+static void take_wish(struct thread *thread)
+{
+	struct agent_process *p = process();
+	struct stub_place wanted = p->stub_wish;
+	struct hot_call *hot = wanted.site ? find_hot(wanted.site) : NULL;
+
+	p->stub_wish.site = 0;
+	if (hot && !hot->done)
+		ask_for(thread, hot, &wanted);
 }
 
 /* -- replay ------------------------------------------------------------------------------------------ */
@@ -505,7 +528,7 @@ static void replay_plans(struct thread *thread)
 	}
 }
 
-static void look(struct thread *thread, const struct place *wanted)
+static void look(struct thread *thread, const struct stub_place *wanted)
 {
 	if (agent_replays()) {
 		replay_plans(thread);
@@ -513,22 +536,29 @@ static void look(struct thread *thread, const struct place *wanted)
 	}
 	if (passing())
 		return;
-	if (load_relaxed(&shared()->attention) & ATTENTION_STUBS)
+	if (thread->is_vfork_child) {
+		if (thread->fp == FP_IN_FRAME)
+			wish(wanted);
+		return;
+	}
+	if (load_relaxed(&shared()->attention) & ATTENTION_STUBS) {
 		take_answers(thread);
-	if (thread->fp == FP_IN_FRAME)
-		count(thread, wanted);
+		take_wish(thread);
+	}
+	if (thread->fp == FP_IN_FRAME && thread->stub_entry)
+		ask_for(thread, count(wanted), wanted);
 }
 
 void stubs_look(struct thread *thread, long nr)
 {
-	const struct place call = { .site = context_of(thread)->regs[REG_RIP_] - SYSCALL_LEN, .nr = (uint32_t)nr };
+	const struct stub_place call = { .site = context_of(thread)->regs[REG_RIP_] - SYSCALL_LEN, .nr = (uint32_t)nr };
 
 	look(thread, &call);
 }
 
 void stubs_look_at_site(struct thread *thread, const struct agent_site *site)
 {
-	const struct place tsc = { .site = site->address, .kind = site->kind };
+	const struct stub_place tsc = { .site = site->address, .kind = site->kind };
 
 	if ((site->kind == SITE_RDTSC || site->kind == SITE_RDTSCP) && !process()->tsc_trapped)
 		look(thread, &tsc);

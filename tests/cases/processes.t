@@ -67,6 +67,14 @@ replay_checks "its crash replays, though its beginning is out of the window" "$(
 is "from where it slept" "$("$BLACKBOXCTL" info --json "$(ls -d "$work"/sleeper/incidents/*/)" |
 	jq '[.process_list[] | select(.end == "death")][0].events <= 8')" true
 
+# -- what children of vfork call often gets a stub, by their parent: it is their memory, too
+
+"$BLACKBOXCTL" record --dir "$work/vfork" --window all -o "$work/vfork.bb" -- "$PROGRAMS/process-vfork-calls" \
+	>/dev/null 2>"$work/vfork.err"
+is "children that make many calls" $? 0
+check "make them by a stub" [ "$("$BLACKBOXCTL" events "$work/vfork.bb" | grep -c ' stub ')" -ge 2 ]
+replay_checks "they replay" "$work/vfork.bb"
+
 # -- many short-lived ones, in a window
 
 cat >"$work/many" <<'EOF'
