@@ -491,6 +491,75 @@ static bool advice_matters(long advice)
 	       advice == MADV_GUARD_REMOVE_;
 }
 
+static long advise(const struct call *call, uint64_t len, long advice)
+{
+	return agent_call(NR_madvise, call->args[0], (long)len, advice, 0, 0, 0);
+}
+
+/*
+ * The kernel goes from mapping to mapping, and ends at the first that it can't advise: one that is
+ * locked, as a rule, which nothing is in a replay. How far it came shows by doing once more what it
+ * has done: the longest part that succeeds.
+ */
+static uint64_t advised_before_error(const struct call *call, long advice)
+{
+	uint64_t done = 0, failed = ((uint64_t)call->args[1] + PAGE - 1) / PAGE, middle = 1;
+
+	while (done + 1 < failed) {
+		if (advise(call, middle * PAGE, advice) == 0)
+			done = middle;
+		else
+			failed = middle;
+		middle = done + (failed - done) / 2;
+	}
+	return done * PAGE;
+}
+
+/* The result; and if that is an error, how much has been done, as an output: its length, and it. */
+static void log_advised(struct thread *thread, const struct call *call, uint64_t done)
+{
+	uint32_t len = sizeof(done);
+
+	if (!log_begin(thread, EVENT_SYSCALL, 0, NR_madvise, call->check, call->result))
+		return;
+	if (done) {
+		log_add(thread, &len, sizeof(len));
+		log_add(thread, &done, sizeof(done));
+	}
+	log_end(thread);
+}
+
+static uint64_t replay_advised(struct thread *thread, struct call *call)
+{
+	const struct event *event = replay_expect(thread, EVENT_SYSCALL, NR_madvise, call->check);
+	uint64_t done = 0;
+	uint32_t len;
+
+	call->result = event->result;
+	if (call->result == 0 || call->result == -ENOMEM_)
+		done = (uint64_t)call->args[1];
+	else if (replay_read(thread, &len, sizeof(len)))
+		(void) replay_read(thread, &done, sizeof(done));
+	replay_done(thread);
+	return done;
+}
+
+static void finish_advice(struct thread *thread, struct call *call, long advice)
+{
+	uint64_t done;
+
+	if (agent_replays()) {
+		done = replay_advised(thread, call);
+		if (done)
+			(void) advise(call, done, advice);
+	} else {
+		done = call->result == -EINVAL_ || call->result == -EPERM_ ? advised_before_error(call, advice) : 0;
+		log_advised(thread, call, done);
+	}
+	call_set_result(thread, call->result);
+	shared()->stop_nr = NR_madvise;
+}
+
 static void sys_madvise(struct thread *thread, struct call *call)
 {
 	bool ours = range_is_ours((uint64_t)call->args[0], (uint64_t)call->args[1]);
@@ -511,12 +580,14 @@ static void sys_madvise(struct thread *thread, struct call *call)
 	else if (!agent_replays() && on_fork_is_advice(advice))
 		call->result = on_fork_try((uint64_t)call->args[0], (uint64_t)call->args[1], advice);
 	else if (!agent_replays())
-		call->result = agent_call(NR_madvise, call->args[0], call->args[1], advice, 0, 0, 0);
+		call->result = advise(call, (uint64_t)call->args[1], advice);
+	if (advice_matters(advice) && !ours) {
+		finish_advice(thread, call, advice);
+		return;
+	}
 	call_finish(thread, call);
 	if (call->result == 0 && on_fork_is_advice(advice))
 		on_fork_advise((uint64_t)call->args[0], (uint64_t)call->args[1], advice);
-	if (agent_replays() && advice_matters(advice) && !ours && call->result != -EPERM_)
-		(void) agent_call(NR_madvise, call->args[0], call->args[1], advice, 0, 0, 0);
 }
 
 /* -- System V shared memory: by value ------------------------------------------------------- */
