@@ -3,7 +3,7 @@
 #include "recorder/agent/pages.h"
 
 enum {
-	PROT_RW = 3, PROT_WRITE_ = 2,
+	PROT_RW = 3, PROT_READ_ = 1, PROT_WRITE_ = 2,
 	MAP_SHARED_ = 1, MAP_FIXED_ = 0x10, MAP_PRIVATE_ANON_FIXED = 0x32, MAP_NORESERVE_ = 0x4000,
 	SEGV_ACCERR_ = 2,
 	FAULT_WRITES = 2,	/* in the error code of a page fault */
@@ -76,9 +76,23 @@ static uint32_t program_prot(const struct mapped_range *range)
 	return range->flags >> MAPPED_PROT_SHIFT;
 }
 
+/* What may be written can be read, too: without its right to write it isn't one that is another's. */
+static uint32_t protection(const struct mapped_range *range, enum page_access access)
+{
+	uint32_t prot = program_prot(range);
+
+	switch (access) {
+	case ACCESS_FULL:
+		return prot;
+	case ACCESS_READ:
+		return prot & PROT_WRITE_ ? (prot & ~(uint32_t)PROT_WRITE_) | PROT_READ_ : prot;
+	default:
+		return 0;
+	}
+}
+
 bool pages_protect(const struct mapped_object *object, uint64_t page, uint64_t n, enum page_access access)
 {
-	const uint32_t mask = access == ACCESS_FULL ? ~0u : access == ACCESS_READ ? ~(uint32_t)PROT_WRITE_ : 0;
 	struct agent_process *p = process();
 	bool done = true;
 
@@ -90,7 +104,7 @@ bool pages_protect(const struct mapped_object *object, uint64_t page, uint64_t n
 		if (mapped_object_of(range) != object || !(range->flags & MAPPED_SHARED) || begin >= end)
 			continue;
 		done &= agent_syscall(NR_mprotect, range->start + (begin - range->offset), end - begin,
-				      program_prot(range) & mask) == 0;
+				      protection(range, access)) == 0;
 	}
 	return done;
 }
@@ -813,26 +827,35 @@ void pages_will_change(uint64_t start, uint64_t len)
 		}
 }
 
+/* What the agent lets the program do with a page of @range for the time being. */
+static enum page_access access_now(const struct mapped_range *range, uint64_t page)
+{
+	const struct mapped_object *object = mapped_object_of(range);
+
+	if (!(range->flags & MAPPED_SHARED))
+		return ACCESS_FULL;
+	if (!pages_held(object, page))
+		return ACCESS_NONE;
+	return object->flags & MAPPED_BY_TURNS ? ACCESS_READ : ACCESS_FULL;
+}
+
 void pages_protected(uint64_t start, uint64_t len, uint32_t prot)
 {
-	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE);
+	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE), to;
 	struct mapped_range *range;
 
 	mapped_set_prot(start, len, prot);
 	if (!process()->n_handed)
 		return;
 	for (uint64_t at = start; (range = mapped_next(at)) != NULL && range->start < end; at = range->end) {
-		const struct mapped_object *object = mapped_object_of(range);
-
-		for (at = MAX(at, range->start); at < MIN(range->end, end); at += PAGE) {
+		for (at = MAX(at, range->start); at < MIN(range->end, end); at = to) {
 			uint64_t page = (range->offset + (at - range->start)) / PAGE;
+			enum page_access access = access_now(range, page);
 
-			if (!(range->flags & MAPPED_SHARED))
-				continue;
-			if (!pages_held(object, page))
-				(void) agent_syscall(NR_mprotect, at, PAGE, 0);
-			else if (object->flags & MAPPED_BY_TURNS)
-				(void) agent_syscall(NR_mprotect, at, PAGE, prot & ~(uint32_t)PROT_WRITE_);
+			for (to = at + PAGE; to < MIN(range->end, end) && access_now(range, ++page) == access;)
+				to += PAGE;
+			if (access != ACCESS_FULL)
+				(void) agent_syscall(NR_mprotect, at, to - at, protection(range, access));
 		}
 	}
 }
