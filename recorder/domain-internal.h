@@ -26,7 +26,7 @@ struct domain {
 	uint64_t stack_limit;
 	bool same_pids;			/* the process's pid namespace is ours */
 
-	struct waiter *waiter;		/* a thread */
+	struct waiter *waiter;		/* a thread: domain-wait.c */
 
 	/* The log: drained events that aren't written yet. */
 	uint8_t *log;
@@ -131,6 +131,9 @@ struct domain *domain_alloc(struct domain_env *env, uint32_t id, pid_t pid,
 int domain_begin(struct domain *d);
 
 void wake_word(uint32_t *word);
+/* domain-wait.c: a thread that waits for the agent begins, or has left the shared memory. */
+int domain_start_waiting(struct domain *d);
+void domain_stop_waiting(struct domain *d);
 
 /* Takes all that the agent has logged. */
 void domain_drain(struct domain *d);

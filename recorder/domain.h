@@ -35,7 +35,7 @@ struct domain_env {
 	struct known_facts *known;	/* gathered from all domains */
 	double tsc_per_ns;
 	uint64_t tsc_zero, mono_zero;	/* read at one moment */
-	struct waiter *waiters;		/* domain.c's: threads that nobody has need of now */
+	struct waiter *waiters;		/* domain-wait.c's: threads that nobody has need of now */
 	unsigned n_waiters;
 };
 
