@@ -495,7 +495,11 @@ static void wish(const struct stub_place *wanted)
 
 	if (!count(wanted))
 		return;
-	p->stub_wish = *wanted;
+	/* Killed between these it has wished for nothing. */
+	store_release(&p->stub_wish.site, 0);
+	store_release(&p->stub_wish.nr, wanted->nr);
+	store_release(&p->stub_wish.kind, wanted->kind);
+	store_release(&p->stub_wish.site, wanted->site);
 	(void) fetch_or(&shared()->attention, ATTENTION_STUBS);
 }
 

@@ -499,12 +499,16 @@ static long advise(const struct call *call, uint64_t len, long advice)
 /*
  * The kernel goes from mapping to mapping, and ends at the first that it can't advise: one that is
  * locked, as a rule, which nothing is in a replay. How far it came shows by doing once more what it
- * has done: the longest part that succeeds.
+ * has done: the longest part that succeeds. (A length that is none it refuses before it begins.
+ * And before it advises what is sealed some kernels look at all, so EPERM says nothing.)
  */
 static uint64_t advised_before_error(const struct call *call, long advice)
 {
-	uint64_t done = 0, failed = ((uint64_t)call->args[1] + PAGE - 1) / PAGE, middle = 1;
+	uint64_t start = (uint64_t)call->args[0], len = ALIGN_UP((uint64_t)call->args[1], (uint64_t)PAGE);
+	uint64_t done = 0, failed = len / PAGE, middle = 1;
 
+	if (call->result != -EINVAL_ || start + len < start)
+		return 0;
 	while (done + 1 < failed) {
 		if (advise(call, middle * PAGE, advice) == 0)
 			done = middle;
@@ -553,7 +557,7 @@ static void finish_advice(struct thread *thread, struct call *call, long advice)
 		if (done)
 			(void) advise(call, done, advice);
 	} else {
-		done = call->result == -EINVAL_ || call->result == -EPERM_ ? advised_before_error(call, advice) : 0;
+		done = advised_before_error(call, advice);
 		log_advised(thread, call, done);
 	}
 	call_set_result(thread, call->result);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Advice that fails at a page that is locked has been followed before it, and isn't there and behind. */
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "check.h"
 
@@ -27,6 +28,12 @@ static int n_left(const unsigned char *memory)
 
 int main(void)
 {
+	unsigned char *all = filled();
+
+	/* That is no length: nothing is done. */
+	FAILS(syscall(SYS_madvise, all, -1L, MADV_DONTNEED), EINVAL);
+	FAILS(syscall(SYS_madvise, all, -(unsigned long)PAGE, MADV_DONTNEED), EINVAL);
+	CHECK(n_left(all) == PAGES);
 	for (int locked = 0; locked < PAGES; locked += 5) {
 		unsigned char *memory = filled();
 
