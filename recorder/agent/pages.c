@@ -3,143 +3,22 @@
 #include "recorder/agent/pages.h"
 
 enum {
-	PROT_RW = 3, PROT_READ_ = 1, PROT_WRITE_ = 2,
-	MAP_SHARED_ = 1, MAP_FIXED_ = 0x10, MAP_PRIVATE_ANON_FIXED = 0x32, MAP_NORESERVE_ = 0x4000,
+	PROT_WRITE_ = 2,
 	SEGV_ACCERR_ = 2,
 	FAULT_WRITES = 2,	/* in the error code of a page fault */
 	FETCHES = 256, FETCHES_OF_A_RUN = 4,	/* so many, and so often: pages are shared by turns */
 	UNTRACKED = 32,		/* pages that a call may write and more isn't kept track of */
-	OPENING_LOOK_NS = 10000000, OPENING_LOOKS = 100,
 };
-
-/* -- which pages are held ------------------------------------------------------------------------- */
-
-static uint64_t *bits_of(const struct mapped_object *object)
-{
-	uint64_t index = (uint64_t)(object - process()->objects);
-
-	return (uint64_t *)(agent_config.base + AGENT_HELD + index * AGENT_HELD_LEN);
-}
-
-static uint64_t bits_len(uint64_t n_pages)
-{
-	return ALIGN_UP((n_pages + 7) / 8, (uint64_t)PAGE);
-}
-
-bool pages_held(const struct mapped_object *object, uint64_t page)
-{
-	return !(object->flags & MAPPED_HANDED) || page >= object->n_pages ||
-	       (bits_of(object)[page / 64] >> page % 64 & 1);
-}
-
-static void set_held(const struct mapped_object *object, uint64_t page, bool held)
-{
-	uint64_t bit = UINT64_C(1) << page % 64, *word = &bits_of(object)[page / 64];
-
-	*word = held ? *word | bit : *word & ~bit;
-}
-
-/* From now on pages of it are handed over; until then it has them all. */
-static bool begin_handing(struct mapped_object *object, uint64_t n_pages)
-{
-	uint64_t len = bits_len(n_pages), at = (uint64_t)bits_of(object);
-
-	if (object->flags & MAPPED_HANDED)
-		return true;
-	if (len > AGENT_HELD_LEN || agent_syscall(NR_mmap, at, len, PROT_RW, MAP_PRIVATE_ANON_FIXED, -1,
-						  0) != (long)at)
-		return false;
-	memset(bits_of(object), 0xff, len);
-	object->n_pages = n_pages;
-	object->flags |= MAPPED_HANDED;
-	process()->n_handed++;
-	return true;
-}
-
-/* How far it is mapped, or reaches. */
-static uint64_t pages_of(const struct mapped_object *object)
-{
-	const struct agent_process *p = process();
-	uint64_t end = object->size;
-
-	for (uint32_t i = 0; i < p->n_ranges; i++) {
-		const struct mapped_range *range = &p->ranges[i];
-
-		if (mapped_object_of(range) == object)
-			end = MAX(end, range->offset + (range->end - range->start));
-	}
-	return (end + PAGE - 1) / PAGE;
-}
-
-static uint32_t program_prot(const struct mapped_range *range)
-{
-	return range->flags >> MAPPED_PROT_SHIFT;
-}
-
-/* What may be written can be read, too: without its right to write it isn't one that is another's. */
-static uint32_t protection(const struct mapped_range *range, enum page_access access)
-{
-	uint32_t prot = program_prot(range);
-
-	switch (access) {
-	case ACCESS_FULL:
-		return prot;
-	case ACCESS_READ:
-		return prot & PROT_WRITE_ ? (prot & ~(uint32_t)PROT_WRITE_) | PROT_READ_ : prot;
-	default:
-		return 0;
-	}
-}
-
-bool pages_protect(const struct mapped_object *object, uint64_t page, uint64_t n, enum page_access access)
-{
-	struct agent_process *p = process();
-	bool done = true;
-
-	for (uint32_t i = 0; i < p->n_ranges; i++) {
-		const struct mapped_range *range = &p->ranges[i];
-		uint64_t begin = MAX(page * PAGE, range->offset);
-		uint64_t end = MIN((page + n) * PAGE, range->offset + (range->end - range->start));
-
-		if (mapped_object_of(range) != object || !(range->flags & MAPPED_SHARED) || begin >= end)
-			continue;
-		done &= agent_syscall(NR_mprotect, range->start + (begin - range->offset), end - begin,
-				      protection(range, access)) == 0;
-	}
-	return done;
-}
-
-/* Takes the right to touch away. */
-static bool drop_pages(struct mapped_object *object, uint64_t page, uint64_t n)
-{
-	for (uint64_t i = 0; i < n; i++)
-		set_held(object, page + i, false);
-	return pages_protect(object, page, n, ACCESS_NONE);
-}
-
-uint64_t pages_address(const struct mapped_object *object, uint64_t page)
-{
-	const struct agent_process *p = process();
-
-	for (uint32_t i = 0; i < p->n_ranges; i++) {
-		const struct mapped_range *range = &p->ranges[i];
-
-		if (mapped_object_of(range) == object && (range->flags & MAPPED_SHARED) &&
-		    page * PAGE - range->offset < range->end - range->start && program_prot(range))
-			return range->start + (page * PAGE - range->offset);
-	}
-	return 0;
-}
 
 /* -- recording: giving ------------------------------------------------------------------------------ */
 
-static void go_on_open(void)
+void pages_go_on_open(void)
 {
 	go_pass();
 	pages_open();
 }
 
-static void log_out(struct thread *thread, const struct mapped_object *object, uint64_t page, uint64_t n)
+void pages_log_out(struct thread *thread, const struct mapped_object *object, uint64_t page, uint64_t n)
 {
 	const struct event_page_run run = { page, n, (uint32_t)(object - process()->objects), 0 };
 
@@ -160,7 +39,7 @@ static bool settle_object(struct thread *thread, struct mapped_object *object, u
 		return began;
 	for (uint64_t page = 0; page < n_pages; page = end) {
 		end = page + 1;
-		if (!(page % 64) && (object->flags & MAPPED_HANDED) && !bits_of(object)[page / 64]) {
+		if (!(page % 64) && pages_none_of_64(object, page)) {
 			end = page + 64;
 			continue;
 		}
@@ -172,9 +51,9 @@ static bool settle_object(struct thread *thread, struct mapped_object *object, u
 		if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
 			return false;
 		began = true;
-		log_out(thread, object, page, end - page);
-		if (!begin_handing(object, n_pages) || !drop_pages(object, page, end - page)) {
-			go_on_open();
+		pages_log_out(thread, object, page, end - page);
+		if (!pages_begin_handing(object, n_pages) || !pages_drop(object, page, end - page)) {
+			pages_go_on_open();
 			return true;
 		}
 		for (uint64_t i = page; i < end; i++)
@@ -195,7 +74,7 @@ static void settle(struct thread *thread, unsigned flags, bool asked)
 	if (passing())
 		return;
 	if (directory_is_lost()) {
-		go_on_open();
+		pages_go_on_open();
 		return;
 	}
 	directory_attends();
@@ -257,10 +136,10 @@ void pages_drop_turns(struct thread *thread, unsigned flags)
 			if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
 				return;
 			began = true;
-			log_out(thread, object, page, end - page);
+			pages_log_out(thread, object, page, end - page);
 		}
-		if (!drop_pages(object, 0, object->n_pages)) {
-			go_on_open();
+		if (!pages_drop(object, 0, object->n_pages)) {
+			pages_go_on_open();
 			return;
 		}
 	}
@@ -319,9 +198,9 @@ static bool have(struct thread *thread, struct mapped_object *object, uint64_t p
 		 enum page_access access)
 {
 	for (uint64_t i = 0; i < n; i++)
-		set_held(object, page + i, true);
+		pages_set_held(object, page + i, true);
 	if (!pages_protect(object, page, n, access)) {
-		go_on_open();
+		pages_go_on_open();
 		return false;
 	}
 	for (uint64_t i = 0; i < n; i++)
@@ -334,7 +213,7 @@ static bool is_writable(const struct mapped_object *object)
 	const struct agent_process *p = process();
 
 	for (uint32_t i = 0; i < p->n_ranges; i++)
-		if (mapped_object_of(&p->ranges[i]) == object && (program_prot(&p->ranges[i]) & PROT_WRITE_))
+		if (mapped_object_of(&p->ranges[i]) == object && (pages_program_prot(&p->ranges[i]) & PROT_WRITE_))
 			return true;
 	return false;
 }
@@ -385,7 +264,7 @@ static bool fetch_by_turns(struct thread *thread, struct mapped_object *object, 
 {
 	turn_first(thread);
 	if (passing() || !directory_fetch(object->entry, page)) {
-		go_on_open();
+		pages_go_on_open();
 		return true;
 	}
 	directory_is_by_turns(object->entry, page);
@@ -403,7 +282,7 @@ static bool record_fetch(struct thread *thread, struct mapped_object *object, ui
 	bool by_turns = directory_by_turns(object->entry);
 
 	if (!by_turns && !directory_fetch(object->entry, page)) {
-		go_on_open();
+		pages_go_on_open();
 		return true;
 	}
 	/* By now it may be. */
@@ -444,7 +323,7 @@ bool pages_are_handed(uint64_t address)
 {
 	const struct mapped_range *range = process()->n_handed ? mapped_at(address) : NULL;
 
-	return range && (range->flags & MAPPED_SHARED) && program_prot(range);
+	return range && (range->flags & MAPPED_SHARED) && pages_program_prot(range);
 }
 
 /* The page that a fault at @address is for, if it is of shared memory and another's. */
@@ -472,7 +351,7 @@ static bool may_write_now(uint64_t address, bool *ret_new)
 	uint64_t page;
 
 	*ret_new = false;
-	if (!pages_are_handed(address) || !(program_prot(range) & PROT_WRITE_))
+	if (!pages_are_handed(address) || !(pages_program_prot(range) & PROT_WRITE_))
 		return false;
 	object = mapped_object_of(range);
 	page = (range->offset + (address - range->start)) / PAGE;
@@ -630,10 +509,10 @@ static void replay_out(struct thread *thread)
 		struct mapped_object *object = object_at(thread, run.object);
 		uint64_t n_pages = pages_of(object);
 
-		if (!begin_handing(object, n_pages) || run.page > object->n_pages ||
+		if (!pages_begin_handing(object, n_pages) || run.page > object->n_pages ||
 		    run.n > object->n_pages - run.page)
 			replay_diverged(thread, EVENT_PAGE_OUT, 0, 0);
-		(void) drop_pages(object, run.page, run.n);
+		(void) pages_drop(object, run.page, run.n);
 	}
 }
 
@@ -648,7 +527,7 @@ static void replay_in(struct thread *thread, const struct event *event)
 	for (uint64_t at = page * PAGE; at < (page + 1) * PAGE && replay_read(thread, bytes, sizeof(bytes));
 	     at += sizeof(bytes))
 		(void) agent_syscall(NR_pwrite64, mapped_backing(thread, object), bytes, sizeof(bytes), at);
-	set_held(object, page, true);
+	pages_set_held(object, page, true);
 	(void) pages_protect(object, page, 1, ACCESS_FULL);
 }
 
@@ -681,235 +560,4 @@ void pages_replay(struct thread *thread, const struct event *event)
 	else
 		replay_in(thread, event);
 	replay_done(thread);
-}
-
-/* -- what is shared ---------------------------------------------------------------------------------------- */
-
-static bool is_shared_writable(const struct mapped_object *object)
-{
-	const struct agent_process *p = process();
-
-	for (uint32_t i = 0; i < p->n_ranges; i++)
-		if (mapped_object_of(&p->ranges[i]) == object &&
-		    (p->ranges[i].flags & (MAPPED_SHARED | MAPPED_READ_ONLY)) == MAPPED_SHARED)
-			return true;
-	return false;
-}
-
-/* What a forked child has none of. */
-static bool is_shared(const struct mapped_object *object)
-{
-	return object->n_ranges && ((object->flags & MAPPED_HANDED) || is_shared_writable(object));
-}
-
-bool pages_are_shared(void)
-{
-	const struct agent_process *p = process();
-
-	for (uint32_t i = 0; i < p->n_objects; i++)
-		if (is_shared(&p->objects[i]))
-			return true;
-	return false;
-}
-
-bool pages_want_directory(void)
-{
-	return !process()->member && pages_are_shared();
-}
-
-/* Into the directory; whoever was there has the pages. False: there is no room. */
-static bool enter(struct mapped_object *object, bool may_be_new, bool *ret_new)
-{
-	uint64_t n_pages = pages_of(object);
-
-	object->entry = directory_enter(object->dev, object->ino, n_pages, may_be_new, ret_new);
-	return object->entry != 0;
-}
-
-bool pages_before_fork(struct thread *thread)
-{
-	struct agent_process *p = process();
-	bool any = false, is_new;
-
-	(void) thread;
-	for (uint32_t i = 0; i < p->n_objects; i++) {
-		struct mapped_object *object = &p->objects[i];
-
-		if (!is_shared(object))
-			continue;
-		if (!p->member || (!object->entry && !enter(object, true, &is_new)))
-			return false;
-		any = true;
-	}
-	return any && directory_new_child();
-}
-
-/* Replay: the parent's replay goes on with its own memory. */
-static void replace_memory(struct thread *thread, struct mapped_object *object)
-{
-	const struct agent_process *p = process();
-	uint64_t size = MAX(object->size, pages_of(object) * PAGE);
-
-	object->fd = mapped_memory(thread, size);
-	for (uint32_t i = 0; i < p->n_ranges; i++) {
-		const struct mapped_range *range = &p->ranges[i];
-
-		if (mapped_object_of(range) == object && (range->flags & MAPPED_SHARED))
-			(void) agent_call(NR_mmap, (long)range->start, (long)(range->end - range->start), 0,
-					  MAP_SHARED_ | MAP_FIXED_ | MAP_NORESERVE_, object->fd,
-					  (long)range->offset);
-	}
-}
-
-void pages_in_child(struct thread *thread)
-{
-	struct agent_process *p = process();
-
-	turn_forget();	/* that of the parent, whose memory this is a copy of */
-	if (!agent_replays() && !directory_be_child()) {
-		if (p->n_handed)
-			go_on_open();
-		return;
-	}
-	for (uint32_t i = 0; i < p->n_objects; i++) {
-		struct mapped_object *object = &p->objects[i];
-
-		if (!is_shared(object))
-			continue;
-		if (!begin_handing(object, pages_of(object))) {
-			go_on_open();
-			return;
-		}
-		if (agent_replays())
-			replace_memory(thread, object);
-		if (!drop_pages(object, 0, object->n_pages) && !agent_replays())
-			go_on_open();
-	}
-}
-
-void pages_mapped(struct thread *thread, struct mapped_object *object)
-{
-	struct agent_process *p = process();
-	bool is_new = false;
-
-	if (object->flags & MAPPED_BY_TURNS)
-		turn_seals();
-	for (uint64_t page = 0; (object->flags & MAPPED_HANDED) && page < object->n_pages; page++)
-		if (!pages_held(object, page))
-			(void) pages_protect(object, page, 1, ACCESS_NONE);
-		else if (object->flags & MAPPED_BY_TURNS)
-			(void) pages_protect(object, page, 1, ACCESS_READ);
-	if (object->entry && !agent_replays() && p->member)
-		directory_reaches(object->entry, pages_of(object));
-	if (agent_replays() || passing() || !p->member || object->entry ||
-	    !enter(object, is_shared_writable(object), &is_new) || is_new)
-		return;
-	/* Others have it already, and so all of its pages. */
-	if (!log_begin(thread, EVENT_PAGE_OUT, EVENT_AT_EXIT, 0, 0, 0))
-		return;
-	log_out(thread, object, 0, pages_of(object));
-	log_end(thread);
-	if (!begin_handing(object, pages_of(object)) || !drop_pages(object, 0, object->n_pages))
-		go_on_open();
-}
-
-void pages_will_change(uint64_t start, uint64_t len)
-{
-	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE);
-	const struct mapped_range *range;
-
-	if (agent_replays() || !process()->takes_turns)
-		return;
-	for (range = mapped_next(start); range && range->start < end; range = mapped_next(range->end))
-		if (mapped_object_of(range)->flags & MAPPED_BY_TURNS) {
-			turn_seals();
-			return;
-		}
-}
-
-/* What the agent lets the program do with a page of @range for the time being. */
-static enum page_access access_now(const struct mapped_range *range, uint64_t page)
-{
-	const struct mapped_object *object = mapped_object_of(range);
-
-	if (!(range->flags & MAPPED_SHARED))
-		return ACCESS_FULL;
-	if (!pages_held(object, page))
-		return ACCESS_NONE;
-	return object->flags & MAPPED_BY_TURNS ? ACCESS_READ : ACCESS_FULL;
-}
-
-void pages_protected(uint64_t start, uint64_t len, uint32_t prot)
-{
-	uint64_t end = start + ALIGN_UP(len, (uint64_t)PAGE), to;
-	struct mapped_range *range;
-
-	mapped_set_prot(start, len, prot);
-	if (!process()->n_handed)
-		return;
-	for (uint64_t at = start; (range = mapped_next(at)) != NULL && range->start < end; at = range->end) {
-		for (at = MAX(at, range->start); at < MIN(range->end, end); at = to) {
-			uint64_t page = (range->offset + (at - range->start)) / PAGE;
-			enum page_access access = access_now(range, page);
-
-			for (to = at + PAGE; to < MIN(range->end, end) && access_now(range, ++page) == access;)
-				to += PAGE;
-			if (access != ACCESS_FULL)
-				(void) agent_syscall(NR_mprotect, at, to - at, protection(range, access));
-		}
-	}
-}
-
-static bool some_are_by_turns(void)
-{
-	const struct agent_process *p = process();
-
-	for (uint32_t i = 0; i < p->n_objects; i++)
-		if (p->objects[i].n_ranges && (p->objects[i].flags & MAPPED_BY_TURNS))
-			return true;
-	return false;
-}
-
-void pages_released(struct mapped_object *object)
-{
-	if (object->entry && process()->member)
-		directory_forget(object->entry);
-	object->entry = 0;
-	if (!(object->flags & MAPPED_HANDED))
-		return;
-	(void) agent_syscall(NR_munmap, bits_of(object), bits_len(object->n_pages));
-	process()->n_handed--;
-	object->flags &= ~(uint32_t)(MAPPED_HANDED | MAPPED_BY_TURNS);
-	if (!agent_replays() && process()->takes_turns && !some_are_by_turns()) {
-		turn_end();
-		turn_forget();
-		unplace();
-	}
-}
-
-void pages_open(void)
-{
-	enum { CLOSED, OPENING, OPEN };
-	struct agent_process *p = process();
-
-	if (agent_replays() || !p->owner)
-		return;
-	if (!compare_exchange(&p->pages_open, CLOSED, OPENING)) {
-		for (uint32_t i = 0; load_acquire(&p->pages_open) == OPENING && i < OPENING_LOOKS; i++)
-			futex_wait(&p->pages_open, OPENING, OPENING_LOOK_NS);
-		return;
-	}
-	if (p->member)
-		directory_lose();
-	for (uint32_t i = 0; i < p->n_ranges; i++) {
-		const struct mapped_range *range = &p->ranges[i];
-
-		if ((range->flags & MAPPED_SHARED) && (mapped_object_of(range)->flags & MAPPED_HANDED))
-			(void) agent_syscall(NR_mprotect, range->start, range->end - range->start,
-					     program_prot(range));
-	}
-	unplace();
-	directory_leave();
-	store_release(&p->pages_open, OPEN);
-	futex_wake(&p->pages_open, INT32_MAX);
 }

@@ -19,6 +19,7 @@ enum page_access { ACCESS_NONE, ACCESS_READ, ACCESS_FULL };	/* of what the progr
 struct call;
 struct event;
 struct mapped_object;
+struct mapped_range;
 struct siginfo;
 struct thread;
 struct ucontext;
@@ -84,14 +85,35 @@ void pages_replay(struct thread *thread, const struct event *event);
 /* MODE_PASS: all may be touched again. Entered; other threads may be here, too. */
 void pages_open(void);
 
-/* For turns.c: protects @n pages wherever they are mapped; where one can be read, or 0; is it held? */
-bool pages_protect(const struct mapped_object *object, uint64_t page, uint64_t n, enum page_access access);
-uint64_t pages_address(const struct mapped_object *object, uint64_t page);
-bool pages_held(const struct mapped_object *object, uint64_t page);
+/* Recording can't go on: nothing is kept from the program any more. */
+void pages_go_on_open(void);
+/* Into the EVENT_PAGE_OUT that has begun. */
+void pages_log_out(struct thread *thread, const struct mapped_object *object, uint64_t page, uint64_t n);
 /* All that are shared by turns are given up; it takes no turns any more. */
 void pages_drop_turns(struct thread *thread, unsigned flags);
 /* They can be read only, for now. */
 void pages_seal_turns(void);
+
+/* -- pages-held.c. Baton. ----------------------------------------------------------------------------- */
+
+/* From now on pages of it are handed over; until then it has them all. False: there is no memory. */
+bool pages_begin_handing(struct mapped_object *object, uint64_t n_pages);
+void pages_end_handing(struct mapped_object *object);
+bool pages_held(const struct mapped_object *object, uint64_t page);
+/* None of the 64 from @page, a multiple of 64, on is. */
+bool pages_none_of_64(const struct mapped_object *object, uint64_t page);
+void pages_set_held(const struct mapped_object *object, uint64_t page, bool held);
+/* How far it is mapped, or reaches. */
+uint64_t pages_of(const struct mapped_object *object);
+/* What the program believes, and what it may do with @access. */
+uint32_t pages_program_prot(const struct mapped_range *range);
+uint32_t pages_protection(const struct mapped_range *range, enum page_access access);
+/* Protects @n pages wherever they are mapped. False: the kernel refused. */
+bool pages_protect(const struct mapped_object *object, uint64_t page, uint64_t n, enum page_access access);
+/* Takes the right to touch them away. */
+bool pages_drop(struct mapped_object *object, uint64_t page, uint64_t n);
+/* Where one can be read, or 0. */
+uint64_t pages_address(const struct mapped_object *object, uint64_t page);
 
 /* -- turns.c: recording. Baton, where not said otherwise. ---------------------------------------------- */
 
