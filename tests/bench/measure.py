@@ -285,7 +285,10 @@ def measure_program(args):
     if recorder:
         row.update(recorder.end(row["seconds"] < SHORT_S * args.times))
         if row["seconds"] < SHORT_S * args.times:
+            # So short a one isn't seen: its time is in that of all processes, its log perhaps nowhere.
             del row["recorder_cpu_s"], row["recorder_peak_kb"]
+            if not row["log_bytes"]:
+                del row["log_bytes"]
         else:
             row["cpu_s"] -= row["recorder_cpu_s"]
     return row

@@ -144,7 +144,9 @@ found_='"preemptions": \3, "found_ms": \4, "found_longest_ms": \5'
 replay_dump() {
 	json=$(measure program "$ctl" replay --check "$work/dump" 2>"$work/errors") ||
 		fail_with "$work/errors"
-	keep "$(sed -n "$1" "$work/errors") ${json#\{}"
+	found=$(sed -n "$1" "$work/errors")
+	[ -n "$found" ] || fail_with "$work/errors"
+	keep "$found ${json#\{}"
 }
 
 # Threads that compute are preempted at any instruction whatever, every few milliseconds: each

@@ -128,13 +128,13 @@ def cost_table(loads):
     for name, load in loads.items():
         native = load.get("native", {}).get("per_operation", {})
         recorded = load["recorded"].get("per_operation", {})
-        if "log_bytes" not in recorded:
+        if "cpu_us" not in native or "cpu_us" not in recorded:
             continue
         cpus = native.get("cpu_us"), recorded.get("cpu_us")
         wait = max(load[key] for key in WAITS) if WAITS[0] in load else None
         ratio = f"{cpus[1] / cpus[0]:.2f}" if cpus[0] else "-"
         yield (f"{name:<28}{load['operation']:>12}{number(cpus[0]):>9}{number(cpus[1]):>9}{ratio:>7}"
-               f"{number(recorded['log_bytes']):>8}{number(recorded.get('recorder_cpu_us')):>13}"
+               f"{number(recorded.get('log_bytes')):>8}{number(recorded.get('recorder_cpu_us')):>13}"
                f"{number(recorded.get('recorder_peak_mb')):>9}{number(wait) if wait is not None else '':>9}".rstrip())
 
 
