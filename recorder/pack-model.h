@@ -85,7 +85,6 @@ struct tables {
 	uint32_t answered[TABLE];	/* by type, check and result */
 	uint32_t checks[MAX_CHECKS];
 	unsigned n_checks;		/* only grows */
-	uint8_t number_of_check[TABLE];	/* the packer's only */
 
 	/* Who was ready, each once; who was the longest ago first. It goes round. */
 	uint32_t wait, n_waited;	/* the newest event that says who is; so many */

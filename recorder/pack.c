@@ -7,6 +7,7 @@
 struct packer {
 	struct tables tables;
 	bool steady[MAX_TYPES + 1];	/* what foretold its last event's check was the one before */
+	uint8_t number_of_check[TABLE];	/* in tables.checks */
 	uint8_t *ends[PACK_N_COLUMNS];	/* of what the columns have so far */
 	uint8_t *columns[PACK_N_COLUMNS];
 	uint8_t *data;			/* put together */
@@ -181,7 +182,7 @@ static uint8_t pack_check(struct packer *p, unsigned type, const struct places *
 		return CHECK_FOLLOWS;
 	if (is_after)
 		return CHECK_AFTER;
-	number = &t->number_of_check[hash(check)];
+	number = &p->number_of_check[hash(check)];
 	if (t->checks[*number] == check) {
 		put(p, PACK_CHECKS, *number);
 		return CHECK_KNOWN;
@@ -318,6 +319,7 @@ void pack(struct packer *p, uint32_t tick, const void *events, size_t len,
 	tables_reset(&p->tables, events, PACK_VERSION, tick);
 	memcpy(p->ends, p->columns, sizeof(p->ends));
 	memset(p->steady, 0, sizeof(p->steady));
+	memset(p->number_of_check, 0, sizeof(p->number_of_check));
 	while (at < end) {
 		const struct event *event = (const struct event *)at;
 

@@ -227,7 +227,7 @@ static void test_those_who_left_are_forgotten(void **state)
 /* Waits of which the outputs aren't what the kernel gives. */
 static void test_strange_waits(void **state)
 {
-	uint64_t ready[100];
+	uint64_t ready[100] = { 0 };
 
 	(void) state;
 	for (unsigned i = 0; i < 2000; i++) {
@@ -439,11 +439,17 @@ static void test_version_1(void **state)
 static void test_other_versions_are_refused(void **state)
 {
 	const struct event event = { .len = sizeof(event), .kind = EVENT_START };
+	uint8_t bytes[sizeof(event)];
 	const void *events;
 	size_t len;
 
 	(void) state;
 	assert_int_equal(unpack(unpacker, &event, sizeof(event), &events, &len), -EPROTONOSUPPORT);
+	memcpy(bytes, &event, sizeof(event));
+	bytes[0] = 0;
+	assert_int_equal(unpack(unpacker, bytes, sizeof(bytes), &events, &len), -EPROTONOSUPPORT);
+	bytes[0] = PACK_VERSION + 1;
+	assert_int_equal(unpack(unpacker, bytes, sizeof(bytes), &events, &len), -EPROTONOSUPPORT);
 }
 
 #define WITH_PACKER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
