@@ -54,8 +54,10 @@ check "... and may go anywhere again as they find that nobody records them" with
 # shellcheck disable=SC2046
 kill -KILL $(pgrep -P "$service") "$service"
 wait $record
-share_service 6 --set placement=none
-check "... or stay where they are" within 4 everywhere "$service"
+share_service 8 --set placement=none
+within 4 pgrep -P "$service" >/dev/null
+sleep 2
+check "... or stay where they are" everywhere "$service"
 wait $record
 is "they end well" $? 0
 
