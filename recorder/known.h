@@ -25,7 +25,7 @@ void known_learn(struct known_facts *all, const struct known_facts *of, uint32_t
 void known_add(struct known_facts *all, const struct known_facts *of);
 
 /*
- * In a file, for the recorders after this one, until the host is started again. A recorder's own
+ * In a file, by the recorders of commands, for those after them, until the host is started again. A recorder's own
  * user is the only one who may write it; where there is no place for it, known_path() returns a
  * negative errno. known_load() asks the processor itself for what isn't there.
  */

@@ -37,6 +37,7 @@ struct recorder {
 	int known_fd;			/* env.known */
 	uint32_t n_images_loaded;	/* what it had at first */
 	const char *dir;
+	bool of_command;		/* `blackboxctl record' made it, for one */
 	struct policy policy;
 	struct domain_env env;
 	uint32_t n_domains;

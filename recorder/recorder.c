@@ -698,11 +698,12 @@ static void learn_what_is_known(struct recorder *r)
 	r->n_images_loaded = r->env.known->n_images;
 }
 
+/* Of a command only: services of one user may be kept apart by what systemd takes from them. */
 static void keep_what_is_known(const struct recorder *r)
 {
 	char path[PATH_MAX];
 
-	if (r->env.known && r->env.known->n_images != r->n_images_loaded && known_path(path, sizeof(path)) == 0)
+	if (r->of_command && r->env.known && r->env.known->n_images != r->n_images_loaded && known_path(path, sizeof(path)) == 0)
 		known_save(path, r->env.known);
 }
 
@@ -818,7 +819,7 @@ static void allow_descriptors(void)
 	(void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int recorder_run(const char *dir, struct policy *policy)
+static int run(const char *dir, struct policy *policy, bool of_command)
 {
 	autoclean(recorder_deinit) struct recorder r = {
 		.control = RECORDER_FD,
@@ -828,6 +829,7 @@ int recorder_run(const char *dir, struct policy *policy)
 		.reader_done = -1,
 		.dir = dir,
 		.policy = *policy,
+		.of_command = of_command,
 	};
 	int ret;
 
@@ -849,6 +851,11 @@ int recorder_run(const char *dir, struct policy *policy)
 	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+int recorder_run(const char *dir, struct policy *policy)
+{
+	return run(dir, policy, false);
+}
+
 int recorder_fork(const char *dir, struct policy *policy, struct recorder_link *ret_link)
 {
 	int sockets[2];
@@ -868,7 +875,7 @@ int recorder_fork(const char *dir, struct policy *policy, struct recorder_link *
 		(void) close(sockets[0]);
 		recorder_own_session(sockets[1]);
 		(void) close_range(RECORDER_FD + 1, ~0U, 0);
-		exit(recorder_run(dir, policy));
+		exit(run(dir, policy, true));
 	}
 	(void) close(sockets[1]);
 	*ret_link = (struct recorder_link){ sockets[0], pid };
