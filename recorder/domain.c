@@ -782,10 +782,15 @@ void domain_finish(struct domain *d, enum domain_end end)
 	cut_log(d);
 }
 
-bool domain_bears(struct domain *d)
+static bool freezes(const struct domain *d)
+{
+	return d->freeze_is_ready || ((d->capture || d->capture_is_due) && (d->capture_flags & EVENT_FREEZE));
+}
+
+bool domain_is_wanted(struct domain *d)
 {
 	domain_drain(d);
-	return d->n_births || d->fork_memfd >= 0;
+	return d->n_births || d->fork_memfd >= 0 || freezes(d);
 }
 
 void domain_forget(struct domain *d, enum domain_end end)

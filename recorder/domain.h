@@ -182,8 +182,11 @@ enum domain_end domain_end(const struct domain *domain);
 
 /* The same for one whose end nobody will look at: what isn't in the store yet doesn't get there. */
 void domain_forget(struct domain *domain, enum domain_end end);
-/* Drains it: are there children whose logs begin in this one, and who aren't recorded yet? */
-bool domain_bears(struct domain *domain);
+/*
+ * Drains it. Are there children whose logs begin in this one, and who aren't recorded yet; or is its
+ * window to be frozen, as a signal has asked for?
+ */
+bool domain_is_wanted(struct domain *domain);
 
 /* The service goes on without us: what a recorder that stops says to the agent. */
 void domain_pass(struct domain *domain);

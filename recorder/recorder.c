@@ -108,7 +108,7 @@ static bool is_the_last(struct member *m)
 {
 	const struct recorder *r = m->recorder;
 
-	return r->members == m && !m->next && !r->freeze_asked && !domain_bears(m->domain);
+	return r->members == m && !m->next && !r->freeze_asked && !domain_is_wanted(m->domain);
 }
 
 /*

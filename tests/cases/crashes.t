@@ -41,4 +41,14 @@ replay_checks "killed from outside: replays" "$(ls -d "$work"/killed/incidents/*
 	notes "$work/killed"
 check "killed from outside: more than its start" \
 	[ "$(sed -n 's/^checked: \([0-9]*\) events.*/\1/p' "$work/replay.err")" -gt 1000 ]
+# -- a freeze is asked for by one who is gone before his memory has been read
+
+for n in 1 2 3 4 5; do
+	rm -rf "$work/gone"
+	"$BLACKBOXCTL" record --dir "$work/gone" --freeze-signal USR1 -- "$PROGRAMS/sig-freeze-exits" 2>"$work/err"
+	is "it ends well" $? 0
+	is "its window is frozen ($n)" "$(ls "$work/gone/incidents" | wc -l)" 1
+done
+replay_checks "it replays" "$work/gone/incidents/$(ls "$work/gone/incidents")"
+
 done_testing
