@@ -18,6 +18,7 @@ struct domain {
 	struct domain_env *env;
 	uint32_t id;
 	pid_t pid, parent;		/* parent: who made it, recorded or not */
+	uint32_t uid;			/* whose it was when it began; UINT32_MAX: unknown */
 	struct agent_config config;
 	int memfd, wake_fd, pidfd;
 	struct agent_shared *shared;

@@ -97,6 +97,8 @@ static void read_facts(struct domain *d)
 	if (prlimit(d->pid, RLIMIT_STACK, NULL, &stack) == 0)
 		d->stack_limit = stack.rlim_cur;
 	d->parent = parent_of(d->pid);
+	if (known_uid(d->pid, &d->uid) < 0)
+		d->uid = UINT32_MAX;
 	d->same_pids = innermost_pid(d->pid) == (uint64_t)d->pid;
 	if (d->same_pids)
 		__atomic_store_n(&d->shared->recorder_pid, (uint32_t)getpid(), __ATOMIC_RELAXED);
@@ -615,7 +617,8 @@ static void hand_on_scans(struct domain *d)
 	if (n == d->known_seen)
 		return;
 	d->known_seen = n;
-	if (known_uid(d->pid, &uid) == 0)
+	/* One that is another user's by now has had the memory of both. */
+	if (known_uid(d->pid, &uid) == 0 && uid == d->uid)
 		known_learn(d->env->known, &d->shared->known, uid);
 }
 
