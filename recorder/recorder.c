@@ -714,8 +714,9 @@ static void say_ended(struct recorder *r)
 {
 	recorder_finish_recovery(r);	/* it is the last word */
 	if (r->env.store) {
-		(void) store_clear(r->env.store);
-		store_unlock(r->env.store);
+		/* What couldn't be removed stays ours until the store is closed. */
+		if (store_clear(r->env.store) == 0 && !store_has_live(r->env.store))
+			store_unlock(r->env.store);
 	}
 	recorder_tell(r, recorder_news("ended"));
 }

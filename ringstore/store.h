@@ -92,7 +92,7 @@ struct log_run {
 int store_open(const char *dir, const struct store_limits *limits, struct store **ret_store);
 struct store *store_close(struct store *store);
 
-/* Another writer may come already now: nothing is live any more, and only store_close() follows. */
+/* Another writer may come already now: nothing is live any more, and nothing more is written. */
 void store_unlock(struct store *store);
 
 /* Is anything live? */
