@@ -18,8 +18,11 @@
 #include "recorder/inject.h"
 #include "recorder/known.h"
 
-/* So full it is begun anew: much will be of files that are gone. */
-#define KNOWN_ENOUGH (KNOWN_IMAGES * 3 / 4)
+/* Then it is begun anew: much will be of files that are gone. */
+static bool is_too_full(const struct known_facts *facts)
+{
+	return facts->n_images > KNOWN_IMAGES * 3 / 4 || facts->n_sites > KNOWN_SITES * 3 / 4;
+}
 
 struct known_file {
 	uint64_t image;		/* agent_image_hash(): whose scans these are */
@@ -61,7 +64,7 @@ static struct known_file *read_file(const char *path)
 	file = malloc(sizeof(*file));
 	if (!file || read(fd, file, sizeof(*file)) != sizeof(*file) || file->image != agent_image_hash() ||
 	    file->hash != XXH3_64bits(&file->facts, sizeof(file->facts)) ||
-	    file->facts.n_images > KNOWN_ENOUGH)
+	    is_too_full(&file->facts))
 		return NULL;
 	return MOVE(file);
 }
@@ -112,10 +115,13 @@ void known_save(const char *path, const struct known_facts *facts)
 		return;
 	/* Others have found out things meanwhile. */
 	now->facts.cpuid = facts->cpuid;
-	if (facts->n_images <= KNOWN_ENOUGH)
-		known_add(&now->facts, facts);
+	known_add(&now->facts, facts);
 	if (file)
 		known_add(&now->facts, &file->facts);
+	if (is_too_full(&now->facts)) {
+		(void) unlink(path);
+		return;
+	}
 	if (file && memcmp(&now->facts, &file->facts, sizeof(file->facts)) == 0)
 		return;
 	if (geteuid() == 0)

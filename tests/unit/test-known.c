@@ -210,6 +210,37 @@ static void recorders_add_to_it(void **state)
 	remove_dir();
 }
 
+/* Until the file is full; then it is begun anew, and doesn't stay as it is for ever. */
+static void full_it_is_begun_anew(void **state)
+{
+	struct facts *f = *state;
+
+	make_dir();
+	for (uint32_t i = 0; i < KNOWN_IMAGES * 3 / 4; i++)
+		add_image(&f->of, 100 + i, 1)->uid = ALICE;
+	known_save(path, &f->of);
+	known_load(path, &f->all);
+	assert_int_equal(f->all.n_images, KNOWN_IMAGES * 3 / 4);
+	add_image(&f->all, 7, 1)->uid = ALICE;
+	known_save(path, &f->all);
+	f->to.n_images = f->to.n_sites = 0;
+	known_load(path, &f->to);
+	assert_int_equal(f->to.n_images, 0);
+	add_image(&f->to, 7, KNOWN_SITES * 3 / 4)->uid = ALICE;
+	known_save(path, &f->to);
+	f->all.n_images = f->all.n_sites = 0;
+	known_load(path, &f->all);
+	assert_int_equal(f->all.n_images, 1);
+	add_image(&f->all, 8, 1)->uid = ALICE;
+	known_save(path, &f->all);
+	f->to.n_images = f->to.n_sites = 0;
+	known_load(path, &f->to);
+	assert_int_equal(f->to.n_images, 0);
+	add_image(&f->to, 8, 1)->uid = ALICE;
+	known_save(path, &f->to);
+	remove_dir();
+}
+
 static void another_processor_is_asked(void **state)
 {
 	struct facts *f = *state;
@@ -281,6 +312,7 @@ int main(void)
 		cmocka_unit_test(knows_the_user),
 		ON_FACTS(comes_back),
 		ON_FACTS(recorders_add_to_it),
+		ON_FACTS(full_it_is_begun_anew),
 		ON_FACTS(another_processor_is_asked),
 		ON_FACTS(damaged_is_made_again),
 		ON_FACTS(what_others_could_write_is_nothing),
