@@ -316,37 +316,46 @@ static void set_signals(struct sigaction before[N_SIGNALS])
  * Between vfork and exec: the memory is the parent's, who sleeps, and the news are for whichever of
  * the two is awake. The recorder's injector may trace us, whatever Yama says.
  */
-__attribute__((noreturn)) static void child(struct record *r, const struct sigaction before[N_SIGNALS])
+__attribute__((noreturn)) static void child(struct record *r, const struct sigaction before[N_SIGNALS],
+					    const sigset_t *mask)
 {
-	forward_to = getpid();
-	for (size_t i = 0; i < N_SIGNALS; i++)
-		(void) sigaction(signals[i].signal, &before[i], NULL);
 	(void) prctl(PR_SET_PTRACER, r->link.pid);
-	r->recorder_gone = recorder_say(&r->link, "attach", forward_to, 0) < 0;
+	(void) recorder_say(&r->link, "attach", getpid(), 0);
 	while (!r->let_go && !r->recorder_gone)
 		if (!hear_news(r, ANSWER_MS)) {
 			log_warning("the recorder doesn't answer; %s runs unrecorded", r->command[0]);
 			break;
 		}
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		(void) sigaction(signals[i].signal, &before[i], NULL);
+	(void) sigprocmask(SIG_SETMASK, mask, NULL);
 	(void) execvp(r->command[0], r->command);
 	r->exec_error = errno;
 	_exit(127);
 }
 
-/* A fork would copy what the exec throws away at once. */
+/*
+ * A fork would copy what the exec throws away at once. Signals wait: one that killed the child in
+ * the middle of malloc() would leave us with its half, and one to us has nobody to go to yet.
+ */
 static int start_command(struct record *r)
 {
 	struct sigaction before[N_SIGNALS];
+	sigset_t all, mask;
 	pid_t pid;
+	int ret;
 
+	(void) sigfillset(&all);
+	(void) sigprocmask(SIG_SETMASK, &all, &mask);
 	set_signals(before);
 	pid = vfork();
 	if (pid == 0)
-		child(r, before);
-	if (pid < 0)
-		return -errno;
-	r->pid = forward_to = pid;
-	return 0;
+		child(r, before, &mask);
+	ret = pid < 0 ? -errno : 0;
+	if (pid > 0)
+		r->pid = forward_to = pid;
+	(void) sigprocmask(SIG_SETMASK, &mask, NULL);
+	return ret;
 }
 
 /* -- running ---------------------------------------------------------------------------------------------- */
