@@ -110,9 +110,12 @@ redis debug populate 300000 more 800 >/dev/null
 failed=$(field snapshots_failed)
 check "the recorder is slow while it reads a child" within 20 holds_child
 sleep 6
-kill -CONT "$recorder"
-sleep 0.02
-kill -STOP "$recorder"
+for _ in 1 2 3 4; do	# on a busy machine it gets its turn in one of them
+	kill -CONT "$recorder"
+	sleep 0.02
+	kill -STOP "$recorder"
+	sleep 0.1
+done
 sleep 6
 check "the child lives as long as its recorder looks at it now and then" kill -0 "$child"
 kill -CONT "$recorder"
