@@ -483,7 +483,7 @@ struct agent_shared {
 	uint32_t spare_state;	/* futex, enum spare_state */
 	int32_t spare_fds[MAX_SPARES];	/* -1: none of that number */
 	int32_t directory_fd;	/* agent: a memfd for a struct directory, with spare_fds; -1: none */
-	uint32_t member;	/* its place in the directory + 1; 0: none */
+	uint32_t owner;		/* in the directory, PAGE_OWNER() of it; 0: it has no place */
 	uint32_t recorder_pid, reserved_pid; /* as the process sees it, if that is known; 0 */
 	uint32_t shares_memory;	/* the child shares writable memory, which isn't handed over */
 

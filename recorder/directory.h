@@ -61,6 +61,7 @@ struct directory_member {
 #define PAGE_OWNER(member, generation) \
 	(((member) + 1) | ((generation) & PAGE_GENERATIONS) << 10)
 #define PAGE_GENERATIONS UINT32_C(0xfffff)
+#define OWNER_MEMBER(owner) (((owner) & 0x3ff) - 1)
 static_assert(DIRECTORY_MEMBERS < 1 << 10, "a member fits into ten bits");
 static_assert(DIRECTORY_OBJECTS < CHANGE_OBJECTS && DIRECTORY_PAGES <= CHANGE_PAGES, "a change names them");
 
@@ -106,13 +107,17 @@ struct directory {
 #define DIRECTORY_LEN ((sizeof(struct directory) + 4095) / 4096 * 4096)
 
 /*
- * @member has ended, or doesn't take part any more: its pages are anybody's, and what only it
- * had mapped is forgotten. Killed as it took a page, it leaves a lock. Any thread, also while the
- * member itself runs.
+ * The member that @owner names has ended, or doesn't take part any more: its pages are anybody's, and
+ * what only it had mapped is forgotten. Killed as it took a page, it leaves a lock. It says so itself,
+ * if it can, and whoever hears of its death says it again: by then another may have its place.
  */
-static inline void directory_member_ends(struct directory *directory, uint32_t member)
+static inline void directory_member_ends(struct directory *directory, uint32_t owner)
 {
-	if (member >= DIRECTORY_MEMBERS)
+	uint32_t member = OWNER_MEMBER(owner);
+
+	if (member >= DIRECTORY_MEMBERS ||
+	    PAGE_OWNER(member, __atomic_load_n(&directory->members[member].generation, __ATOMIC_SEQ_CST)) != owner ||
+	    __atomic_load_n(&directory->members[member].state, __ATOMIC_SEQ_CST) == MEMBER_FREE)
 		return;
 	for (uint32_t i = 0; i < DIRECTORY_OBJECTS; i++)
 		(void) __atomic_and_fetch(&directory->objects[i].mapped[member / 64],

@@ -177,11 +177,10 @@ void kick_holder(struct domain *d);
 
 /*
  * domain-pages.c. Takes over @fd, the directory that the agent has made (-1: it couldn't be
- * opened); what the parent has; the process has ended, or will be somebody else.
+ * opened); what the parent has.
  */
 void domain_take_directory(struct domain *d, int fd);
 int domain_inherit_directory(struct domain *d, const struct domain *parent);
-void domain_leave_directory(struct domain *d);
 /* Pages have been asked for in vain: domain_kick_for_pages() of all will help. */
 bool domain_pages_are_wanted(const struct domain *d);
 /* The pages of the mapping that are another process's by now: up to @max addresses. */

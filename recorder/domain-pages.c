@@ -59,18 +59,14 @@ int domain_inherit_directory(struct domain *d, const struct domain *parent)
 /* Its place in the directory; false: none. */
 static bool member_of(const struct domain *d, uint32_t *ret_member)
 {
-	uint32_t member = load(&d->shared->member);
-
-	*ret_member = member - 1;
-	return d->directory && member && member <= DIRECTORY_MEMBERS;
+	*ret_member = OWNER_MEMBER(load(&d->shared->owner));
+	return d->directory && *ret_member < DIRECTORY_MEMBERS;
 }
 
 void domain_leave_directory(struct domain *d)
 {
-	uint32_t member;
-
-	if (member_of(d, &member))
-		directory_member_ends(d->directory, member);
+	if (d->directory)
+		directory_member_ends(d->directory, load(&d->shared->owner));
 	if (domain_shares_memory(d))	/* an incident will ask */
 		__atomic_store_n(&d->shared->shares_memory, 1, __ATOMIC_SEQ_CST);
 	if (d->directory)

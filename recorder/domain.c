@@ -776,7 +776,9 @@ void domain_pass(struct domain *d)
 void domain_finish(struct domain *d, enum domain_end end)
 {
 	d->end = end;
-	domain_leave_directory(d);
+	/* Who says by itself that it ends still has its turn to end. */
+	if (end == DOMAIN_EXECED || end == DOMAIN_KILLED)
+		domain_leave_directory(d);
 	domain_flush(d);
 	while (snapshot_work(d, SNAPSHOT_ALL))
 		;

@@ -176,6 +176,9 @@ const struct obituary *domain_obituary(const struct domain *domain);
 /* Lets a dying process go on with it. */
 void domain_release(struct domain *domain);
 
+/* It is dead, or another program: the memory that it shared is others' (directory.h). */
+void domain_leave_directory(struct domain *domain);
+
 /* The process has ended, or its image. Drains the rest. */
 void domain_finish(struct domain *domain, enum domain_end end);
 enum domain_end domain_end(const struct domain *domain);

@@ -124,6 +124,7 @@ static void member_died(struct member *m)
 	member_work(m);	/* an obituary may have come with it */
 	if (domain_end(m->domain) == DOMAIN_RUNS)
 		gone_silently(m);
+	domain_leave_directory(m->domain);
 	/* What it bore while nobody looked. */
 	member_take_births(m);
 	r->main_gone |= domain_pid(m->domain) == r->main_pid;

@@ -144,7 +144,7 @@ bool directory_join(void)
 
 	p->member = new_member(&p->owner);
 	p->readings_until = 0;
-	store_release(&shared()->member, p->member);
+	store_release(&shared()->owner, p->owner);
 	return p->member != 0;
 }
 
@@ -158,12 +158,10 @@ void directory_lose(void)
 void directory_leave(void)
 {
 	struct agent_process *p = process();
-	uint32_t member = exchange(&p->member, 0);
-
-	if (!member)
+	if (!exchange(&p->member, 0))
 		return;
-	turn_leave(PAGE_OWNER(member - 1, load_relaxed(&member_at(member - 1)->generation)));
-	directory_member_ends(directory(), member - 1);
+	turn_leave();
+	directory_member_ends(directory(), p->owner);
 }
 
 /* -- objects ------------------------------------------------------------------------------------------ */
@@ -389,7 +387,7 @@ bool directory_be_child(void)
 	if (!p->member)
 		return false;
 	p->owner = PAGE_OWNER(p->member - 1, load_relaxed(&member_at(p->member - 1)->generation));
-	store_release(&shared()->member, p->member);
+	store_release(&shared()->owner, p->owner);
 	return true;
 }
 
@@ -398,7 +396,8 @@ void directory_no_child(void)
 	struct agent_process *p = process();
 
 	if (p->child_member)
-		directory_member_ends(directory(), p->child_member - 1);
+		directory_member_ends(directory(), PAGE_OWNER(p->child_member - 1, load_relaxed(
+							&member_at(p->child_member - 1)->generation)));
 	p->child_member = 0;
 }
 

@@ -137,7 +137,7 @@ void turn_spoils(void);
 void turn_seals(void);
 /* In a forked child: it hasn't any. And in MODE_PASS: it has none any more. Any context. */
 void turn_forget(void);
-void turn_leave(uint32_t owner);
+void turn_leave(void);
 
 /* -- directory.c: recording, of a process that has p->member ------------------------------------------ */
 

@@ -439,8 +439,10 @@ void obituary_write(struct thread *thread, int signal, int status, unsigned at, 
 	if (signal || agent_config.hold_exit)
 		hold_for_recorder(obituary);
 	/* Until now others couldn't change what it shares. */
-	if (process()->member)
+	if (process()->member) {
 		turn_end();
+		directory_leave();
+	}
 	/* Children that live on are replayed from it. */
 	if (process()->has_children && s->snapshot_taken == 1)
 		snapshot_end();

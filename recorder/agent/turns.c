@@ -276,14 +276,9 @@ static bool catch_up(struct thread *thread, unsigned flags)
 
 /* -- the turn -------------------------------------------------------------------------------------------- */
 
-static uint32_t number_of(uint32_t owner)
-{
-	return (owner & 0x3ff) - 1;
-}
-
 static uint32_t my_number(void)
 {
-	return number_of(process()->owner);
+	return OWNER_MEMBER(process()->owner);
 }
 
 /* Asks whoever has it, and has had it for long, and has him kicked if he computes. */
@@ -339,7 +334,7 @@ static bool pass_over(uint32_t value)
 
 	if (!compare_exchange(&d->turn, value, process()->owner))
 		return false;
-	directory_waits(d, number_of(TURN_OWNER(value)), false);
+	directory_waits(d, OWNER_MEMBER(TURN_OWNER(value)), false);
 	return true;
 }
 
@@ -409,16 +404,15 @@ static void take(struct thread *thread, unsigned flags)
 		pages_settle(thread, flags);
 }
 
-static void release(void)
+/* @value is what the turn is; somebody may have taken it meanwhile, as from a dead one. */
+static void release(uint32_t value)
 {
 	struct directory *d = directory();
+	bool recorders = exchange(&d->turn_wanted, 0) == TURN_RECORDERS;
 	uint32_t *waiter;
 
-	if (exchange(&d->turn_wanted, 0) == TURN_RECORDERS) {
-		store_release(&d->turn, TURN_RECORDERS);
+	if (!compare_exchange(&d->turn, value, recorders ? TURN_RECORDERS : 0) || recorders)
 		return;
-	}
-	(void) exchange(&d->turn, 0);
 	waiter = directory_offer_turn(d, my_number());
 	if (waiter)
 		futex_wake(waiter, 1);
@@ -434,7 +428,7 @@ void turn_begin(struct thread *thread, unsigned flags)
 	written()->n = 0;
 	pages_drop_turns(thread, flags);
 	if (!passing())
-		release();
+		release(process()->owner);
 }
 
 void turn_end(void)
@@ -442,7 +436,7 @@ void turn_end(void)
 	if (!process()->takes_turns || passing() || !is_ours())
 		return;
 	publish();
-	release();
+	release(process()->owner);
 }
 
 bool turn_is_wanted(void)
@@ -490,13 +484,14 @@ void turn_forget(void)
 		process()->placed = PLACED_NOT;
 }
 
-void turn_leave(uint32_t owner)
+void turn_leave(void)
 {
 	struct directory *d = directory();
+	uint32_t value = load_acquire(&d->turn);
 
-	if (TURN_OWNER(load_acquire(&d->turn)) != owner)
+	if (TURN_OWNER(value) != process()->owner)
 		return;
-	if (load_acquire(&d->turn) == owner)
+	if (!(value & TURN_OFFERED))
 		(void) add_fetch(&d->turn_epoch, 1);
-	release();
+	release(value);
 }
