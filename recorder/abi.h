@@ -27,7 +27,7 @@
 #include "recorder/xstate.h"
 
 /* Raised with any change of what is declared here, in event.h or in pack.h. */
-#define AGENT_ABI 10
+#define AGENT_ABI 11
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -724,7 +724,7 @@ enum mapped_flags {
 	/* objects */
 	MAPPED_CHANGES = 1 << 0, /* may be changed: mapped shared, or opened for writing */
 	MAPPED_HANDED = 1 << 3,	/* pages of it have been given up: bits at AGENT_HELD say which it has */
-	MAPPED_BY_TURNS = 1 << 4, /* recording: those that it has it may write in its turn only */
+	MAPPED_BY_TURNS = 1 << 4, /* those that it has it may write in its turn only, when it is recorded */
 	/* ranges */
 	MAPPED_SHARED = 1 << 1,
 	MAPPED_READ_ONLY = 1 << 2, /* shared, and can't be made writable */
@@ -859,6 +859,7 @@ struct agent_process {
 	uint32_t n_fetched, n_runs;	/* recording: pages got, and how often it had rested, lately */
 	uint32_t turn_epoch;		/* the directory's, when it had its last turn */
 	uint64_t turn_seen;		/* so many changes of the journal it knows */
+	uint64_t fetches_seen;		/* of the directory's turn_fetches, when it gathered pages last */
 	uint32_t turn_spoils;		/* in this turn it changes what isn't kept track of */
 	uint32_t turn_call_pages;	/* that the present call has been given to write */
 	struct agent_filter filters[MAX_FILTERS];

@@ -97,11 +97,14 @@ struct directory {
 	uint32_t turns;		/* counts those taken */
 	uint64_t turn_waiting[TURN_WAITERS];	/* bits: members who wait for it */
 	uint32_t cpu, reserved2;	/* + 1: where they are placed */
+	uint64_t turn_fetches;	/* counts pages that members had to get one by one */
 	uint64_t journal_end;	/* counts all changes ever */
 	uint64_t journal[JOURNAL_CHANGES];
 	struct directory_member members[DIRECTORY_MEMBERS + 1];	/* the last: who has left meanwhile */
 	struct directory_object objects[DIRECTORY_OBJECTS];
 	uint32_t pages[DIRECTORY_PAGES];
+	/* Of each page by turns: journal_end when its last change had been added. Older ones do no harm. */
+	uint64_t changed[DIRECTORY_PAGES];
 };
 
 #define DIRECTORY_LEN ((sizeof(struct directory) + 4095) / 4096 * 4096)

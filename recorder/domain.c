@@ -375,12 +375,13 @@ static void look_at_event(struct domain *d, const struct event *event, uint64_t 
 {
 	enum { NR_mmap = 9 };
 
+	/* A forked child's may be what others have changed. */
+	if (number == 0) {
+		d->tsc = d->shared->tsc_begin;
+		d->last_event_ns = event_ns(d);
+	}
 	switch (event->kind) {
 	case EVENT_START:
-		if (number == 0) {
-			d->tsc = d->shared->tsc_begin;
-			d->last_event_ns = event_ns(d);
-		}
 		d->threads++;
 		break;
 	case EVENT_GONE:

@@ -363,6 +363,15 @@ bool directory_has_by_turns(uint32_t entry, uint64_t page)
 	return page < n && load_acquire(&words[page]) == PAGE_BY_TURNS;
 }
 
+uint64_t *directory_changed(uint32_t entry, uint64_t page)
+{
+	uint32_t *words;
+	uint64_t n;
+
+	(void) object_of(entry, &words, &n);
+	return page < n ? &directory()->changed[words - directory()->pages + page] : NULL;
+}
+
 bool directory_new_child(void)
 {
 	struct agent_process *p = process();

@@ -35,6 +35,15 @@ void pages_set_held(const struct mapped_object *object, uint64_t page, bool held
 	*word = held ? *word | bit : *word & ~bit;
 }
 
+uint64_t pages_held_run(const struct mapped_object *object, uint64_t page, uint64_t *ret_end)
+{
+	while (page < object->n_pages && !pages_held(object, page))
+		page++;
+	for (*ret_end = page; *ret_end < object->n_pages && pages_held(object, *ret_end);)
+		++*ret_end;
+	return page;
+}
+
 bool pages_begin_handing(struct mapped_object *object, uint64_t n_pages)
 {
 	uint64_t len = bits_len(n_pages), at = (uint64_t)bits_of(object);

@@ -49,12 +49,35 @@ static bool enter(struct mapped_object *object, bool may_be_new, bool *ret_new)
 	return object->entry != 0;
 }
 
+/*
+ * A child has what its parent has of memory that is shared by turns. Where children before it got
+ * many pages one by one, the parent gets those now, for all to come: half as many as were got since
+ * it did so last, so whoever forks for something else doesn't pay more for that than others did.
+ */
+static void gather(struct thread *thread)
+{
+	enum { MOST = 1024 };	/* 4 MB of log, which the service waits for */
+	struct agent_process *p = process();
+	uint64_t fetches = load_relaxed(&directory()->turn_fetches), n;
+
+	p->fetches_seen = MIN(p->fetches_seen, fetches);
+	n = MIN((fetches - p->fetches_seen) / 2, (uint64_t)MOST);
+	for (uint32_t i = 0; n && i < p->n_objects; i++)
+		if (p->objects[i].n_ranges && (p->objects[i].flags & MAPPED_BY_TURNS)) {
+			uint64_t got = pages_gather(thread, &p->objects[i], n);
+
+			p->fetches_seen += 2 * got;
+			n -= got;
+		}
+}
+
 bool pages_before_fork(struct thread *thread)
 {
 	struct agent_process *p = process();
 	bool any = false, is_new;
 
-	(void) thread;
+	if (p->member)
+		gather(thread);
 	for (uint32_t i = 0; i < p->n_objects; i++) {
 		struct mapped_object *object = &p->objects[i];
 
@@ -67,13 +90,30 @@ bool pages_before_fork(struct thread *thread)
 	return any && directory_new_child();
 }
 
+static void copy_held(struct thread *thread, const struct mapped_object *object, int from, int to)
+{
+	enum { PIECE = 65536 };
+	uint8_t *piece = call_scratch(thread, PIECE);
+	uint64_t end, at, n;
+
+	for (uint64_t page = pages_held_run(object, 0, &end); piece && page < end; page = pages_held_run(object, end, &end))
+		for (at = page * PAGE; at < end * PAGE; at += n) {
+			n = MIN(end * PAGE - at, (uint64_t)PIECE);
+			(void) agent_syscall(NR_pread64, from, piece, n, at);
+			(void) agent_syscall(NR_pwrite64, to, piece, n, at);
+		}
+}
+
 /* Replay: the parent's replay goes on with its own memory. */
 static void replace_memory(struct thread *thread, struct mapped_object *object)
 {
 	const struct agent_process *p = process();
 	uint64_t size = MAX(object->size, pages_of(object) * PAGE);
+	int parents = object->fd;
 
 	object->fd = mapped_memory(thread, size);
+	if (parents >= 0 && (object->flags & MAPPED_BY_TURNS))
+		copy_held(thread, object, parents, object->fd);
 	for (uint32_t i = 0; i < p->n_ranges; i++) {
 		const struct mapped_range *range = &p->ranges[i];
 
@@ -84,11 +124,26 @@ static void replace_memory(struct thread *thread, struct mapped_object *object)
 	}
 }
 
+/* Those that the child can't have, which are all but what it has by turns, as its parent. */
+static bool drop_in_child(struct mapped_object *object)
+{
+	uint64_t end;
+
+	if (!(object->flags & MAPPED_BY_TURNS))
+		return pages_drop(object, 0, object->n_pages);
+	for (uint64_t page = pages_held_run(object, 0, &end); agent_replays() && page < end;
+	     page = pages_held_run(object, end, &end))
+		(void) pages_protect(object, page, end - page, ACCESS_FULL);
+	return true;
+}
+
 void pages_in_child(struct thread *thread)
 {
 	struct agent_process *p = process();
+	/* That of the parent, whose memory this is a copy of. */
+	bool inherits = p->takes_turns && !agent_replays();
 
-	turn_forget();	/* that of the parent, whose memory this is a copy of */
+	turn_forget();
 	if (!agent_replays() && !directory_be_child()) {
 		if (p->n_handed)
 			pages_go_on_open();
@@ -105,9 +160,11 @@ void pages_in_child(struct thread *thread)
 		}
 		if (agent_replays())
 			replace_memory(thread, object);
-		if (!pages_drop(object, 0, object->n_pages) && !agent_replays())
+		if (!drop_in_child(object) && !agent_replays())
 			pages_go_on_open();
 	}
+	if (inherits && p->member)
+		turn_inherits();
 }
 
 void pages_mapped(struct thread *thread, struct mapped_object *object)

@@ -110,16 +110,6 @@ void pages_at_entry(struct thread *thread)
 		pages_replay(thread, event);
 }
 
-/* The first page from @page on that is held, and where that ends: the same, if there is none. */
-static uint64_t held_run(const struct mapped_object *object, uint64_t page, uint64_t *ret_end)
-{
-	while (page < object->n_pages && !pages_held(object, page))
-		page++;
-	for (*ret_end = page; *ret_end < object->n_pages && pages_held(object, *ret_end);)
-		++*ret_end;
-	return page;
-}
-
 void pages_drop_turns(struct thread *thread, unsigned flags)
 {
 	struct agent_process *p = process();
@@ -132,7 +122,7 @@ void pages_drop_turns(struct thread *thread, unsigned flags)
 
 		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
 			continue;
-		for (uint64_t page = held_run(object, 0, &end); page < end; page = held_run(object, end, &end)) {
+		for (uint64_t page = pages_held_run(object, 0, &end); page < end; page = pages_held_run(object, end, &end)) {
 			if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
 				return;
 			began = true;
@@ -141,6 +131,46 @@ void pages_drop_turns(struct thread *thread, unsigned flags)
 		if (!pages_drop(object, 0, object->n_pages)) {
 			pages_go_on_open();
 			return;
+		}
+	}
+	if (began)
+		log_end(thread);
+}
+
+static bool has_changed_since(const struct mapped_object *object, uint64_t page, uint64_t journal_end)
+{
+	const uint64_t *changed = directory_changed(object->entry, page);
+
+	return !changed || load_relaxed(changed) > journal_end;
+}
+
+void pages_drop_changed(struct thread *thread, unsigned flags, uint64_t journal_end)
+{
+	struct agent_process *p = process();
+	bool began = false;
+
+	for (uint32_t i = 0; i < p->n_objects; i++) {
+		struct mapped_object *object = &p->objects[i];
+		uint64_t end;
+
+		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
+			continue;
+		for (uint64_t page = 0; page < object->n_pages; page = end) {
+			for (end = page; end < object->n_pages && pages_held(object, end) &&
+					 has_changed_since(object, end, journal_end);)
+				end++;
+			if (end == page) {
+				end++;
+				continue;
+			}
+			if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
+				return;
+			began = true;
+			pages_log_out(thread, object, page, end - page);
+			if (!pages_drop(object, page, end - page)) {
+				pages_go_on_open();
+				return;
+			}
 		}
 	}
 	if (began)
@@ -157,7 +187,7 @@ void pages_seal_turns(void)
 
 		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
 			continue;
-		for (uint64_t page = held_run(object, 0, &end); page < end; page = held_run(object, end, &end)) {
+		for (uint64_t page = pages_held_run(object, 0, &end); page < end; page = pages_held_run(object, end, &end)) {
 			(void) pages_protect(object, page, end - page, ACCESS_READ);
 		}
 	}
@@ -170,8 +200,8 @@ static void log_in(struct thread *thread, const struct mapped_object *object, ui
 {
 	uint64_t at = pages_address(object, page);
 
-	if (!log_begin(thread, EVENT_PAGE_IN, flags, (unsigned)(object - process()->objects), 0,
-		       (int64_t)page))
+	if (!log_begin(thread, EVENT_PAGE_IN, flags, (unsigned)(object - process()->objects),
+		       !!(object->flags & MAPPED_BY_TURNS), (int64_t)page))
 		return;
 	if (at)
 		log_add_user(thread, at, PAGE);
@@ -254,8 +284,26 @@ static bool neighbours_come(struct thread *thread, struct mapped_object *object,
 			n++;
 		if (n && !have(thread, object, page, n, flags, ACCESS_READ))
 			return false;
+		(void) add_fetch(&directory()->turn_fetches, n);
 	}
 	return true;
+}
+
+uint64_t pages_gather(struct thread *thread, struct mapped_object *object, uint64_t max)
+{
+	uint64_t got = 0, n;
+
+	for (uint64_t page = 0; page < object->n_pages && got < max && !passing(); page += n + 1) {
+		for (n = 0; got + n < max && may_come_along(object, page + n);)
+			n++;
+		if (!n)
+			continue;
+		turn_first(thread);
+		if (passing() || !have(thread, object, page, n, 0, ACCESS_READ))
+			break;
+		got += n;
+	}
+	return got;
 }
 
 /* Of what is shared by turns: to be read, until it is written. */
@@ -268,6 +316,7 @@ static bool fetch_by_turns(struct thread *thread, struct mapped_object *object, 
 		return true;
 	}
 	directory_is_by_turns(object->entry, page);
+	(void) add_fetch(&directory()->turn_fetches, 1);
 	settle_what_is_gone(thread);
 	writes = writes && is_writable(object);
 	if (neighbours_come(thread, object, page, flags) && have(thread, object, page, 1, flags, ACCESS_READ) &&
@@ -527,6 +576,8 @@ static void replay_in(struct thread *thread, const struct event *event)
 	for (uint64_t at = page * PAGE; at < (page + 1) * PAGE && replay_read(thread, bytes, sizeof(bytes));
 	     at += sizeof(bytes))
 		(void) agent_syscall(NR_pwrite64, mapped_backing(thread, object), bytes, sizeof(bytes), at);
+	if (event->check)
+		object->flags |= MAPPED_BY_TURNS;
 	pages_set_held(object, page, true);
 	(void) pages_protect(object, page, 1, ACCESS_FULL);
 }

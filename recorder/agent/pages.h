@@ -91,8 +91,12 @@ void pages_go_on_open(void);
 void pages_log_out(struct thread *thread, const struct mapped_object *object, uint64_t page, uint64_t n);
 /* All that are shared by turns are given up; it takes no turns any more. */
 void pages_drop_turns(struct thread *thread, unsigned flags);
+/* Of those, the ones that have changed since the journal ended at @journal_end. */
+void pages_drop_changed(struct thread *thread, unsigned flags, uint64_t journal_end);
 /* They can be read only, for now. */
 void pages_seal_turns(void);
+/* Gets up to @max of @object's that others have by turns, to be read; returns how many. Recording. */
+uint64_t pages_gather(struct thread *thread, struct mapped_object *object, uint64_t max);
 
 /* -- pages-held.c. Baton. ----------------------------------------------------------------------------- */
 
@@ -100,6 +104,8 @@ void pages_seal_turns(void);
 bool pages_begin_handing(struct mapped_object *object, uint64_t n_pages);
 void pages_end_handing(struct mapped_object *object);
 bool pages_held(const struct mapped_object *object, uint64_t page);
+/* The first page from @page on that is held, and where that ends: the same, if there is none. */
+uint64_t pages_held_run(const struct mapped_object *object, uint64_t page, uint64_t *ret_end);
 /* None of the 64 from @page, a multiple of 64, on is. */
 bool pages_none_of_64(const struct mapped_object *object, uint64_t page);
 void pages_set_held(const struct mapped_object *object, uint64_t page, bool held);
@@ -137,6 +143,8 @@ void turn_spoils(void);
 void turn_seals(void);
 /* In a forked child: it hasn't any. And in MODE_PASS: it has none any more. Any context. */
 void turn_forget(void);
+/* In a forked child of a process whose turn it was: it has the same pages, to be read, and knows as much. */
+void turn_inherits(void);
 void turn_leave(void);
 
 /* -- directory.c: recording, of a process that has p->member ------------------------------------------ */
@@ -186,6 +194,8 @@ void directory_disown(uint32_t entry);
 /* The page is nobody's: all who take turns have it. */
 void directory_is_by_turns(uint32_t entry, uint64_t page);
 bool directory_has_by_turns(uint32_t entry, uint64_t page);	/* it is so */
+/* The end of the journal behind its last change; NULL: none, and what changes there isn't known. */
+uint64_t *directory_changed(uint32_t entry, uint64_t page);
 /* The living member that @owner names, or NULL. And who makes no entry into the agent is kicked. */
 struct directory_member *directory_owner(uint32_t owner);
 void directory_kick(struct directory_member *member);

@@ -19,6 +19,7 @@ enum {
 	RESTS = 32,		/* turns in which one didn't change: comparing costs as much as a fault */
 	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another one */
 	CHANGES_SEEN = 128,	/* a power of two */
+	CHANGES_READ = 16384,	/* of the journal: who has missed more gets the pages that it comes to */
 	PROT_RW = 3, MAP_PRIVATE_ANON_FIXED = 0x32, MADV_DONTDUMP_ = 16,
 };
 /* With who has been asked for the turn: he may not be running, or not be let run. */
@@ -89,6 +90,7 @@ static size_t end_of_change(const struct written_page *page, size_t offset)
 static bool publish_page(const struct written_page *page)
 {
 	const uint8_t *now = (const uint8_t *)page->address;
+	uint64_t *stamp;
 	bool changed = false;
 
 	for (size_t at = 0, end; at < PAGE; at = end) {
@@ -102,6 +104,9 @@ static bool publish_page(const struct written_page *page)
 		journal_add(page, at, end - at);
 		changed = true;
 	}
+	stamp = changed ? directory_changed(process()->objects[page->object].entry, page->page) : NULL;
+	if (stamp)
+		store_relaxed(stamp, load_relaxed(&directory()->journal_end));
 	return changed;
 }
 
@@ -184,17 +189,22 @@ void turn_spoils(void)
 	process()->turn_spoils = 1;
 }
 
-void turn_seals(void)
+static void forget_all(void)
 {
 	struct turn_pages *w = written();
 
-	if (agent_replays() || !process()->takes_turns || passing())
-		return;
-	publish();
 	for (uint32_t i = 0; i < w->n; i++)
 		if (w->pages[i].address)
 			forget(&w->pages[i]);
 	w->n = 0;
+}
+
+void turn_seals(void)
+{
+	if (agent_replays() || !process()->takes_turns || passing())
+		return;
+	publish();
+	forget_all();
 }
 
 /* -- what others have written ---------------------------------------------------------------------------- */
@@ -241,16 +251,14 @@ static bool makes_sense(struct page_change change)
 	return change.n_words && change.word + change.n_words <= PAGE / 8;
 }
 
-/* False: the journal doesn't go back as far, or makes no sense. */
-static bool catch_up(struct thread *thread, unsigned flags)
+/* False: it makes no sense. */
+static bool log_journal(struct thread *thread, unsigned flags, uint64_t end)
 {
 	struct agent_process *p = process();
-	uint64_t end = load_acquire(&directory()->journal_end), address;
-	uint64_t seen[CHANGES_SEEN] = { 0 };
+	uint64_t seen[CHANGES_SEEN] = { 0 }, address;
 	struct page_change change;
-	bool began = false, known;
+	bool began = false, known = true;
 
-	known = p->turn_epoch == load_acquire(&directory()->turn_epoch) && end - p->turn_seen <= JOURNAL_CHANGES;
 	for (uint64_t at = p->turn_seen; known && at < end; at++) {
 		uint64_t word = load_relaxed(&directory()->journal[at % JOURNAL_CHANGES]);
 		uint64_t *before = &seen[(word * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (CHANGES_SEEN - 1)];
@@ -270,6 +278,22 @@ static bool catch_up(struct thread *thread, unsigned flags)
 	}
 	if (began)
 		log_end(thread);
+	return known;
+}
+
+/* False: what others have changed isn't known. */
+static bool catch_up(struct thread *thread, unsigned flags)
+{
+	struct agent_process *p = process();
+	uint64_t end = load_acquire(&directory()->journal_end);
+	bool known = p->turn_epoch == load_acquire(&directory()->turn_epoch);
+
+	if (known && end - p->turn_seen <= CHANGES_READ) {
+		known = log_journal(thread, flags, end);
+	} else if (known) {
+		forget_all();
+		pages_drop_changed(thread, flags, p->turn_seen);
+	}
 	p->turn_seen = end;
 	return known;
 }
@@ -475,6 +499,14 @@ void turn_first(struct thread *thread)
 	p->turn_spoils = 0;
 	p->turn_epoch = load_acquire(&directory()->turn_epoch);
 	p->turn_seen = load_acquire(&directory()->journal_end);
+}
+
+void turn_inherits(void)
+{
+	pages_seal_turns();
+	written()->n = 0;
+	process()->turn_spoils = 0;
+	process()->takes_turns = 1;
 }
 
 void turn_forget(void)
