@@ -615,7 +615,7 @@ static int read_batch(struct capture *c, const struct image_map *map)
 	uint64_t entries[BATCH], end = le64_get(map->end);
 	size_t n = (end - c->at) / IMAGE_PAGE, i = 0;
 	uint32_t kind = le32_get(map->kind);
-	bool has_holes = kind == IMAGE_SHARED && !shows_a_file(c, map);
+	bool has_holes = kind == IMAGE_SHARED && !shows_a_file(c, map), same[BATCH] = { false };
 	int r;
 
 	if (is_anothers(c, map)) {
@@ -639,9 +639,18 @@ static int read_batch(struct capture *c, const struct image_map *map)
 		return r;
 	if (kind == IMAGE_OBJECT)
 		return read_object(c, map, entries, n);
+	if (kind == IMAGE_SHARED && c->sink.compare_shared)
+		c->sink.compare_shared(c->sink.userdata, map, c->at, n, same);
 	while (i < n) {
 		size_t run;
 
+		r = same[i] ? c->sink.keep(c->sink.userdata, map, c->at + i * IMAGE_PAGE) : CAPTURE_READ;
+		if (r < 0)
+			return r;
+		if (r == CAPTURE_KEPT) {
+			i++;
+			continue;
+		}
 		if (has_holes) {
 			uint64_t skipped = (skip_hole(c, map, c->at + i * IMAGE_PAGE) - c->at) / IMAGE_PAGE;
 

@@ -40,6 +40,12 @@ struct capture_sink {
 	 * Returns enum capture_keep. NULL: all pages are wanted.
 	 */
 	int (*keep)(void *userdata, const struct image_map *map, uint64_t address);
+	/*
+	 * Of shared memory page frames say nothing: sets @same for those of the @n pages from @address
+	 * on that are what they were, which are given to @keep then. NULL: none is known to be.
+	 */
+	void (*compare_shared)(void *userdata, const struct image_map *map, uint64_t address, size_t n,
+			       bool *same);
 	void *userdata;
 	bool wants_behind;	/* pages with IMAGE_BEHIND, too */
 };

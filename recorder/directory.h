@@ -103,7 +103,10 @@ struct directory {
 	struct directory_member members[DIRECTORY_MEMBERS + 1];	/* the last: who has left meanwhile */
 	struct directory_object objects[DIRECTORY_OBJECTS];
 	uint32_t pages[DIRECTORY_PAGES];
-	/* Of each page by turns: journal_end when its last change had been added. Older ones do no harm. */
+	/*
+	 * Of each page by turns: journal_end when its last change had been added, or one more than when
+	 * it came to be. What an object before has left is older.
+	 */
 	uint64_t changed[DIRECTORY_PAGES];
 };
 

@@ -189,7 +189,7 @@ int domain_read_final(struct domain *d, uint64_t event, const struct obituary *d
 {
 	struct final_state final = { 0 };
 	autoclean(freep) struct final_sink *sink = calloc(1, sizeof(*sink));
-	const struct capture_sink calls = { final_maps, final_pages, NULL, sink, false };
+	const struct capture_sink calls = { final_maps, final_pages, NULL, NULL, sink, false };
 	struct capture *capture = NULL;
 	uint64_t begin = now_ns();
 	int r;

@@ -63,6 +63,13 @@ struct domain {
 		uint64_t looked_ns;
 		uint64_t bytes, faults;		/* held when it was looked at; the service's faults by then */
 	} kept;
+	struct turns_seen {		/* memory shared by turns, when a snapshot was taken */
+		uint64_t event;		/* the snapshot's; 0: it isn't known */
+		uint64_t journal_end;
+		uint32_t epoch;
+		struct image_map *rows;	/* what was mapped */
+		size_t n_rows;
+	} turns_now, turns_before;	/* of the snapshot that is being taken, and the newest whole one */
 	bool was_forked;		/* it begins as its parent was: until there is a snapshot of its own */
 	bool sleeper_failed;		/* it can't be read where it sleeps */
 	bool freeze_is_ready;
@@ -185,6 +192,15 @@ int domain_inherit_directory(struct domain *d, const struct domain *parent);
 bool domain_pages_are_wanted(const struct domain *d);
 /* The pages of the mapping that are another process's by now: up to @max addresses. */
 size_t domain_others_pages(const struct domain *d, const struct image_map *map, uint64_t *to, size_t max);
+/*
+ * A snapshot of @rows is being taken, for which the process has its turn, and has said what it has
+ * changed in it; it is whole; and which pages have changed since the one before, which was at @base
+ * (capture_sink.compare_shared).
+ */
+void domain_shared_is_read(struct domain *d, const struct image_map *rows, size_t n);
+void domain_shared_is_stored(struct domain *d);
+void domain_compare_shared(const struct domain *d, uint64_t base, const struct image_map *map,
+			   uint64_t address, size_t n, bool *same);
 /* One who shares memory with it goes on unrecorded: what is shared may be anything by now. */
 bool domain_family_is_lost(const struct domain *d);
 /*

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -187,6 +188,75 @@ size_t domain_others_pages(const struct domain *d, const struct image_map *map, 
 				     me, load(&object->by_turns)))
 			to[n_others++] = le64_get(map->start) + i * IMAGE_PAGE;
 	return n_others;
+}
+
+/* -- what has changed since a snapshot -------------------------------------------------------------- */
+
+void domain_shared_is_read(struct domain *d, const struct image_map *rows, size_t n)
+{
+	struct turns_seen *now = &d->turns_now;
+	uint32_t member;
+
+	now->event = 0;
+	now->n_rows = 0;
+	if (!member_of(d, &member))
+		return;
+	free(now->rows);
+	now->rows = calloc(n + 1, sizeof(*rows));
+	for (size_t i = 0; now->rows && i < n; i++)
+		if (le32_get(rows[i].kind) == IMAGE_SHARED)
+			now->rows[now->n_rows++] = rows[i];
+	if (now->n_rows && load(&d->directory->turn) == load(&d->shared->owner)) {
+		now->event = d->capture_event;
+		now->epoch = load(&d->directory->turn_epoch);
+		now->journal_end = __atomic_load_n(&d->directory->journal_end, __ATOMIC_ACQUIRE);
+	}
+}
+
+void domain_shared_is_stored(struct domain *d)
+{
+	free(d->turns_before.rows);
+	d->turns_before = d->turns_now;
+	d->turns_now = (struct turns_seen){ 0 };
+}
+
+/* Was that memory there? */
+static bool was_mapped(const struct turns_seen *before, const struct image_map *map, uint64_t address)
+{
+	for (size_t i = 0; i < before->n_rows; i++) {
+		const struct image_map *row = &before->rows[i];
+
+		if (address >= le64_get(row->start) && address < le64_get(row->end))
+			return le64_get(row->dev) == le64_get(map->dev) && le64_get(row->ino) == le64_get(map->ino) &&
+			       le64_get(row->offset) - le64_get(row->start) ==
+				       le64_get(map->offset) - le64_get(map->start);
+	}
+	return false;
+}
+
+void domain_compare_shared(const struct domain *d, uint64_t base, const struct image_map *map,
+			   uint64_t address, size_t n, bool *same)
+{
+	const struct turns_seen *now = &d->turns_now, *before = &d->turns_before;
+	uint64_t page = (le64_get(map->offset) + address - le64_get(map->start)) / IMAGE_PAGE, begin, n_pages;
+	const struct directory_object *object;
+	uint32_t member;
+
+	if (!now->event || !before->event || before->event != base || before->epoch != now->epoch ||
+	    !member_of(d, &member))
+		return;
+	object = find_object(d, member, map);
+	if (!object || !load(&object->by_turns))
+		return;
+	begin = load(&object->page);
+	n_pages = load(&object->n_pages);
+	if (begin > DIRECTORY_PAGES || n_pages > DIRECTORY_PAGES - begin)
+		return;
+	for (size_t i = 0; i < n && page + i < n_pages; i++)
+		same[i] = load(&d->directory->pages[begin + page + i]) == PAGE_BY_TURNS &&
+			  __atomic_load_n(&d->directory->changed[begin + page + i], __ATOMIC_RELAXED) <=
+				  before->journal_end &&
+			  was_mapped(before, map, address + i * IMAGE_PAGE);
 }
 
 /* -- turns ------------------------------------------------------------------------------------------ */

@@ -234,6 +234,7 @@ static int store_maps(void *userdata, const struct image_map *rows, size_t n, co
 	size_t len;
 	int r;
 
+	domain_shared_is_read(d, rows, n);
 	r = store_snapshot_begin(d->env->store, d->id, d->capture_event, d->capture_ns, &d->writer);
 	if (r != 0)
 		return r < 0 ? r : -ENOSPC;
@@ -277,10 +278,22 @@ static int keep_page(void *userdata, const struct image_map *map, uint64_t addre
 	case STORE_PAGE_CHANGES:
 		return CAPTURE_READ;
 	case STORE_PAGE_UNKNOWN:
-		/* Of zeroes: capture lists those of files only. */
-		return le32_get(map->kind) == IMAGE_FILE ? CAPTURE_READ : CAPTURE_KEPT;
+		/* Of zeroes: capture lists those of files only. Or of shared memory that the process hadn't. */
+		return le32_get(map->kind) == IMAGE_ANONYMOUS || le32_get(map->kind) == IMAGE_STACK ||
+				       le32_get(map->kind) == IMAGE_AGENT ?
+			       CAPTURE_KEPT :
+			       CAPTURE_READ;
 	}
 	return r < 0 ? r : -ENOSPC;
+}
+
+static void compare_shared(void *userdata, const struct image_map *map, uint64_t address, size_t n, bool *same)
+{
+	const struct domain *d = userdata;
+	uint64_t base;
+
+	if (snapshot_writer_base(d->writer, &base))
+		domain_compare_shared(d, base, map, address, n, same);
 }
 
 /* -- the child that is kept ------------------------------------------------------------------------------ */
@@ -464,6 +477,7 @@ static void commit(struct domain *d)
 		d->capture = capture_close(d->capture);
 	}
 	d->snapshots++;
+	domain_shared_is_stored(d);
 	if (d->capture_flags & EVENT_FREEZE)
 		d->freeze_is_ready = true;
 }
@@ -488,7 +502,7 @@ void snapshot_begins(struct domain *d)
 
 static int begin_capture(struct domain *d)
 {
-	const struct capture_sink sink = { store_maps, store_pages, keep_page, d, true };
+	const struct capture_sink sink = { store_maps, store_pages, keep_page, compare_shared, d, true };
 	uint32_t number = d->shared->snapshot_child;
 	pid_t child = find_child(d, number);
 	uint64_t base;
@@ -662,7 +676,7 @@ bool domain_thaw(struct domain *d)
  */
 static int read_sleeper(struct domain *d)
 {
-	const struct capture_sink sink = { store_maps, store_pages, NULL, d, true };
+	const struct capture_sink sink = { store_maps, store_pages, NULL, NULL, d, true };
 	uint64_t begin = now_ns();
 	struct capture *capture = NULL;
 	bool turn = true;

@@ -53,6 +53,8 @@ struct domain *domain_free(struct domain *d)
 	leave_read_files(d);
 	if (d->directory)
 		(void) munmap(d->directory, DIRECTORY_LEN);
+	free(d->turns_now.rows);
+	free(d->turns_before.rows);
 	closep(&d->directory_fd);
 	if (d->shared)
 		(void) munmap(d->shared, SHARED_CONTROL_LEN);

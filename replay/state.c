@@ -635,7 +635,7 @@ static int compare_unseen(struct comparison *c)
 int state_compare(const struct state *state, struct session *session, struct replay_error *ret_error)
 {
 	struct comparison c = { (struct state *)state, session, ret_error };
-	const struct capture_sink sink = { compare_maps, compare_pages, NULL, &c, false };
+	const struct capture_sink sink = { compare_maps, compare_pages, NULL, NULL, &c, false };
 	struct files *files = files_new();
 	struct capture *capture = NULL;
 	int r;

@@ -344,14 +344,26 @@ void directory_disown(uint32_t entry)
 	(void) compare_exchange(&object->first, process()->owner, PAGE_NOBODYS);
 }
 
+uint64_t *directory_changed(uint32_t entry, uint64_t page)
+{
+	uint32_t *words;
+	uint64_t n;
+
+	(void) object_of(entry, &words, &n);
+	return page < n ? &directory()->changed[words - directory()->pages + page] : NULL;
+}
+
 void directory_is_by_turns(uint32_t entry, uint64_t page)
 {
 	uint32_t *words;
 	uint64_t n;
 
 	(void) object_of(entry, &words, &n);
-	if (page < n)
-		store_release(&words[page], PAGE_BY_TURNS);
+	if (page >= n || load_relaxed(&words[page]) == PAGE_BY_TURNS)
+		return;
+	/* What was changed before isn't in the journal. */
+	store_relaxed(directory_changed(entry, page), load_relaxed(&directory()->journal_end) + 1);
+	store_release(&words[page], PAGE_BY_TURNS);
 }
 
 bool directory_has_by_turns(uint32_t entry, uint64_t page)
@@ -361,15 +373,6 @@ bool directory_has_by_turns(uint32_t entry, uint64_t page)
 
 	(void) object_of(entry, &words, &n);
 	return page < n && load_acquire(&words[page]) == PAGE_BY_TURNS;
-}
-
-uint64_t *directory_changed(uint32_t entry, uint64_t page)
-{
-	uint32_t *words;
-	uint64_t n;
-
-	(void) object_of(entry, &words, &n);
-	return page < n ? &directory()->changed[words - directory()->pages + page] : NULL;
 }
 
 bool directory_new_child(void)

@@ -130,6 +130,8 @@ uint64_t pages_address(const struct mapped_object *object, uint64_t page);
 void turn_begin(struct thread *thread, unsigned flags);
 /* What was written is in the journal, and others may have their turn. */
 void turn_end(void);
+/* What was written so far is in the journal; it goes on. */
+void turn_publishes(void);
 /* Somebody has waited for too long, or chaos wills. */
 void turn_yield(struct thread *thread, unsigned flags);
 bool turn_is_wanted(void);

@@ -276,6 +276,8 @@ void snapshot_take(struct thread *thread, unsigned flags)
 	if (passing() || directory_is_lost() || thread->is_vfork_child)
 		return;
 	context_save(thread);
+	if (process()->member)
+		turn_publishes();
 	end_reading();	/* one at a time */
 	/* The recorder may look as soon as it sees the event: all else is said before. */
 	s->snapshot_flags = flags;

@@ -455,6 +455,12 @@ void turn_begin(struct thread *thread, unsigned flags)
 		release(process()->owner);
 }
 
+void turn_publishes(void)
+{
+	if (process()->takes_turns && !passing() && is_ours())
+		publish();
+}
+
 void turn_end(void)
 {
 	if (!process()->takes_turns || passing() || !is_ours())
