@@ -44,6 +44,7 @@ struct domain {
 
 	/* Snapshots. */
 	uint64_t next_snapshot_ns, snapshot_wanted_ns;
+	uint64_t snapshot_due_ns;	/* when the next would be, but for others' */
 	bool snapshot_is_wanted;
 	uint64_t snapshot_event;	/* of the newest EVENT_SNAPSHOT */
 	bool capture_is_due;		/* its event has been drained; the child may not be born yet */
@@ -237,5 +238,11 @@ void snapshot_watch_kept(struct domain *d, uint64_t now);
 void snapshot_drop_kept(struct domain *d);
 /* Is there memory, process numbers and time enough for a fork (hazards 9 to 11)? */
 bool snapshot_is_affordable(struct domain *d);
+/*
+ * Of many processes, or of much memory: all of the service's take a tenth of a processor at most. It is
+ * tried again later, but not so late that the log grows by more than half of the window.
+ */
+bool snapshot_can_wait(struct domain *d, uint64_t now);
+void snapshot_is_asked_for(struct domain *d, uint64_t now);
 /* The policy's, or longer: with the pauses that are expected of them the stall bound holds. */
 uint64_t snapshot_interval_ns(const struct domain *d);

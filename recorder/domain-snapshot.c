@@ -109,6 +109,22 @@ bool snapshot_is_affordable(struct domain *d)
 	return false;
 }
 
+/* For each as long as it took. */
+enum { RESTS = 9 };
+
+bool snapshot_can_wait(struct domain *d, uint64_t now)
+{
+	if (now >= d->env->snapshots_rest_ns || now >= d->snapshot_due_ns + d->env->policy->window_ns / 2)
+		return false;
+	d->next_snapshot_ns = d->env->snapshots_rest_ns;
+	return true;
+}
+
+void snapshot_is_asked_for(struct domain *d, uint64_t now)
+{
+	d->env->snapshots_rest_ns = now + (1 + RESTS) * d->env->snapshot_work_ns;
+}
+
 uint64_t snapshot_interval_ns(const struct domain *d)
 {
 	/* A pause that small is lost among others, and its measurement is noise. */
@@ -471,6 +487,8 @@ static void commit(struct domain *d)
 	}
 	d->snapshot_method = d->method;
 	d->snapshot_work_ns = now_ns() - d->snapshot_begun_ns;
+	d->env->snapshot_work_ns = d->snapshot_work_ns;
+	d->env->snapshots_rest_ns = now_ns() + RESTS * d->snapshot_work_ns;
 	if (d->capture) {
 		keep_child(d);
 		let_child_end(d);

@@ -141,7 +141,7 @@ int domain_begin(struct domain *d)
 	if (r < 0)
 		return r;
 	offer_read_files(d);
-	d->next_snapshot_ns = now_ns() + d->env->policy->snapshot_interval_ns;
+	d->snapshot_due_ns = d->next_snapshot_ns = now_ns() + d->env->policy->snapshot_interval_ns;
 	d->log_is_whole = true;	/* the agent's first snapshot is under way, or the parent's log says it */
 	return domain_start_waiting(d);
 }
@@ -558,11 +558,14 @@ static void schedule_snapshots(struct domain *d, uint64_t now)
 		kick_holder(d);
 		d->snapshot_wanted_ns = now;
 	}
-	if (!pending && now >= d->next_snapshot_ns && !d->capture && snapshot_is_affordable(d)) {
+	if (!pending && now >= d->next_snapshot_ns && !d->capture && !snapshot_can_wait(d, now) &&
+	    snapshot_is_affordable(d)) {
 		/* Nothing has happened since the last: it would be the same again. */
-		if (d->next_event != d->snapshot_event)
+		if (d->next_event != d->snapshot_event) {
 			want_snapshot(d, 0, now);
-		d->next_snapshot_ns = now + snapshot_interval_ns(d);
+			snapshot_is_asked_for(d, now);
+		}
+		d->snapshot_due_ns = d->next_snapshot_ns = now + snapshot_interval_ns(d);
 	}
 	if (!d->log_is_whole && now >= d->retry_ns && !pending) {
 		d->retry_ns = now + RETRY_NS;

@@ -35,6 +35,8 @@ struct domain_env {
 	struct known_facts *known;	/* gathered from all domains */
 	double tsc_per_ns;
 	uint64_t tsc_zero, mono_zero;	/* read at one moment */
+	uint64_t snapshot_work_ns;	/* how long we were at the last one */
+	uint64_t snapshots_rest_ns;	/* until when none begins that can wait */
 	struct waiter *waiters;		/* domain-wait.c's: threads that nobody has need of now */
 	unsigned n_waiters;
 };
