@@ -16,7 +16,7 @@
 enum {
 	LOOK_NS = 5000000,
 	N_WRITTEN = 128,	/* pages that are kept track of */
-	RESTS = 32,		/* turns in which one didn't change: comparing costs as much as a fault */
+	RESTS = 128,		/* turns in which one didn't change: comparing costs as much as a fault by then */
 	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another one */
 	CHANGES_SEEN = 128,	/* a power of two */
 	CHANGES_READ = 16384,	/* of the journal: who has missed more gets the pages that it comes to */
