@@ -32,13 +32,12 @@ struct sysarg {
 	uint16_t b;
 };
 
+/* Each in one line of the cache. */
 struct sysdesc {
 	uint8_t mode;		/* enum sys_mode */
 	uint8_t yields;		/* gives the baton up meanwhile */
 	uint8_t n_args;
-	uint8_t pad;
+	uint8_t memory;		/* bits: which of them are memory */
 	struct sysarg args[6];
-};
+} __attribute__((aligned(32)));
 
-/* How many arguments a row has. */
-#define SYSARG_COUNT(...) (sizeof((struct sysarg[]){ __VA_ARGS__ }) / sizeof(struct sysarg))
