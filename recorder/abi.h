@@ -27,7 +27,7 @@
 #include "recorder/xstate.h"
 
 /* Raised with any change of what is declared here, in event.h or in pack.h. */
-#define AGENT_ABI 11
+#define AGENT_ABI 12
 
 /* -- addresses ------------------------------------------------------------ */
 
@@ -39,23 +39,23 @@
 #define AGENT_BASE_STEP (UINT64_C(1) << 40)
 #define AGENT_BASE_TRIES 8
 
-/* Offsets from the base. */
+/* Offsets from the base. What each call looks at is in reach of an instruction's 32 bits. */
 #define AGENT_IMAGE 0x0
 #define AGENT_IMAGE_MAX (UINT64_C(1) << 20)
 #define AGENT_REAL_VDSO (UINT64_C(8) << 20)	/* the kernel's vvar and vDSO, moved away */
 #define AGENT_SHARED (UINT64_C(16) << 20)
-#define AGENT_RING (UINT64_C(1) << 32)		/* mapped twice, so that no event wraps */
-#define AGENT_RING_MAX (UINT64_C(1) << 30)
-#define AGENT_SPARE (UINT64_C(4) << 32)		/* shared memory for the next forked children */
-#define AGENT_SPARE_STEP (UINT64_C(2) << 30)
-#define MAX_SPARES 8
-#define AGENT_PROCESS (UINT64_C(8) << 32)	/* struct agent_process */
+#define AGENT_DIRECTORY (UINT64_C(64) << 20)	/* struct directory */
+#define AGENT_PROCESS (UINT64_C(512) << 20)	/* struct agent_process */
 #define AGENT_SLOTS (AGENT_PROCESS + (UINT64_C(1) << 20))
 #define AGENT_HELD (UINT64_C(12) << 32)		/* which pages of shared objects it may touch: bits */
 #define AGENT_HELD_LEN (UINT64_C(4) << 20)	/* for each object */
 #define AGENT_SCRATCH (UINT64_C(16) << 32)	/* large scratch buffers, one place per slot */
 #define AGENT_TURNS (UINT64_C(36) << 32)	/* struct turn_pages, and copies of those */
-#define AGENT_DIRECTORY (UINT64_C(40) << 32)	/* struct directory */
+#define AGENT_RING (UINT64_C(40) << 32)		/* mapped twice, so that no event wraps */
+#define AGENT_RING_MAX (UINT64_C(1) << 30)
+#define AGENT_SPARE (UINT64_C(44) << 32)	/* shared memory for the next forked children */
+#define AGENT_SPARE_STEP (UINT64_C(2) << 30)
+#define MAX_SPARES 8
 #define AGENT_REGION (UINT64_C(64) << 32)	/* size of it all */
 
 /* Pages at the head of the image: our vDSO. The kernel's, which it replaces, has two. */
@@ -632,6 +632,7 @@ struct thread {
 	uint32_t in_program_call; /* the gate's call is the program's: signals give it up */
 	uint32_t handlers;	/* index of its table in agent_process */
 	uint32_t filter;	/* index + 1 of the newest that it is under, or 0 */
+	struct agent_slot *shared_slot;
 	uint64_t scratch_used, big_scratch_used;
 	uint64_t big_scratch_len;	/* mapped so far */
 	uint32_t entry_check;	/* of the system call that it stands at */

@@ -75,7 +75,7 @@ static inline struct thread *this_thread(void)
 
 static inline struct agent_slot *slot_of(const struct thread *thread)
 {
-	return &shared()->slots[thread->slot];
+	return thread->shared_slot;
 }
 
 static inline struct ucontext *context_of(const struct thread *thread)

@@ -34,25 +34,12 @@ struct directory_member *directory_owner(uint32_t owner)
 		       member : NULL;
 }
 
-/* Our place. In MODE_PASS another thread may have left it: then one that is nobody's. */
-static uint32_t my_place(void)
-{
-	uint32_t member = load_acquire(&process()->member);
-
-	return MIN(member - 1, DIRECTORY_MEMBERS);
-}
-
-static struct directory_member *myself(void)
-{
-	return &directory()->members[my_place()];
-}
-
 /* -- rest and run --------------------------------------------------------------------------------- */
 
 /* Whoever waits for a page of ours looks again. */
 static void answer(void)
 {
-	struct directory_member *me = myself();
+	struct directory_member *me = directory_myself();
 
 	(void) add_fetch(&me->answers, 1);
 	futex_wake(&me->answers, INT32_MAX);
@@ -60,7 +47,7 @@ static void answer(void)
 
 void directory_rests(void)
 {
-	struct directory_member *me = myself();
+	struct directory_member *me = directory_myself();
 
 	if (compare_exchange(&me->state, MEMBER_RUNS, MEMBER_RESTS) && load_relaxed(&me->attention))
 		answer();
@@ -68,7 +55,7 @@ void directory_rests(void)
 
 bool directory_runs(void)
 {
-	struct directory_member *me = myself();
+	struct directory_member *me = directory_myself();
 	uint64_t begin = 0;
 
 	for (uint32_t i = 0; !compare_exchange(&me->state, MEMBER_RESTS, MEMBER_RUNS); i++) {
@@ -92,25 +79,20 @@ bool directory_runs(void)
 	return load_relaxed(&me->attention) != 0;
 }
 
-bool directory_calls(void)
-{
-	return load_relaxed(&myself()->attention) != 0;
-}
-
 void directory_attends(void)
 {
-	store_release(&myself()->attention, 0);
+	store_release(&directory_myself()->attention, 0);
 }
 
 void directory_dies(void)
 {
-	store_release(&myself()->dies, 1);
+	store_release(&directory_myself()->dies, 1);
 	directory_rests();
 }
 
 void directory_reminds(void)
 {
-	store_release(&myself()->attention, 1);
+	store_release(&directory_myself()->attention, 1);
 }
 
 void directory_attended(void)
@@ -257,7 +239,7 @@ static uint32_t new_object(uint32_t me, uint64_t dev, uint64_t ino, uint64_t n_p
 
 uint32_t directory_enter(uint64_t dev, uint64_t ino, uint64_t n_pages, bool may_be_new, bool *ret_new)
 {
-	uint32_t entry, me = my_place();
+	uint32_t entry, me = directory_place();
 
 	*ret_new = false;
 	if (!lock(me + 1)) {
@@ -303,7 +285,7 @@ void directory_reaches(uint32_t entry, uint64_t n_pages)
 void directory_forget(uint32_t entry)
 {
 	struct directory_object *object;
-	uint32_t *words, member = my_place();
+	uint32_t *words, member = directory_place();
 	uint64_t n;
 
 	object = object_of(entry, &words, &n);
@@ -378,7 +360,7 @@ bool directory_has_by_turns(uint32_t entry, uint64_t page)
 bool directory_new_child(void)
 {
 	struct agent_process *p = process();
-	uint32_t owner, me = my_place();
+	uint32_t owner, me = directory_place();
 
 	p->child_member = new_member(&owner);
 	for (uint32_t i = 0; p->child_member && i < DIRECTORY_OBJECTS; i++) {
@@ -444,7 +426,7 @@ void directory_given(uint32_t entry, uint64_t page)
 /* From one that rests. It looks at its attention before its code runs. */
 static bool rob(struct directory_member *member, uint32_t *word, uint32_t seen)
 {
-	uint32_t lock = MEMBER_LOCK(my_place());
+	uint32_t lock = MEMBER_LOCK(directory_place());
 	bool taken;
 
 	if (!compare_exchange(&member->state, MEMBER_RESTS, lock))

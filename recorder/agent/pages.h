@@ -24,6 +24,7 @@ struct siginfo;
 struct thread;
 struct ucontext;
 
+static_assert(AGENT_DIRECTORY + DIRECTORY_LEN <= AGENT_PROCESS, "its place in the region");
 static inline struct directory *directory(void)
 {
 	return (struct directory *)(agent_config.base + AGENT_DIRECTORY);
@@ -151,10 +152,24 @@ void turn_leave(void);
 
 /* -- directory.c: recording, of a process that has p->member ------------------------------------------ */
 
+/* Our place. In MODE_PASS another thread may have left it: then one that is nobody's. */
+static inline uint32_t directory_place(void)
+{
+	uint32_t member = load_acquire(&process()->member);
+
+	return MIN(member - 1, DIRECTORY_MEMBERS);
+}
+static inline struct directory_member *directory_myself(void)
+{
+	return &directory()->members[directory_place()];
+}
 /* All threads are blocked, or about to be; and one has the baton again: is there attention to pay? */
 void directory_rests(void);
 bool directory_runs(void);
-bool directory_calls(void);	/* is there? */
+static inline bool directory_calls(void)	/* is there? */
+{
+	return load_relaxed(&directory_myself()->attention) != 0;
+}
 void directory_attends(void);	/* it is going to be paid, and has been */
 void directory_attended(void);
 void directory_reminds(void);	/* something is left */

@@ -117,6 +117,7 @@ static void init_record(struct thread *thread, uint32_t slot)
 	thread->self = thread;
 	thread->canary = THREAD_CANARY;
 	thread->slot = slot;
+	thread->shared_slot = &shared()->slots[slot];
 	thread->reading_tag = slot << 16;
 	thread->stack_top = slot_address(slot) + SLOT_STACK_TOP;
 }
