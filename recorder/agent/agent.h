@@ -227,6 +227,8 @@ static inline uint32_t crc32c_word(uint32_t crc, uint64_t word)
 }
 /* A sum of program memory, not the CRC itself; what can't be read, and is behind that, doesn't count. */
 uint32_t crc32c_user(uint32_t crc, uint64_t address, size_t len);
+/* The same of a string, of at most so many words of eight bytes. */
+uint32_t crc32c_string_user(uint32_t crc, uint64_t address, size_t words);
 
 /* -- baton.c ----------------------------------------------------------------------- */
 
@@ -445,8 +447,12 @@ const struct sysdesc *syscall_desc(long nr);	/* NULL: no such call */
  */
 #define STREAK_OF_ONE 64
 bool call_keeps_baton(const struct thread *thread, long nr, const long args[6]);
-/* What the kernel reads goes into the check. */
-uint32_t call_check_string(uint32_t check, uint64_t user);
+/* What is asked for, and where, goes into the check, and then so much of what the kernel reads. */
+enum { CHECKED_STRING = 256, CHECKED_BUFFER = 4096 };
+static inline uint32_t call_check_string(uint32_t check, uint64_t user)
+{
+	return crc32c_string_user(check, user, CHECKED_STRING / 8);
+}
 uint32_t call_check_buffer(uint32_t check, uint64_t user, uint64_t len);
 uint32_t call_check_iovec(uint32_t check, uint64_t user, uint64_t n);
 

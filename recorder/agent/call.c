@@ -17,8 +17,6 @@ static const struct sysdesc table[N_SYSCALLS] = {
 enum {
 	MAX_IOV = 1024,		/* UIO_MAXIOV */
 	PAGES_BEFORE_HOLE = 1 << 16,	/* 256 MB of them */
-	CHECKED_STRING = 256,	/* how much of what a call reads goes into its check */
-	CHECKED_BUFFER = 4096,
 	PROBE_ALL = 16 * PAGE,	/* of larger buffers only the ends are tried for writing */
 };
 
@@ -137,19 +135,6 @@ uint32_t call_check_iovec(uint32_t check, uint64_t user, uint64_t n)
 		check = crc32c(check, &iov.len, sizeof(iov.len));
 		check = crc32c_user(check, iov.base, len);
 		left -= len;
-	}
-	return check;
-}
-
-/* Most are short, and a copy of up to 64 bytes is cheap. */
-uint32_t call_check_string(uint32_t check, uint64_t user)
-{
-	char text[64];
-	size_t len = sizeof(text);
-
-	for (size_t done = 0; done < CHECKED_STRING && len == sizeof(text); done += len) {
-		len = copy_string(text, user + done, sizeof(text));
-		check = crc32c(check, text, len);
 	}
 	return check;
 }

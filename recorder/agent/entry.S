@@ -81,75 +81,84 @@ child_resumes:
  * A stub comes here instead of a system call: as behind that, %rcx is the program's next
  * instruction and %r11 is free. All else is the program's, the stack too.
  */
-	.macro	each_general_register do
+	.macro	each_that_functions_change do
 	\do	R8, %r8
 	\do	R9, %r9
 	\do	R10, %r10
+	\do	RDI, %rdi
+	\do	RSI, %rsi
+	\do	RBP, %rbp
+	\do	RDX, %rdx
+	\do	RAX, %rax
+	\do	RCX, %rcx
+	.endm
+	.macro	each_that_functions_keep do
 	\do	R12, %r12
 	\do	R13, %r13
 	\do	R14, %r14
 	\do	R15, %r15
-	\do	RDI, %rdi
-	\do	RSI, %rsi
-	\do	RBP, %rbp
 	\do	RBX, %rbx
-	\do	RDX, %rdx
-	\do	RAX, %rax
-	\do	RCX, %rcx
-	\do	RSP, %rsp
 	.endm
-	.set	AT_R8, CALL_CONTEXT + UC_REGS
-	.set	AT_R9, AT_R8 + 8
-	.set	AT_R10, AT_R8 + 16
-	.set	AT_R11, AT_R8 + 24
-	.set	AT_R12, AT_R8 + 32
-	.set	AT_R13, AT_R8 + 40
-	.set	AT_R14, AT_R8 + 48
-	.set	AT_R15, AT_R8 + 56
-	.set	AT_RDI, AT_R8 + 64
-	.set	AT_RSI, AT_R8 + 72
-	.set	AT_RBP, AT_R8 + 80
-	.set	AT_RBX, AT_R8 + 88
-	.set	AT_RDX, AT_R8 + 96
-	.set	AT_RAX, AT_R8 + 104
-	.set	AT_RCX, AT_R8 + 112
-	.set	AT_RSP, AT_R8 + 120
-	.set	AT_RIP, AT_R8 + 128
-	.set	AT_FLAGS, AT_R8 + 136
+	.set	AT_R8, 0	/* from where they are saved */
+	.set	AT_R9, 8
+	.set	AT_R10, 16
+	.set	AT_R11, 24
+	.set	AT_R12, 32
+	.set	AT_R13, 40
+	.set	AT_R14, 48
+	.set	AT_R15, 56
+	.set	AT_RDI, 64
+	.set	AT_RSI, 72
+	.set	AT_RBP, 80
+	.set	AT_RBX, 88
+	.set	AT_RDX, 96
+	.set	AT_RAX, 104
+	.set	AT_RCX, 112
+	.set	AT_RSP, 120
+	.set	AT_RIP, 128
+	.set	AT_FLAGS, 136
+	.set	REGS, CALL_CONTEXT + UC_REGS
 	.macro	save_register name, register
-	mov	\register, %gs:AT_\name
+	mov	\register, AT_\name(%r11)
 	.endm
 	.macro	load_register name, register
-	mov	%gs:AT_\name, \register
+	mov	AT_\name(%rcx), \register
 	.endm
 
 	.globl	stub_entry
 	.hidden	stub_entry
 stub_entry:
-	each_general_register save_register
-	mov	%rcx, %gs:AT_RIP
-	mov	%gs:THREAD_STACK_TOP, %rsp
+	mov	%gs:0, %r11
+	lea	REGS(%r11), %r11
+	each_that_functions_change save_register
+	each_that_functions_keep save_register
+	mov	%rsp, AT_RSP(%r11)
+	mov	%rcx, AT_RIP(%r11)
+	mov	%gs:0, %rdi
+	mov	THREAD_STACK_TOP(%rdi), %rsp
 	pushfq
-	pop	%r11
-	mov	%r11, %gs:AT_R11
-	mov	%r11, %gs:AT_FLAGS
+	pop	%rax
+	mov	%rax, AT_R11(%r11)
+	mov	%rax, AT_FLAGS(%r11)
 	cld
 	xor	%ebp, %ebp
-	mov	%gs:0, %rdi
 	call	stub_call
+	mov	%gs:0, %rdx
 	/* POPFQ is slow: only for what SAHF, and the overflow flag at 0, can't say. */
-	mov	%gs:AT_FLAGS, %r11
+	mov	REGS+AT_FLAGS(%rdx), %r11d
 	mov	%r11d, %eax
 	mov	%r11d, %ecx
 	shl	$8, %ecx	/* the low eight belong into %ah */
 	and	$~FLAGS_OF_SAHF, %eax
 	cmp	$FLAGS_ALWAYS, %eax
 	mov	%ecx, %eax
+	lea	REGS(%rdx), %rcx
 	jne	1f
 	sahf			/* CMP has left no overflow */
-2:	mov	%gs:AT_R11, %r11
-	each_general_register load_register
-	jmp	*%gs:AT_RIP
+2:	mov	AT_R11(%rcx), %r11
+	mov	AT_RSP(%rcx), %rsp
+	each_that_functions_change load_register	/* %rcx is its last */
+	jmp	*%gs:REGS+AT_RIP
 1:	push	%r11
 	popfq
 	jmp	2b
@@ -235,7 +244,7 @@ call_on_stack:
 /*
  * size_t copy_user(void *to, const void *from, size_t len)
  *
- * A few bytes are copied word by word, since REP MOVSB takes long to begin. A fault there goes on
+ * Some hundred bytes are copied word by word, since REP MOVSB takes long to begin. A fault there goes on
  * at copy_user_rest, with what is left in %rdx; one at copy_user_insn, which has come to the very
  * byte, at copy_user_done, with what is left in %rcx.
  */
@@ -246,31 +255,42 @@ call_on_stack:
 	mov	\register, (%rdi)
 	add	$\size, %rsi
 	add	$\size, %rdi
-	sub	$\size, %rdx
+	sub	$\size, %edx
 	.endm
 copy_user:
 	mov	%rdx, %rax
-	cmp	$64, %rdx
+	cmp	$512, %rdx
 	ja	copy_user_rest
 copy_user_words:
-	sub	$8, %rdx
+	cmp	$32, %edx
 	jb	2f
-1:	add	$8, %rdx
-	copy_word 8, %rcx
-	sub	$8, %rdx
+1:	mov	(%rsi), %rcx
+	mov	8(%rsi), %r8
+	mov	16(%rsi), %r9
+	mov	24(%rsi), %r10
+	mov	%rcx, (%rdi)
+	mov	%r8, 8(%rdi)
+	mov	%r9, 16(%rdi)
+	mov	%r10, 24(%rdi)
+	add	$32, %rsi
+	add	$32, %rdi
+	sub	$32, %edx
+	cmp	$32, %edx
 	jae	1b
-2:	add	$8, %rdx
-	jz	5f
-	cmp	$4, %edx
+2:	cmp	$8, %edx
 	jb	3f
+	copy_word 8, %rcx
+	jmp	2b
+3:	test	$4, %dl
+	jz	4f
 	copy_word 4, %ecx
-3:	cmp	$2, %edx
-	jb	4f
-	copy_word 2, %cx
-4:	test	%edx, %edx
+4:	test	$2, %dl
 	jz	5f
+	copy_word 2, %cx
+5:	test	%edx, %edx
+	jz	6f
 	copy_word 1, %cl
-5:	ret
+6:	ret
 copy_user_rest:
 	mov	%rdx, %rcx
 copy_user_insn:
@@ -290,7 +310,7 @@ copy_user_done:
 crc32c_user:
 	mov	%edi, %eax
 	test	%rsi, %rsi	/* NULL is an ordinary pointer; a fault takes microseconds */
-	jz	7f
+	jz	8f
 	xor	%ecx, %ecx
 	xor	%r8d, %r8d
 	sub	$24, %rdx
@@ -302,23 +322,71 @@ crc_user_words:
 	add	$24, %rsi
 	sub	$24, %rdx
 	jae	1b
-2:	add	$24, %rdx
-	sub	$8, %rdx
+2:	add	$24, %edx
+3:	sub	$8, %edx
 	jb	4f
-3:	crc32q	(%rsi), %rax
+	crc32q	(%rsi), %rax
 	add	$8, %rsi
-	sub	$8, %rdx
-	jae	3b
-4:	add	$8, %rdx
+	jmp	3b
+4:	test	$4, %dl
+	jz	5f
+	crc32l	(%rsi), %ecx
+	add	$4, %rsi
+5:	test	$2, %dl
+	jz	6f
+	crc32w	(%rsi), %r8d
+	add	$2, %rsi
+6:	test	$1, %dl
 	jz	crc_user_faults
-5:	crc32b	(%rsi), %eax
-	inc	%rsi
-	dec	%rdx
-	jnz	5b
+	crc32b	(%rsi), %eax
 crc_user_faults:
 	crc32q	%rcx, %rax
 	crc32q	%r8, %rax
-7:	ret
+8:	ret
+
+/*
+ * uint32_t crc32c_string_user(uint32_t crc, uint64_t address, size_t words)
+ *
+ * Up to its zero byte or for so many words, aligned ones: what is behind it may not be there. Bytes
+ * before it count as ones, those behind it as zeroes. A fault ends it at crc_string_faults.
+ */
+	.globl	crc32c_string_user, crc_string_words, crc_string_faults
+	.hidden	crc32c_string_user, crc_string_words, crc_string_faults
+crc32c_string_user:
+	mov	%edi, %eax
+	mov	%esi, %ecx
+	test	%rsi, %rsi
+	jz	crc_string_faults
+	and	$7, %ecx
+	and	$-8, %rsi
+	shl	$3, %ecx
+	mov	$-1, %rdi
+	shl	%cl, %rdi
+	not	%rdi
+	movabs	$0x0101010101010101, %r8
+	movabs	$0x8080808080808080, %r9
+crc_string_words:
+	or	(%rsi), %rdi
+1:	mov	%rdi, %rcx
+	mov	%rdi, %r10
+	sub	%r8, %rcx
+	not	%r10
+	and	%r9, %r10
+	and	%rcx, %r10	/* the lowest of its bits: that of the first zero byte */
+	jnz	2f
+	crc32q	%rdi, %rax
+	dec	%rdx
+	jz	crc_string_faults
+	add	$8, %rsi
+	mov	(%rsi), %rdi
+	jmp	1b
+2:	lea	-1(%r10), %rcx
+	not	%r10
+	and	%r10, %rcx
+	and	%rcx, %rdi
+	crc32q	%rdi, %rax
+crc_string_faults:
+	ret
 
 /* size_t same_user(const void *user, const void *ours, size_t len): a fault ends it, too. */
 	.globl	same_user, same_user_words, same_user_done
