@@ -87,7 +87,7 @@ void pinned_calls(const struct thread *thread, uint64_t nr)
 
 /* -- processes that run by turns ------------------------------------------------------------------ */
 
-void place(uint32_t *cpu)
+__attribute__((noinline)) void place(uint32_t *cpu)
 {
 	struct agent_process *p = process();
 	uint32_t here = 0, there;

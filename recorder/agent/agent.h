@@ -108,6 +108,8 @@ static inline bool range_is_ours(uint64_t start, uint64_t len)
 #define ALIGN_UP(x, a) (((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
 #define PAGE 4096
+/* So that the usual way lies together, which each call brings into the cache once more. */
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* -- atomics, clock ---------------------------------------------------------- */
 
@@ -175,11 +177,34 @@ long agent_call(long nr, long a, long b, long c, long d, long e, long f);
 #define CALL_6(n, a, b, c, d, e, f)                                                        \
 	agent_call(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
+typedef long gate_function(long nr, const long *args, void *context, const uint32_t *pending);
+
+static inline gate_function *gate(void)
+{
+	return (gate_function *)VDSO_ADDRESS(VDSO_gate);
+}
+
 /*
  * The program's own call. It isn't made, or is given up, when a signal is pending for
  * the thread: GATE_ABORTED then says that the call has had no effect. Entered.
  */
-long program_call(struct thread *thread, long nr, const long args[6]);
+static inline long gate_call(struct thread *thread, long nr, const long args[6])
+{
+	long result;
+
+	thread->kick_seen = 0;
+	thread->in_program_call = 1;
+	result = gate()(nr, args, thread->frame, &thread->pending);
+	thread->in_program_call = 0;
+	return result;
+}
+long program_call_again(struct thread *thread, long nr, const long args[6]);
+static inline long program_call(struct thread *thread, long nr, const long args[6])
+{
+	long result = gate_call(thread, nr, args);
+
+	return unlikely(result == -EINTR_) ? program_call_again(thread, nr, args) : result;
+}
 
 /* Waits until *@word isn't @value, a wake-up, or @timeout_ns has passed (0: no timeout). */
 void futex_wait(uint32_t *word, uint32_t value, uint64_t timeout_ns);
@@ -218,12 +243,14 @@ bool user_writable(uint64_t address, size_t len);
 bool copy_fault(uint64_t ip, uint64_t *ret_ip);
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+static inline uint64_t crc32c_add(uint64_t crc, uint64_t word)
+{
+	__asm__("crc32q %1, %0" : "+r"(crc) : "rm"(word));
+	return crc;
+}
 static inline uint32_t crc32c_word(uint32_t crc, uint64_t word)
 {
-	uint64_t longer = crc;
-
-	__asm__("crc32q %1, %0" : "+r"(longer) : "rm"(word));
-	return (uint32_t)longer;
+	return (uint32_t)crc32c_add(crc, word);
 }
 /* A sum of program memory, not the CRC itself; what can't be read, and is behind that, doesn't count. */
 uint32_t crc32c_user(uint32_t crc, uint64_t address, size_t len);
@@ -248,7 +275,11 @@ bool baton_kept(struct thread *thread);	/* baton -> entered */
 void baton_yield(struct thread *thread);
 /* Lets this one have it first: it waits for the baton. Baton. */
 void baton_hand_over(struct thread *thread, uint32_t slot);
-bool alone(void);	/* the domain has one thread */
+/* The domain has one thread. */
+static inline bool alone(void)
+{
+	return load_relaxed(&shared()->n_threads) == 1;
+}
 
 /* The mode becomes MODE_PASS: the service goes on, unrecorded. Any context. */
 void go_pass(void);
@@ -441,20 +472,30 @@ struct call {
 };
 
 const struct sysdesc *syscall_desc(long nr);	/* NULL: no such call */
-/*
- * Does who makes it keep the baton, where it could be given up? Not if another thread has had it
- * within the last so many calls. Recording, baton.
- */
-#define STREAK_OF_ONE 64
-bool call_keeps_baton(const struct thread *thread, long nr, const long args[6]);
 /* What is asked for, and where, goes into the check, and then so much of what the kernel reads. */
 enum { CHECKED_STRING = 256, CHECKED_BUFFER = 4096 };
+static inline uint32_t call_check_words(const struct sysdesc *desc, long nr, uint64_t ip, const long args[6])
+{
+	uint64_t check = crc32c_add(crc32c_add(0, (uint64_t)nr), ip);
+
+	for (unsigned i = 0; desc && i < desc->n_args; i++)
+		check = crc32c_add(check, (uint64_t)args[i]);
+	return (uint32_t)check;
+}
 static inline uint32_t call_check_string(uint32_t check, uint64_t user)
 {
 	return crc32c_string_user(check, user, CHECKED_STRING / 8);
 }
 uint32_t call_check_buffer(uint32_t check, uint64_t user, uint64_t len);
 uint32_t call_check_iovec(uint32_t check, uint64_t user, uint64_t n);
+/* An element of it, and how many bytes are still to be looked at; at first CHECKED_BUFFER. */
+static inline uint32_t call_check_piece(uint32_t check, const struct iovec64 *iov, size_t *left)
+{
+	size_t len = MIN(iov->len, *left);
+
+	*left -= len;
+	return crc32c_user(crc32c_word(check, iov->len), iov->base, len);
+}
 
 /*
  * Fills @call from the thread's saved registers and its row. Scratch is reserved until
@@ -621,7 +662,7 @@ bool signal_deliver_pending(struct thread *thread, unsigned at);
 void signals_deliver(struct thread *thread, unsigned at);
 static inline void signals_strike(struct thread *thread, unsigned at)
 {
-	if (thread->pending || (thread->held_mask & ~thread->mask))
+	if (unlikely(thread->pending || (thread->held_mask & ~thread->mask)))
 		signals_deliver(thread, at);
 }
 /*
@@ -822,10 +863,11 @@ struct tsc_frame;
 uint64_t stub_tsc(struct tsc_frame *frame);
 
 /*
- * Leaves the agent: restores thread->frame. Baton. The second returns, to who came by a stub and
- * has nothing but general registers to restore.
+ * Leaves the agent: restores thread->frame. Baton. The first two return, to who came by a stub: one
+ * that has nothing but general registers to restore, if so, or has just made a quick call.
  */
 void resume_by_stub(struct thread *thread);
+void resume_quickly(struct thread *thread);
 __attribute__((noreturn)) void resume_program(struct thread *thread);
 
 /* asm */

@@ -34,7 +34,7 @@ static bool interrupted_agent(const struct ucontext *context)
 	       in_region(context->regs[REG_RSP_]);
 }
 
-void signal_arm_timer(struct thread *thread)
+__attribute__((noinline, cold)) void signal_arm_timer(struct thread *thread)
 {
 	struct {
 		uint64_t value;
@@ -53,12 +53,10 @@ void signal_arm_timer(struct thread *thread)
 }
 
 /* Before a call that may block: an expired timer must not interrupt it. */
-static void disarm_timer(struct thread *thread)
+__attribute__((noinline, cold)) static void disarm_timer(struct thread *thread)
 {
 	struct timespec64 never[2] = { { 0, 0 }, { 0, 0 } };
 
-	if (!thread->timer_armed)
-		return;
 	(void) agent_syscall(NR_timer_settime, thread->timer, 0, never, NULL);
 	thread->timer_armed = 0;
 }
@@ -256,7 +254,8 @@ static void preempt(struct thread *thread, struct ucontext *context, bool by_tim
 	set_context(thread, context, FP_IN_FRAME);
 	thread->state = THREAD_PREEMPTED;
 	thread->has_call_mask = 0;
-	disarm_timer(thread);
+	if (thread->timer_armed)
+		disarm_timer(thread);
 	if (!passing())
 		place_compute(context, &place);
 	if (log_begin(thread, EVENT_ASYNC, 0, 0, 0, 0)) {
@@ -345,7 +344,7 @@ static bool is_linkers_call(uint64_t nr)
  * says that it is done, or, where linker and C library are one (musl), the first that a
  * linker doesn't make; trapping on would make every context switch dearer (hazard 3).
  */
-static void end_of_interpreter(const struct thread *thread, uint64_t nr, uint64_t ip)
+__attribute__((noinline)) static void end_of_interpreter(const struct thread *thread, uint64_t nr, uint64_t ip)
 {
 	const struct agent_range *interpreter = &agent_config.interpreter;
 	struct agent_process *p = process();
@@ -368,27 +367,29 @@ static void end_of_interpreter(const struct thread *thread, uint64_t nr, uint64_
 }
 
 /* The program makes a system call, in whatever way it came. */
-static void call_enters(struct thread *thread, struct ucontext *context, enum fp_place fp)
+static inline void call_enters(struct thread *thread, struct ucontext *context, enum fp_place fp)
 {
+	const struct agent_process *p = process();
 	uint64_t *regs = context->regs;
 
 	agent_enter(thread);
-	if (agent_replays() && (regs[REG_EFL_] & FLAG_TRAP)) {
+	if (unlikely(agent_replays() && (regs[REG_EFL_] & FLAG_TRAP))) {
 		thread->stepping = 1;
 		regs[REG_EFL_] &= ~(uint64_t)FLAG_TRAP;
 		regs[REG_R11_] &= ~(uint64_t)FLAG_TRAP;
 	}
 	/* A recorder that stops says so from outside: the vDSO needn't come here for it again. */
-	if (passing()) {
+	if (unlikely(passing())) {
 		thread->native = VDSO_NATIVE;
 		pages_open();
 	}
-	if ((process()->tsc_trapped || process()->affinity_len) && process()->begun)
+	if (unlikely((p->tsc_trapped | p->affinity_len) && p->begun))
 		end_of_interpreter(thread, regs[REG_RAX_], regs[REG_RIP_]);
 	set_context(thread, context, fp);
 	thread->state = THREAD_ENTERED;
 	thread->has_call_mask = 0;
-	disarm_timer(thread);
+	if (unlikely(thread->timer_armed))
+		disarm_timer(thread);
 }
 
 static void system_call(struct thread *thread, struct ucontext *context)

@@ -22,9 +22,10 @@ enum {
 };
 #define SILENT_NS UINT64_C(1000000000)
 
-bool alone(void)
+__attribute__((noinline, cold)) static void await_kick(const struct thread *thread)
 {
-	return load_relaxed(&shared()->n_threads) == 1;
+	for (int i = 0; i < KICK_SPINS && !load_relaxed(&thread->kick_seen); i++)
+		cpu_relax();
 }
 
 /*
@@ -32,14 +33,14 @@ bool alone(void)
  * it is waited for. Whose word comes between our two looks isn't, which program_call() can bear,
  * and each call is spared a locked instruction or two.
  */
-static void back_in_agent(struct thread *thread)
+static inline void back_in_agent(struct thread *thread)
 {
 	uint32_t *status = &slot_of(thread)->status;
 	bool is_kicked = load_relaxed(status) == SLOT_KICKED;
 
 	store_release(status, SLOT_AGENT);
-	for (int i = 0; is_kicked && i < KICK_SPINS && !load_relaxed(&thread->kick_seen); i++)
-		cpu_relax();
+	if (unlikely(is_kicked))
+		await_kick(thread);
 	thread->kick_seen = 0;
 }
 
@@ -84,7 +85,7 @@ static void runs(struct thread *thread)
 
 void agent_leave(struct thread *thread)
 {
-	if (process()->placed == PLACED_SOON)
+	if (unlikely(process()->placed == PLACED_SOON))
 		place(&directory()->cpu);
 	thread->wants_pages = 0;
 	thread->state = THREAD_RUNNING;
@@ -243,7 +244,7 @@ void baton_hand_over(struct thread *thread, uint32_t slot)
 	baton_acquire(thread);
 }
 
-void go_pass(void)
+__attribute__((noinline, cold)) void go_pass(void)
 {
 	struct agent_shared *s = shared();
 
@@ -257,7 +258,7 @@ void go_pass(void)
 	futex_wake(&s->producer_waits, INT32_MAX);
 }
 
-void wake_recorder(void)
+__attribute__((noinline)) void wake_recorder(void)
 {
 	struct agent_shared *s = shared();
 

@@ -127,14 +127,9 @@ uint32_t call_check_iovec(uint32_t check, uint64_t user, uint64_t n)
 	size_t left = CHECKED_BUFFER;
 
 	for (uint64_t i = 0; i < n && i < MAX_IOV && left; i++) {
-		size_t len;
-
 		if (!copy_from_user(&iov, user + i * sizeof(iov), sizeof(iov)))
 			break;
-		len = MIN(iov.len, left);
-		check = crc32c(check, &iov.len, sizeof(iov.len));
-		check = crc32c_user(check, iov.base, len);
-		left -= len;
+		check = call_check_piece(check, &iov, &left);
 	}
 	return check;
 }
@@ -244,28 +239,10 @@ static void prepare_argument(struct thread *thread, struct call *call, unsigned 
 	}
 }
 
-/* The others sleep in long calls, as a server's helpers do: none has run for a while, or waits to. */
-static bool is_alone_awake(void)
-{
-	return ++process()->streak > STREAK_OF_ONE && !(load_relaxed(&shared()->baton) & BATON_SLEEPERS);
-}
-
-/* Nobody else would run meanwhile, or would be kept from it by a call that is over at once. */
-bool call_keeps_baton(const struct thread *thread, long nr, const long args[6])
-{
-	if (chaos())
-		return false;
-	/* Or other processes wait for their turn, and would not be patient with a slow disk. */
-	if (alone())
-		return call_wait(thread, nr, args) <= (process()->takes_turns ? WAITS_NEVER : WAITS_FOR_DISK);
-	return is_alone_awake() && call_wait(thread, nr, args) == WAITS_NEVER;
-}
-
 void call_prepare(struct thread *thread, struct call *call)
 {
 	const uint64_t *regs = ((const struct ucontext *)context_of(thread))->regs;
 	const struct sysdesc *desc;
-	unsigned n_args;
 
 	call->nr = (long)(int32_t)regs[REG_RAX_];
 	call->result = 0;
@@ -285,13 +262,10 @@ void call_prepare(struct thread *thread, struct call *call)
 	call->yields = desc && desc->yields && !call->keeps;
 	thread->scratch_used = 0;
 	thread->big_scratch_used = 0;
-	n_args = desc ? desc->n_args : 0;
 	call->spans = call->few_spans;
 	call->max_spans = FEW_SPANS;
-	call->check = crc32c_word(crc32c_word(0, (uint64_t)call->nr), regs[REG_RIP_]);
-	for (unsigned i = 0; i < n_args; i++)
-		call->check = crc32c_word(call->check, (uint64_t)call->args[i]);
-	for (unsigned i = 0; i < n_args; i++)
+	call->check = call_check_words(desc, call->nr, regs[REG_RIP_], call->args);
+	for (unsigned i = 0; desc && i < desc->n_args; i++)
 		if (desc->args[i].kind >= ARG_STR)
 			prepare_argument(thread, call, i, &desc->args[i]);
 

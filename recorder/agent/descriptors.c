@@ -10,7 +10,7 @@
 
 enum {
 	F_GETFL_ = 3, F_SETFL_ = 4, O_NONBLOCK_ = 04000,	/* also SOCK_NONBLOCK */
-	AT_EMPTY_PATH_ = 0x1000, ST_DEV = 0, ST_MODE = 24,
+	AT_EMPTY_PATH_ = 0x1000,
 	S_IFMT_ = 0170000, S_IFREG_ = 0100000, S_IFSOCK_ = 0140000,
 	CLONE_FILES_ = 0x400, CLONE_THREAD_ = 0x10000, CLOSE_RANGE_UNSHARE_ = 2,
 	LONG = 1 << 20,		/* so many bytes of a file may take a while */
@@ -22,29 +22,44 @@ enum effect {
 	FORGETS_ALL = 0, KEEPS = KEEPS_DESCRIPTORS, TELLS = TELLS_DESCRIPTOR, CHANGES_FIRST, CHANGES_SECOND, CHANGES_FLAGS, SEPARATES,
 };
 
+/* Beside the effect: what says how long a call waits. Third, fourth: a timeout of 0. */
+enum how {
+	BY_NOTHING = 0, BY_DESCRIPTOR = EFFECTS + 1, BY_THIRD = 2 * BY_DESCRIPTOR, BY_FOURTH = 3 * BY_DESCRIPTOR,
+	BY_PATH = 4 * BY_DESCRIPTOR, BY_KIND = 5 * BY_DESCRIPTOR, BY_WHENCE = 6 * BY_DESCRIPTOR,
+};
+
 /* Of new descriptors nothing is known: it was forgotten when the old ones were closed. */
-const uint8_t descriptor_effects[N_SYSCALLS] = {
-	[NR_read] = KEEPS, [NR_write] = KEEPS, [NR_readv] = KEEPS, [NR_writev] = KEEPS,
-	[NR_pread64] = KEEPS, [NR_pwrite64] = KEEPS, [NR_preadv] = KEEPS, [NR_pwritev] = KEEPS,
-	[NR_preadv2] = KEEPS, [NR_pwritev2] = KEEPS, [NR_sendfile] = KEEPS, [NR_splice] = KEEPS,
-	[NR_poll] = KEEPS, [NR_ppoll] = KEEPS, [NR_select] = KEEPS, [NR_pselect6] = KEEPS,
-	[NR_epoll_wait] = KEEPS, [NR_epoll_pwait] = KEEPS, [NR_epoll_pwait2] = KEEPS, [NR_epoll_ctl] = KEEPS,
-	[NR_sendto] = KEEPS, [NR_recvfrom] = KEEPS, [NR_sendmsg] = KEEPS, [NR_recvmsg] = KEEPS,
-	[NR_sendmmsg] = KEEPS, [NR_recvmmsg] = KEEPS, [NR_shutdown] = KEEPS, [NR_connect] = KEEPS,
-	[NR_getsockopt] = KEEPS, [NR_setsockopt] = KEEPS, [NR_getsockname] = KEEPS, [NR_getpeername] = KEEPS,
-	[NR_futex] = KEEPS, [NR_sched_yield] = KEEPS, [NR_nanosleep] = KEEPS, [NR_clock_nanosleep] = KEEPS,
-	[NR_clock_gettime] = KEEPS, [NR_gettimeofday] = KEEPS, [NR_time] = KEEPS, [NR_timerfd_settime] = KEEPS,
-	[NR_fstat] = TELLS, [NR_stat] = KEEPS, [NR_lstat] = KEEPS, [NR_newfstatat] = TELLS, [NR_statx] = KEEPS,
-	[NR_lseek] = KEEPS, [NR_fsync] = KEEPS, [NR_fdatasync] = KEEPS, [NR_access] = KEEPS, [NR_faccessat2] = KEEPS,
-	[NR_unlink] = KEEPS, [NR_getdents64] = KEEPS, [NR_fadvise64] = KEEPS,
-	[NR_mmap] = KEEPS, [NR_munmap] = KEEPS, [NR_mprotect] = KEEPS, [NR_madvise] = KEEPS, [NR_brk] = KEEPS,
-	[NR_mremap] = KEEPS, [NR_rt_sigaction] = KEEPS, [NR_rt_sigprocmask] = KEEPS, [NR_rt_sigreturn] = KEEPS,
-	[NR_getpid] = KEEPS, [NR_gettid] = KEEPS, [NR_getppid] = KEEPS, [NR_getrusage] = KEEPS,
-	[NR_getrandom] = KEEPS, [NR_open] = KEEPS, [NR_openat] = KEEPS, [NR_socket] = KEEPS, [NR_accept] = KEEPS,
-	[NR_accept4] = KEEPS, [NR_pipe2] = KEEPS, [NR_epoll_create1] = KEEPS, [NR_eventfd2] = KEEPS,
-	[NR_timerfd_create] = KEEPS,
-	[NR_close] = CHANGES_FIRST, [NR_dup2] = CHANGES_SECOND, [NR_dup3] = CHANGES_SECOND,
-	[NR_fcntl] = CHANGES_FLAGS, [NR_unshare] = SEPARATES, [NR_close_range] = SEPARATES,
+const uint8_t descriptor_rows[N_SYSCALLS] = {
+	[NR_read] = KEEPS | BY_DESCRIPTOR, [NR_write] = KEEPS | BY_DESCRIPTOR,
+	[NR_readv] = KEEPS | BY_DESCRIPTOR, [NR_writev] = KEEPS | BY_DESCRIPTOR,
+	[NR_pread64] = KEEPS | BY_DESCRIPTOR, [NR_pwrite64] = KEEPS | BY_DESCRIPTOR,
+	[NR_preadv] = KEEPS, [NR_pwritev] = KEEPS, [NR_preadv2] = KEEPS, [NR_pwritev2] = KEEPS,
+	[NR_sendfile] = KEEPS, [NR_splice] = KEEPS, [NR_poll] = KEEPS | BY_THIRD,
+	[NR_ppoll] = KEEPS, [NR_select] = KEEPS, [NR_pselect6] = KEEPS,
+	[NR_epoll_wait] = KEEPS | BY_FOURTH, [NR_epoll_pwait] = KEEPS | BY_FOURTH,
+	[NR_epoll_pwait2] = KEEPS, [NR_epoll_ctl] = KEEPS, [NR_sendto] = KEEPS | BY_DESCRIPTOR,
+	[NR_recvfrom] = KEEPS | BY_DESCRIPTOR, [NR_sendmsg] = KEEPS | BY_DESCRIPTOR,
+	[NR_recvmsg] = KEEPS | BY_DESCRIPTOR, [NR_sendmmsg] = KEEPS, [NR_recvmmsg] = KEEPS,
+	[NR_shutdown] = KEEPS, [NR_connect] = KEEPS, [NR_getsockopt] = KEEPS,
+	[NR_setsockopt] = KEEPS, [NR_getsockname] = KEEPS, [NR_getpeername] = KEEPS,
+	[NR_futex] = KEEPS, [NR_sched_yield] = KEEPS, [NR_nanosleep] = KEEPS,
+	[NR_clock_nanosleep] = KEEPS, [NR_clock_gettime] = KEEPS, [NR_gettimeofday] = KEEPS,
+	[NR_time] = KEEPS, [NR_timerfd_settime] = KEEPS, [NR_fstat] = TELLS | BY_PATH,
+	[NR_stat] = KEEPS | BY_PATH, [NR_lstat] = KEEPS | BY_PATH,
+	[NR_newfstatat] = TELLS | BY_PATH, [NR_statx] = KEEPS | BY_PATH,
+	[NR_lseek] = KEEPS | BY_WHENCE, [NR_fsync] = KEEPS, [NR_fdatasync] = KEEPS,
+	[NR_access] = KEEPS | BY_PATH, [NR_faccessat2] = KEEPS | BY_PATH, [NR_unlink] = KEEPS,
+	[NR_getdents64] = KEEPS | BY_PATH, [NR_fadvise64] = KEEPS, [NR_mmap] = KEEPS,
+	[NR_munmap] = KEEPS, [NR_mprotect] = KEEPS, [NR_madvise] = KEEPS, [NR_brk] = KEEPS,
+	[NR_mremap] = KEEPS, [NR_rt_sigaction] = KEEPS, [NR_rt_sigprocmask] = KEEPS,
+	[NR_rt_sigreturn] = KEEPS, [NR_getpid] = KEEPS, [NR_gettid] = KEEPS, [NR_getppid] = KEEPS,
+	[NR_getrusage] = KEEPS, [NR_getrandom] = KEEPS, [NR_open] = KEEPS | BY_PATH,
+	[NR_openat] = KEEPS | BY_PATH, [NR_socket] = KEEPS, [NR_accept] = KEEPS | BY_DESCRIPTOR,
+	[NR_accept4] = KEEPS | BY_DESCRIPTOR, [NR_pipe2] = KEEPS, [NR_epoll_create1] = KEEPS,
+	[NR_eventfd2] = KEEPS, [NR_timerfd_create] = KEEPS, [NR_close] = CHANGES_FIRST | BY_KIND,
+	[NR_dup2] = CHANGES_SECOND, [NR_dup3] = CHANGES_SECOND, [NR_fcntl] = CHANGES_FLAGS,
+	[NR_unshare] = SEPARATES, [NR_close_range] = SEPARATES, [NR_faccessat] = BY_PATH,
+	[NR_readlink] = BY_PATH, [NR_readlinkat] = BY_PATH,
 };
 
 static uint8_t *known_of(long fd)
@@ -84,7 +99,7 @@ static void flags_change(const struct call *call)
 
 static void change(const struct call *call)
 {
-	switch (call->desc ? descriptor_effects[call->nr] : FORGETS_ALL) {
+	switch (call->desc ? descriptor_effect(call->nr) : FORGETS_ALL) {
 	case CHANGES_FIRST:
 		descriptor_forget((int32_t)call->args[0]);
 		break;
@@ -144,9 +159,8 @@ void descriptor_note_changeable(long fd)
 /* A program mostly asks what a file is before it reads it. */
 void descriptors_told(const struct thread *thread, long nr, const long args[6], long result)
 {
+	struct stat64 st;
 	uint64_t at = (uint64_t)args[1];
-	uint64_t dev;
-	uint32_t mode;
 	char path;
 
 	if (!descriptors_are_known(thread) || result != 0)
@@ -156,8 +170,8 @@ void descriptors_told(const struct thread *thread, long nr, const long args[6], 
 		if (!(args[3] & AT_EMPTY_PATH_) || !copy_from_user(&path, (uint64_t)args[1], 1) || path)
 			return;
 	}
-	if (copy_from_user(&dev, at + ST_DEV, sizeof(dev)) && copy_from_user(&mode, at + ST_MODE, sizeof(mode)))
-		descriptor_note_kind((int32_t)args[0], dev, mode);
+	if (copy_from_user(&st, at, offsetof(struct stat64, uid)))
+		descriptor_note_kind((int32_t)args[0], st.dev, st.mode);
 }
 
 /*
@@ -179,22 +193,6 @@ static void learn(long fd, uint8_t *known)
 	descriptor_note_kind(fd, st.dev, st.mode);
 }
 
-/* Third, fourth: a timeout of 0. */
-enum how { BY_NOTHING = 0, BY_DESCRIPTOR, BY_THIRD, BY_FOURTH, BY_PATH, BY_KIND, BY_WHENCE };
-
-static const uint8_t ways[N_SYSCALLS] = {
-	[NR_read] = BY_DESCRIPTOR, [NR_write] = BY_DESCRIPTOR, [NR_readv] = BY_DESCRIPTOR,
-	[NR_writev] = BY_DESCRIPTOR, [NR_pread64] = BY_DESCRIPTOR, [NR_pwrite64] = BY_DESCRIPTOR,
-	[NR_recvfrom] = BY_DESCRIPTOR, [NR_sendto] = BY_DESCRIPTOR, [NR_recvmsg] = BY_DESCRIPTOR,
-	[NR_sendmsg] = BY_DESCRIPTOR, [NR_accept] = BY_DESCRIPTOR, [NR_accept4] = BY_DESCRIPTOR,
-	[NR_open] = BY_PATH, [NR_openat] = BY_PATH, [NR_stat] = BY_PATH,
-	[NR_lstat] = BY_PATH, [NR_fstat] = BY_PATH, [NR_newfstatat] = BY_PATH, [NR_statx] = BY_PATH,
-	[NR_access] = BY_PATH, [NR_faccessat] = BY_PATH, [NR_faccessat2] = BY_PATH, [NR_readlink] = BY_PATH,
-	[NR_readlinkat] = BY_PATH, [NR_getdents64] = BY_PATH, [NR_close] = BY_KIND,
-	[NR_lseek] = BY_WHENCE,
-	[NR_poll] = BY_THIRD, [NR_epoll_wait] = BY_FOURTH, [NR_epoll_pwait] = BY_FOURTH,
-};
-
 static bool is_regular(long fd)
 {
 	const uint8_t *known = known_of(fd);
@@ -203,57 +201,68 @@ static bool is_regular(long fd)
 }
 
 /* Its inode says how long it is, and nobody else is asked, as by NFS or FUSE. */
-static bool is_local(long fd)
+static void learn_system(long fd, uint8_t *known)
 {
 	static const uint32_t systems[] = { 0xef53 /* ext */, 0x58465342 /* XFS */, 0x9123683e /* btrfs */,
 					    0x01021994 /* tmpfs */, 0xf2f52010 /* F2FS */ };
-	uint8_t *known = known_of(fd);
 	uint64_t fs[15];	/* struct statfs */
 
-	if (!(*known & SYSTEM_KNOWN)) {
-		if (agent_syscall(NR_fstatfs, fd, fs) < 0)
-			return false;
-		*known |= SYSTEM_KNOWN;
-		for (unsigned i = 0; i < sizeof(systems) / sizeof(systems[0]); i++)
-			if (fs[0] == systems[i])
-				*known |= LOCAL;
-	}
+	if (agent_syscall(NR_fstatfs, fd, fs) < 0)
+		return;
+	*known |= SYSTEM_KNOWN;
+	for (unsigned i = 0; i < sizeof(systems) / sizeof(systems[0]); i++)
+		if (fs[0] == systems[i])
+			*known |= LOCAL;
+}
+
+static bool is_local(long fd)
+{
+	uint8_t *known = known_of(fd);
+
+	if (!(*known & SYSTEM_KNOWN))
+		learn_system(fd, known);
 	return *known & LOCAL;
 }
 
-/* To the end, which somebody else may know. */
-static enum call_wait seek_wait(long fd, uint64_t whence)
+__attribute__((noinline, cold)) static uint8_t learned(long fd, uint8_t *known)
 {
-	enum { SEEK_CUR_ = 1, SEEK_END_ = 2 };
+	learn(fd, known);
+	return *known;
+}
+
+static inline uint8_t what_is(long fd)
+{
 	uint8_t *known = known_of(fd);
 
 	if (!known)
-		return WAITS_AT_WILL;
-	if (!(*known & (FLAGS_KNOWN | REGULAR)))
-		learn(fd, known);
-	if (!(*known & REGULAR) || whence > SEEK_END_)
+		return 0;
+	return unlikely(!(*known & (FLAGS_KNOWN | REGULAR))) ? learned(fd, known) : *known;
+}
+
+/* To the end, which somebody else may know. */
+__attribute__((noinline)) static enum call_wait seek_wait(long fd, uint64_t whence)
+{
+	enum { SEEK_CUR_ = 1, SEEK_END_ = 2 };
+
+	if (!(what_is(fd) & REGULAR) || whence > SEEK_END_)
 		return WAITS_AT_WILL;
 	return whence <= SEEK_CUR_ || is_local(fd) ? WAITS_NEVER : WAITS_FOR_DISK;
 }
 
 static enum call_wait descriptor_wait(long fd, uint64_t len)
 {
-	uint8_t *known = known_of(fd);
+	uint8_t what = what_is(fd);
 
-	if (!known)
-		return WAITS_AT_WILL;
-	if (!(*known & (FLAGS_KNOWN | REGULAR)))
-		learn(fd, known);
-	if (*known & REGULAR)
+	if (what & REGULAR)
 		return len < LONG ? WAITS_FOR_DISK : WAITS_AT_WILL;
-	return *known & NONBLOCKING ? WAITS_NEVER : WAITS_AT_WILL;
+	return what & NONBLOCKING ? WAITS_NEVER : WAITS_AT_WILL;
 }
 
 enum call_wait call_wait(const struct thread *thread, long nr, const long args[6])
 {
 	if (!descriptors_are_known(thread))
 		return WAITS_AT_WILL;
-	switch (ways[nr]) {
+	switch (descriptor_rows[nr] & ~EFFECTS) {
 	case BY_DESCRIPTOR:
 		return descriptor_wait((int32_t)args[0], (uint64_t)args[2]);
 	case BY_WHENCE:

@@ -54,18 +54,25 @@ void mapped_resize(struct mapped_object *object, uint64_t size);
 /* Before a call and behind it: what was known may not be so any more. */
 #define KEEPS_DESCRIPTORS 1
 #define TELLS_DESCRIPTOR 2	/* and says what it is */
-extern const uint8_t descriptor_effects[N_SYSCALLS];
+#define EFFECTS 7
+extern const uint8_t descriptor_rows[N_SYSCALLS];
+static inline unsigned descriptor_effect(long nr)
+{
+	return descriptor_rows[nr] & EFFECTS;
+}
 void descriptors_update(const struct thread *thread, const struct call *call);
 static inline void descriptors_change(const struct thread *thread, const struct call *call)
 {
-	if (!call->desc || descriptor_effects[call->nr] > TELLS_DESCRIPTOR || !descriptor_effects[call->nr])
+	unsigned effect = call->desc ? descriptor_effect(call->nr) : 0;
+
+	if (effect != KEEPS_DESCRIPTORS && effect != TELLS_DESCRIPTOR)
 		descriptors_update(thread, call);
 }
 /* Behind the call: what its result says of one. */
 void descriptors_told(const struct thread *thread, long nr, const long args[6], long result);
 static inline void descriptors_learn(const struct thread *thread, const struct call *call)
 {
-	if (call->desc && descriptor_effects[call->nr] == TELLS_DESCRIPTOR)
+	if (call->desc && descriptor_effect(call->nr) == TELLS_DESCRIPTOR)
 		descriptors_told(thread, call->nr, call->args, call->result);
 }
 /* A clone(2) with these @flags is made: who has which table? */
@@ -103,6 +110,26 @@ void descriptor_note_changeable(long fd);
 /* How long a call may wait, as far as is known of its descriptor. */
 enum call_wait { WAITS_NEVER, WAITS_FOR_DISK, WAITS_AT_WILL };
 enum call_wait call_wait(const struct thread *thread, long nr, const long args[6]);
+
+/* The others sleep in long calls, as a server's helpers do: none has run for so many calls, or waits to. */
+#define STREAK_OF_ONE 64
+static inline bool is_alone_awake(void)
+{
+	return ++process()->streak > STREAK_OF_ONE && !(load_relaxed(&shared()->baton) & BATON_SLEEPERS);
+}
+/*
+ * Does who makes the call keep the baton, where it could be given up? Nobody else would run meanwhile,
+ * or would be kept from it by one that is over at once.
+ */
+static inline bool call_keeps_baton(const struct thread *thread, long nr, const long args[6])
+{
+	if (unlikely(chaos()))
+		return false;
+	/* Or other processes wait for their turn, and would not be patient with a slow disk. */
+	if (alone())
+		return call_wait(thread, nr, args) <= (process()->takes_turns ? WAITS_NEVER : WAITS_FOR_DISK);
+	return is_alone_awake() && call_wait(thread, nr, args) == WAITS_NEVER;
+}
 
 /* -- changes.c: calls that change files ------------------------------------------------- */
 

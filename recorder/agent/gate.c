@@ -2,13 +2,6 @@
 /* gate - system calls, through the only instructions that may make them */
 #include "recorder/agent/agent.h"
 
-typedef long gate_function(long nr, const long *args, void *context, const uint32_t *pending);
-
-static inline gate_function *gate(void)
-{
-	return (gate_function *)VDSO_ADDRESS(VDSO_gate);
-}
-
 long agent_call(long nr, long a, long b, long c, long d, long e, long f)
 {
 	static const uint32_t never = 0;
@@ -17,25 +10,20 @@ long agent_call(long nr, long a, long b, long c, long d, long e, long f)
 	return gate()(nr, args, this_thread()->frame, &never);
 }
 
-long program_call(struct thread *thread, long nr, const long args[6])
+/*
+ * A kick that was on its way for longer than agent_enter() waits may have interrupted a call that
+ * the kernel doesn't restart. The program must not see that.
+ */
+__attribute__((noinline, cold)) long program_call_again(struct thread *thread, long nr, const long args[6])
 {
-	for (;;) {
-		long result;
+	long result = -EINTR_;
 
-		thread->kick_seen = 0;
-		thread->in_program_call = 1;
-		result = gate()(nr, args, thread->frame, &thread->pending);
-		thread->in_program_call = 0;
-		/*
-		 * A kick that was on its way for longer than agent_enter() waits may have
-		 * interrupted a call that the kernel doesn't restart. The program must not
-		 * see that.
-		 */
-		if (result != -EINTR_ || !thread->kick_seen || thread->pending)
-			return result;
+	while (result == -EINTR_ && thread->kick_seen && !thread->pending) {
 		if (thread->keeps == KEEPS_NO_LONGER)
 			return GATE_ABORTED;
+		result = gate_call(thread, nr, args);
 	}
+	return result;
 }
 
 void futex_wait(uint32_t *word, uint32_t value, uint64_t timeout_ns)

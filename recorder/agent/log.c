@@ -59,13 +59,13 @@ static inline uint16_t ticks_since_last(void)
 	unsigned shift = agent_config.tick_shift;
 	uint64_t now, ticks;
 
-	if (p->tsc_trapped)	/* for us too; the time is caught up with later */
+	if (unlikely(p->tsc_trapped))	/* for us too; the time is caught up with later */
 		return 0;
 	now = read_tsc();
-	if (now <= p->last_tsc)
+	if (unlikely(now <= p->last_tsc))
 		return 0;
 	ticks = (now - p->last_tsc) >> shift;
-	if (ticks < TICKS_FINE) {
+	if (!unlikely(ticks >= TICKS_FINE)) {
 		p->last_tsc += ticks << shift;
 		return (uint16_t)ticks;
 	}
@@ -82,14 +82,14 @@ static inline bool recorder_waits(const struct agent_shared *s, uint64_t head)
 	return sleeps == 1 || (sleeps == 2 && head - load_relaxed(&s->tail) > agent_config.ring_len / 4);
 }
 
-static void publish(uint64_t head)
+static inline void publish(uint64_t head)
 {
 	struct agent_shared *s = shared();
 
 	s->tsc = process()->last_tsc;
 	s->n_events++;
 	store_release(&s->head, head);
-	if (recorder_waits(s, head))
+	if (unlikely(recorder_waits(s, head)))
 		wake_recorder();
 }
 
@@ -117,27 +117,32 @@ static inline struct event *open_event(const struct thread *thread, enum event_k
 	return event;
 }
 
-static inline void close_event(unsigned flags)
+static inline void close_event(struct event *event, uint64_t used, unsigned flags)
 {
 	struct agent_process *p = process();
-	struct event *event = (struct event *)ring_at(p->head);
-	uint64_t used = p->log_used;
 
 	/* Zeros up to its end, and behind it: to look first at what is there takes a cache miss. */
-	if (used % 8) {
-		memset((uint8_t *)event + used, 0, PADDING);
-		used += 8 - used % 8;
-	}
+	*(uint64_t *)((uint8_t *)event + used) = 0;
+	used = ALIGN_UP(used, (uint64_t)PADDING);
 	p->log_used = 0;
 	/* What it is made of may be what one has written who isn't recorded. */
-	if (directory_is_lost()) {
+	if (unlikely(directory_is_lost())) {
 		go_pass();
 		return;
 	}
 	event->len = (uint32_t)used;
-	event->flags |= (uint8_t)flags;
+	event->flags = (uint8_t)flags;
 	p->head += used;
 	publish(p->head);
+}
+
+/* The one that is being written. */
+static void close_open_event(unsigned flags)
+{
+	struct agent_process *p = process();
+	struct event *event = (struct event *)ring_at(p->head);
+
+	close_event(event, p->log_used, event->flags | flags);
 }
 
 struct event *log_begin(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,
@@ -163,7 +168,7 @@ static uint8_t *payload(struct thread *thread, size_t want, size_t *ret_len)
 	struct agent_process *p = process();
 
 	if (p->log_used == EVENT_MAX_LEN) {
-		close_event(EVENT_CONTINUED);
+		close_open_event(EVENT_CONTINUED);
 		if (!open_event(thread, EVENT_MORE))
 			return NULL;
 	}
@@ -246,33 +251,40 @@ void log_end(struct thread *thread)
 {
 	(void) thread;
 	if (process()->log_used)
-		close_event(0);
+		close_open_event(0);
+}
+
+__attribute__((noinline, cold)) static void log_call_in_pieces(struct thread *thread, unsigned nr, uint32_t check,
+							       int64_t result, uint64_t output, uint32_t len)
+{
+	if (!log_begin(thread, EVENT_SYSCALL, 0, nr, check, result))
+		return;
+	if (output)
+		log_add_output(thread, output, len);
+	log_end(thread);
 }
 
 void log_call(struct thread *thread, unsigned nr, uint32_t check, int64_t result, uint64_t output, uint32_t len)
 {
 	struct agent_process *p = process();
 	struct event *event = (struct event *)ring_at(p->head);
+	uint64_t used = sizeof(*event);
 
 	/* As a rule it is in one piece, and there is room. */
-	if (p->head + EVENT_ROOM > p->room_until || len > EVENT_MAX_LEN - sizeof(*event) - sizeof(len) ||
-	    passing()) {
-		if (!log_begin(thread, EVENT_SYSCALL, 0, nr, check, result))
-			return;
-		if (output)
-			log_add_output(thread, output, len);
-		log_end(thread);
+	if (unlikely(p->head + EVENT_ROOM > p->room_until ||
+		     len > EVENT_MAX_LEN - sizeof(*event) - sizeof(len) || passing())) {
+		log_call_in_pieces(thread, nr, check, result, output, len);
 		return;
 	}
+	p->log_used = used;
 	*event = (struct event){ .kind = EVENT_SYSCALL, .thread = (uint16_t)thread->slot, .nr = (uint16_t)nr,
 				 .ticks = ticks_since_last(), .check = check, .result = result };
-	p->log_used = sizeof(*event);
 	if (output) {
 		memcpy(event + 1, &len, sizeof(len));
 		copy_or_clear((uint8_t *)(event + 1) + sizeof(len), output, len);
-		p->log_used += sizeof(len) + len;
+		used += sizeof(len) + len;
 	}
-	close_event(0);
+	close_event(event, used, 0);
 }
 
 void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsigned nr,

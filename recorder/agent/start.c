@@ -313,13 +313,11 @@ static void debugger_stop(struct thread *thread)
 }
 
 /* What comes between the agent and the program, by whatever way it gets there. */
-static void leave_agent(struct thread *thread)
+static inline void leave_agent(struct thread *thread)
 {
 	agent_leave(thread);
 	/* Since the last look. The handler of one that comes from here on does the same. */
-	if (agent_replays())
-		return;
-	if (thread->pending || chaos_reigns())
+	if (unlikely(thread->pending || chaos_reigns()) && !agent_replays())
 		signal_arm_timer(thread);
 }
 
@@ -340,6 +338,12 @@ void resume_program(struct thread *thread)
 	if (thread->pending && !agent_replays())
 		context->mask = thread->kernel_mask = kernel_mask(thread);
 	enter_frame(context, VDSO_ADDRESS(VDSO_gate_sigreturn));
+}
+
+/* In that no signal mask was changed, no handler's frame was built, nor the baton given up. */
+void resume_quickly(struct thread *thread)
+{
+	leave_agent(thread);
 }
 
 void resume_by_stub(struct thread *thread)

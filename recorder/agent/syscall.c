@@ -201,7 +201,7 @@ static void make_and_learn(struct thread *thread, struct call *call)
 }
 
 /* Makes the call, or takes it from the log. May not return. */
-static void dispatch(struct thread *thread)
+__attribute__((noinline)) static void dispatch(struct thread *thread)
 {
 	struct call call;
 
@@ -222,7 +222,7 @@ static void dispatch(struct thread *thread)
 }
 
 /* It has been made, but how its result comes about isn't simple. May not return. */
-static void dispatch_made(struct thread *thread, long result)
+__attribute__((noinline)) static void dispatch_made(struct thread *thread, long result)
 {
 	struct call call;
 
@@ -251,7 +251,10 @@ void syscall_dispatch_stub(struct thread *thread)
 		dispatch_made(thread, result);
 		break;
 	case QUICK_DONE:
-		break;
+		if (unlikely(thread->pending))
+			break;
+		resume_quickly(thread);
+		return;
 	}
 	call_is_over(thread);
 	resume_by_stub(thread);
