@@ -498,6 +498,20 @@ static bool hold_pointers(struct thread *thread, const struct call *call)
 	return again;
 }
 
+/*
+ * A call that has met a page that it can't write has written what is before it, perhaps: a struct's
+ * beginning, or a datagram, since what has read more says how much. What isn't changed is logged as
+ * well, and does no harm.
+ */
+static uint64_t may_be_written(const struct span *span)
+{
+	uint64_t end = MIN(span->capacity, (uint64_t)PROBE_ALL), n = 0;
+
+	while (n < end && user_writable(span->user + n, 1))
+		n = MIN(end, n + PAGE - ((span->user + n) & (PAGE - 1)));
+	return n;
+}
+
 static void record_result(struct thread *thread, struct call *call)
 {
 	struct share share;
@@ -513,8 +527,13 @@ static void record_result(struct thread *thread, struct call *call)
 	if (!log_begin(thread, EVENT_SYSCALL, call->change.kind ? EVENT_FILE : 0, (unsigned)call->nr,
 		       call->check, call->result))
 		return;
-	for (uint32_t i = 0; i < call->n_spans; i++)
-		log_add_output(thread, call->spans[i].user, (uint32_t)written(call, &call->spans[i], &share));
+	for (uint32_t i = 0; i < call->n_spans; i++) {
+		const struct span *span = &call->spans[i];
+		uint64_t n = call->result == -EFAULT_ && !span->scratch ? may_be_written(span) :
+									  written(call, span, &share);
+
+		log_add_output(thread, span->user, (uint32_t)n);
+	}
 	if (call->change.kind)
 		change_log(thread, call);
 	log_end(thread);

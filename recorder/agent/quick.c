@@ -227,7 +227,7 @@ enum quick_end quick_call(struct thread *thread, long *ret_result)
 		if (result == GATE_ABORTED || (result == -EINTR_ && !kept && !thread->pending))
 			return QUICK_NOT;
 		*ret_result = result;
-		if (result == -EINTR_ || (result == -EFAULT_ && process()->n_handed))
+		if (result == -EINTR_ || result == -EFAULT_)
 			return QUICK_MADE;
 	}
 	log_call(thread, (unsigned)nr, q.check, result, q.output, written(&q, result));
