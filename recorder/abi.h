@@ -371,6 +371,7 @@ struct replay_twin {
 #define MAX_REPLAY_TWINS 4
 
 /* What replay looks for between two events; agent/place.c compares. */
+#define SEARCH_UNREADABLE 256	/* a power of two */
 struct replay_search {
 	uint64_t address;	/* where the trap stands; 0: no search */
 	uint64_t out_of_line;	/* where to go on if it isn't the place: the displaced code */
@@ -392,6 +393,11 @@ struct replay_search {
 	/* Arrivals that had all of its general registers, and what the newest was. */
 	uint64_t n_near;
 	struct event_async nearest;
+	/*
+	 * Pages that a pointer led to and that can't be read, by number, each at its place; 0: none. While
+	 * a place is looked for no call is made that could change that.
+	 */
+	uint64_t unreadable[SEARCH_UNREADABLE];
 };
 
 /*

@@ -248,6 +248,9 @@ enum {
 #define ASYNC_CODE 16
 /* Pages of shared memory that couldn't be read, and may be readable in a replay: a full disk's. */
 #define ASYNC_UNREADABLE 4
+/* The stack, and what pointers lead to, are looked at in blocks. */
+#define ASYNC_BLOCK 128
+#define ASYNC_BLOCKS 86
 
 /*
  * The place of a preemption: what is equal there in replay, and with all likelihood
@@ -265,5 +268,20 @@ struct event_async {
 	uint64_t vectors[ASYNC_VECTORS];
 	uint8_t code[2 * ASYNC_CODE];
 	uint64_t unreadable[ASYNC_UNREADABLE];
+	uint32_t n_blocks, reserved2;	/* that could be read */
+	uint32_t block_checks[ASYNC_BLOCKS];	/* async_check() of each */
+	uint64_t blocks[ASYNC_BLOCKS];	/* where they are */
 };
-static_assert(sizeof(struct event_async) == 808, "log layout");
+static_assert(sizeof(struct event_async) == 1848, "log layout");
+
+/* The CRC-32C, from 0, of a block's words; the replay's code has the same instructions. */
+static inline uint32_t async_check(const uint8_t block[ASYNC_BLOCK])
+{
+	uint64_t sum = 0, word;
+
+	for (unsigned i = 0; i < ASYNC_BLOCK; i += sizeof(word)) {
+		__builtin_memcpy(&word, block + i, sizeof(word));
+		__asm__("crc32q %1, %0" : "+r"(sum) : "r"(word));
+	}
+	return (uint32_t)sum;
+}

@@ -14,9 +14,10 @@ enum {
 	WINDOW_BEFORE = 1024, WINDOW_AFTER = 512,	/* code that is looked at for branch targets */
 	MAX_INSTRUCTIONS = WINDOW_BEFORE + WINDOW_AFTER,
 	MAX_DISPLACED = 16,
-	MAX_CONDITIONS = 6,
+	MAX_CONDITIONS = 12,
 	PAD_LEN = 8192,
 	PAD_SAVED_RAX = PAD_LEN - 16, PAD_SAVED_FLAGS = PAD_LEN - 8, PAD_CALL_TARGET = PAD_LEN - 24,
+	PAD_SAVED_RCX = PAD_LEN - 32,
 	PAD_CONSTANTS = PAD_LEN - 1024,
 	PAD_FXSAVE = PAD_LEN - 2048,	/* and the end of the code */
 	FAR = 0x70000000,	/* a 32-bit displacement reaches it, with room to spare */
@@ -25,6 +26,7 @@ enum {
 /* Conditions that aren't about a general register. */
 enum {
 	CONDITION_MEMORY = -1,
+	CONDITION_BLOCK = -2,	/* memory, too: the value is its async_check() */
 	CONDITION_VECTOR = 64,	/* and the index in event_async.vectors */
 };
 

@@ -133,6 +133,22 @@ static unsigned register_number(int reg)
 	return numbers[reg];
 }
 
+/* With %rax free, and %rcx saved: what async_check() does. */
+static void emit_block_check(struct search *f, const struct condition *c)
+{
+	EMIT(f, 0x48, 0x89, 0x0d);		/* mov %rcx, saved_rcx(%rip) */
+	emit_relative(f, f->pad + PAD_SAVED_RCX);
+	EMIT(f, 0x48, 0xb9);			/* movabs $address, %rcx */
+	emit64(f, c->address);
+	EMIT(f, 0x31, 0xc0);			/* xor %eax, %eax */
+	for (unsigned i = 0; i < ASYNC_BLOCK; i += 8)
+		EMIT(f, 0xf2, 0x48, 0x0f, 0x38, 0xf1, 0x41, (uint8_t)i);	/* crc32q i(%rcx), %rax */
+	EMIT(f, 0x48, 0x8b, 0x0d);		/* mov saved_rcx(%rip), %rcx */
+	emit_relative(f, f->pad + PAD_SAVED_RCX);
+	EMIT(f, 0x3d);				/* cmp $check, %eax */
+	emit32(f, c->value);
+}
+
 /* Compares with %rax free; jumps to the place that is filled in later. */
 static void emit_condition(struct search *f, const struct condition *c, size_t *ret_fixup)
 {
@@ -143,6 +159,8 @@ static void emit_condition(struct search *f, const struct condition *c, size_t *
 		emit64(f, c->value);
 		EMIT(f, 0x48, 0x39, 0x05);	/* cmp %rax, saved(%rip) */
 		emit_relative(f, f->pad + PAD_FXSAVE + xstate_word_at((unsigned)c->reg - CONDITION_VECTOR));
+	} else if (c->reg == CONDITION_BLOCK) {
+		emit_block_check(f, c);
 	} else if (c->reg == CONDITION_MEMORY) {
 		uint64_t constant = PAD_CONSTANTS + (uint64_t)(c - f->conditions) * 8;
 

@@ -256,15 +256,20 @@ bool locate_is_seen(const struct session *s, unsigned hits, uint64_t ip)
 	return false;
 }
 
+static unsigned condition_len(const struct condition *c)
+{
+	return c->reg == CONDITION_BLOCK ? ASYNC_BLOCK : sizeof(uint64_t);
+}
+
 /* Each arrival would be a stop at the watchpoint, or at a guard. */
 static void drop_watched_conditions(const struct session *s, struct search *f)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->n_conditions; i++)
-		if (f->conditions[i].reg != CONDITION_MEMORY ||
-		    (!is_access_watched(s, f->conditions[i].address, sizeof(uint64_t)) &&
-		     !is_guarded(s, f->conditions[i].address, sizeof(uint64_t))))
+		if (f->conditions[i].reg >= 0 ||
+		    (!is_access_watched(s, f->conditions[i].address, condition_len(&f->conditions[i])) &&
+		     !is_guarded(s, f->conditions[i].address, condition_len(&f->conditions[i]))))
 			f->conditions[n++] = f->conditions[i];
 	f->n_conditions = n;
 }
@@ -403,6 +408,7 @@ int locate_begin(struct session *s, struct replay_error *ret_error)
 		return fail(s, ret_error, r);
 	search->place = f->place;
 	search->arrivals = search->n_near = 0;
+	memset(search->unreadable, 0, sizeof(search->unreadable));
 	s->search_is_shown = false;
 	search->active = 1;
 	return -EAGAIN;
@@ -518,7 +524,7 @@ void locate_hide(const struct session *s, uint64_t address, uint8_t *bytes, size
 static bool already(const struct search *f, int reg, uint64_t address)
 {
 	for (size_t i = 0; i < f->n_conditions; i++)
-		if (f->conditions[i].reg == reg && (reg != CONDITION_MEMORY || f->conditions[i].address == address))
+		if (f->conditions[i].reg == reg && (reg >= 0 || f->conditions[i].address == address))
 			return true;
 	return false;
 }
@@ -559,6 +565,23 @@ static bool find_vector(struct session *s, struct search *f, uint64_t frame, str
 	return false;
 }
 
+/* What a pointer leads to: a place further on in it than the words that are kept. */
+static bool find_block(struct session *s, struct search *f, struct condition *ret)
+{
+	for (uint32_t i = 0; i < f->place.n_blocks && i < ASYNC_BLOCKS; i++) {
+		uint64_t address = f->place.blocks[i];
+		uint8_t block[ASYNC_BLOCK];
+
+		if (session_read(s, address, block, sizeof(block)) != sizeof(block) ||
+		    async_check(block) == f->place.block_checks[i] || already(f, CONDITION_BLOCK, address) ||
+		    is_patched(s, address, sizeof(block)) || is_access_watched(s, address, sizeof(block)))
+			continue;
+		*ret = (struct condition){ CONDITION_BLOCK, address, f->place.block_checks[i] };
+		return true;
+	}
+	return false;
+}
+
 /*
  * What tells this arrival from the place: a register first, then a memory operand, then what
  * takes longest to compare.
@@ -586,7 +609,7 @@ static bool find_difference(struct session *s, struct search *f, const struct th
 		*ret = (struct condition){ CONDITION_MEMORY, address, f->place.operands[i].value };
 		return true;
 	}
-	return find_vector(s, f, view->frame, ret);
+	return (!in_repeated && find_block(s, f, ret)) || find_vector(s, f, view->frame, ret);
 }
 
 int locate_retune(struct session *s, struct replay_error *ret_error)

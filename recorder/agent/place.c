@@ -18,11 +18,11 @@ enum {
 	FLAG_TRAP = 1 << 8, FLAG_RESUME = 1 << 16,
 	STACK_BELOW = 128,	/* the red zone */
 	STACK_ABOVE = 256,
-	FRAME_BELOW = 256, FRAME_ABOVE = 64, FRAME_NEAR = 1 << 20,
+	FRAME_BELOW = 256, FRAME_ABOVE = 128, FRAME_NEAR = 1 << 20,
 	OPERAND = 16, INSTRUCTIONS = 64,
-	BLOCK = 128, BLOCKS = 80,	/* what pointers lead to */
+	BLOCKS = 80,		/* what pointers lead to */
 	GATHERED = STACK_BELOW + STACK_ABOVE + FRAME_BELOW + FRAME_ABOVE + INSTRUCTIONS * OPERAND +
-		   BLOCKS * BLOCK,
+		   BLOCKS * ASYNC_BLOCK,
 };
 
 struct gathered {
@@ -118,6 +118,32 @@ static void leave_out_ends(struct gathered *g, uint64_t address, size_t len, boo
 		leave_out(g, address + len - 1, failed);
 }
 
+/*
+ * A pointer that leads nowhere costs a signal, and a replay comes to it at each arrival. Of what begins
+ * in such a page nothing can be read.
+ */
+static uint64_t *known_unreadable(uint64_t address)
+{
+	uint64_t hash = address / PAGE * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &shared()->search.unreadable[(hash >> 32) % SEARCH_UNREADABLE];
+}
+
+static size_t read_where_it_can_be(void *to, uint64_t address, size_t len)
+{
+	uint64_t page = address / PAGE, *unreadable = known_unreadable(address);
+	size_t n;
+
+	if (!agent_replays())
+		return read_program(to, address, len);
+	if (*unreadable == page && page)
+		return 0;
+	n = read_program(to, address, len);
+	if (n == 0)
+		*unreadable = page;
+	return n;
+}
+
 /* Returns how many bytes were read. */
 static size_t read_operand(struct gathered *g, void *to, uint64_t address, size_t len)
 {
@@ -125,7 +151,7 @@ static size_t read_operand(struct gathered *g, void *to, uint64_t address, size_
 
 	leave_out_ends(g, address, len, false);
 	if (!g->is_over && is_readable(g->place, address, len))
-		n = read_program(to, address, len);
+		n = read_where_it_can_be(to, address, len);
 	if (n < len)
 		leave_out_ends(g, address, len, true);
 	return n;
@@ -137,14 +163,29 @@ static void gather(struct gathered *g, uint64_t address, size_t len)
 		g->len += read_operand(g, g->bytes + g->len, address, len);
 }
 
+/* Each for itself, too: a replay can compare that without a trap. */
+static void gather_blocks(struct gathered *g, uint64_t address, unsigned n)
+{
+	struct event_async *place = g->place;
+
+	for (; n; n--, address += ASYNC_BLOCK) {
+		size_t before = g->len;
+
+		gather(g, address, ASYNC_BLOCK);
+		if (g->len - before != ASYNC_BLOCK || place->n_blocks == ASYNC_BLOCKS)
+			continue;
+		place->blocks[place->n_blocks] = address;
+		place->block_checks[place->n_blocks++] = async_check(g->bytes + before);
+	}
+}
+
 static void gather_stack(struct gathered *g, const uint64_t *regs)
 {
 	uint64_t sp = regs[REG_RSP_], bp = regs[REG_RBP_];
 
-	gather(g, sp - STACK_BELOW, STACK_BELOW);
-	gather(g, sp, STACK_ABOVE);
+	gather_blocks(g, sp - STACK_BELOW, (STACK_BELOW + STACK_ABOVE) / ASYNC_BLOCK);
 	if (bp - sp < FRAME_NEAR)
-		gather(g, bp - FRAME_BELOW, FRAME_BELOW + FRAME_ABOVE);
+		gather_blocks(g, bp - FRAME_BELOW, (FRAME_BELOW + FRAME_ABOVE) / ASYNC_BLOCK);
 }
 
 /* The first few words are kept with their values: replay can compare those without a trap. */
@@ -208,7 +249,7 @@ static void gather_operands(struct gathered *g)
  */
 static void follow(struct gathered *g, uint64_t pointer)
 {
-	uint64_t at = ALIGN_DOWN(pointer, (uint64_t)BLOCK);
+	uint64_t at = ALIGN_DOWN(pointer, (uint64_t)ASYNC_BLOCK);
 
 	if (pointer < PAGE || pointer >> 47 || g->n_blocks == BLOCKS ||
 	    g->place->regs[REG_RSP_] - STACK_BELOW - at < FRAME_NEAR)
@@ -217,7 +258,7 @@ static void follow(struct gathered *g, uint64_t pointer)
 		if (g->blocks[i] == at)
 			return;
 	g->blocks[g->n_blocks++] = at;
-	gather(g, at, BLOCK);
+	gather_blocks(g, at, 1);
 	keep_word(g, ALIGN_DOWN(pointer, (uint64_t)sizeof(uint64_t)));
 }
 
@@ -280,7 +321,7 @@ void place_compute(const struct ucontext *context, struct event_async *place)
 	(void) read_program(place->code, place->regs[REG_RIP_] - ASYNC_CODE, ASYNC_CODE);
 	(void) read_program(place->code + ASYNC_CODE, place->regs[REG_RIP_], ASYNC_CODE);
 	do {
-		place->n_operands = 0;
+		place->n_operands = place->n_blocks = 0;
 		memset(place->operands, 0, sizeof(place->operands));
 	} while (!look(context, place));
 }
