@@ -490,7 +490,8 @@ struct agent_shared {
 	int32_t spare_fds[MAX_SPARES];	/* -1: none of that number */
 	int32_t directory_fd;	/* agent: a memfd for a struct directory, with spare_fds; -1: none */
 	uint32_t owner;		/* in the directory, PAGE_OWNER() of it; 0: it has no place */
-	uint32_t recorder_pid, reserved_pid; /* as the process sees it, if that is known; 0 */
+	uint32_t recorder_pid;	/* as the process sees it, if that is known; 0 */
+	uint32_t awaited_pid;	/* of a child that its parent waits for in the kernel: as that sees it; 0 */
 	uint32_t shares_memory;	/* the child shares writable memory, which isn't handed over */
 
 	/* Stubs. */
@@ -807,6 +808,7 @@ struct agent_process {
 	uint32_t has_shared;		/* writable shared mappings exist */
 	uint32_t has_children;		/* it has forked, and they are recorded */
 	uint32_t spares;		/* recording; bits: which are there */
+	uint32_t lent_spares;		/* those that a child is being made with, or was */
 	uint32_t n_spares;		/* were asked for the last time */
 	uint64_t stall_window_ns, stall_used_ns; /* the token bucket */
 	/*

@@ -90,62 +90,93 @@ void domain_make_spares(struct domain *d, bool wanted)
 
 /* -- births ----------------------------------------------------------------------------------------- */
 
-static void queue_birth(struct domain *d, pid_t pid)
+static void remove_birth(struct domain *d, size_t i)
 {
-	struct domain_birth *births = realloc(d->births, (d->n_births + 1) * sizeof(*births));
+	memmove(d->births + i, d->births + i + 1, (--d->n_births - i) * sizeof(*d->births));
+}
 
+void fork_ends(struct domain *d, unsigned thread, int64_t result)
+{
+	for (size_t i = 0; i < d->n_births; i++) {
+		struct domain_birth *birth = &d->births[i];
+
+		if (birth->pid || birth->thread != thread)
+			continue;
+		if (result > 0 && result <= INT32_MAX) {
+			birth->pid = (pid_t)result;
+		} else {
+			(void) close(birth->memfd);
+			remove_birth(d, i);
+		}
+		return;
+	}
+}
+
+/* Whose log begins at that event: nobody's, as long as there is no number. */
+void fork_begins(struct domain *d, uint64_t event, unsigned spare, unsigned thread)
+{
+	struct domain_birth *births;
+
+	fork_ends(d, thread, 0);
+	if (spare >= MAX_SPARES || d->spares[spare] < 0)
+		return;
+	births = realloc(d->births, (d->n_births + 1) * sizeof(*births));
 	if (!births) {
-		closep(&d->fork_memfd);
-		d->fork_memfd = -1;
+		closep(&d->spares[spare]);
+		d->spares[spare] = -1;
 		return;
 	}
 	d->births = births;
-	d->births[d->n_births++] = (struct domain_birth){ pid, MOVE_FD(d->fork_memfd), d->fork_event,
-							  d->last_event_ns };
+	d->births[d->n_births++] = (struct domain_birth){ .memfd = d->spares[spare], .event = event,
+							  .ns = d->last_event_ns, .thread = thread };
+	d->spares[spare] = -1;
 }
 
-void fork_begins(struct domain *d, uint64_t event, unsigned spare)
+/* Who it is by its memory. @at_last: also by its own word for it. 0: nobody has said so. */
+static pid_t named_there(const struct domain_birth *birth, bool at_last)
 {
-	closep(&d->fork_memfd);
-	d->fork_memfd = spare < MAX_SPARES ? MOVE_FD(d->spares[spare]) : -1;
-	d->fork_event = event;
+	struct agent_shared *shared = mmap(NULL, SHARED_CONTROL_LEN, PROT_READ, MAP_SHARED, birth->memfd, 0);
+	uint32_t pid;
+
+	if (shared == MAP_FAILED)
+		return 0;
+	pid = load(&shared->awaited_pid);
+	if (!pid && at_last)
+		pid = load(&shared->pid);
+	(void) munmap(shared, SHARED_CONTROL_LEN);
+	return pid <= INT32_MAX ? (pid_t)pid : 0;
 }
 
-void fork_ends(struct domain *d, int64_t result)
+bool births_are_known(struct domain *d)
 {
-	if (d->fork_memfd < 0)
-		return;
-	if (result > 0 && result <= INT32_MAX) {
-		queue_birth(d, (pid_t)result);
-		return;
+	bool any = false;
+
+	for (size_t i = 0; i < d->n_births; i++) {
+		if (!d->births[i].pid)
+			d->births[i].pid = named_there(&d->births[i], false);
+		any |= d->births[i].pid != 0;
 	}
-	closep(&d->fork_memfd);
-	d->fork_memfd = -1;
+	return any;
 }
 
 /* The parent has died before it could say: the child itself may have. */
-void fork_is_left(struct domain *d)
+void forks_are_left(struct domain *d)
 {
-	struct agent_shared *shared;
-	uint32_t pid;
-
-	if (d->fork_memfd < 0)
-		return;
-	shared = mmap(NULL, SHARED_CONTROL_LEN, PROT_READ, MAP_SHARED, d->fork_memfd, 0);
-	if (shared == MAP_FAILED)
-		return;
-	pid = load(&shared->pid);
-	(void) munmap(shared, SHARED_CONTROL_LEN);
-	fork_ends(d, pid);
+	for (size_t i = d->n_births; i-- > 0;)
+		if (!d->births[i].pid)
+			fork_ends(d, d->births[i].thread, named_there(&d->births[i], true));
 }
 
 bool domain_take_birth(struct domain *d, struct domain_birth *ret_birth)
 {
-	if (!d->n_births)
-		return false;
-	*ret_birth = d->births[0];
-	memmove(d->births, d->births + 1, --d->n_births * sizeof(*d->births));
-	return true;
+	for (size_t i = 0; i < d->n_births; i++) {
+		if (!d->births[i].pid)
+			continue;
+		*ret_birth = d->births[i];
+		remove_birth(d, i);
+		return true;
+	}
+	return false;
 }
 
 void births_free(struct domain *d)
@@ -153,7 +184,6 @@ void births_free(struct domain *d)
 	for (size_t i = 0; i < d->n_births; i++)
 		(void) close(d->births[i].memfd);
 	free(d->births);
-	closep(&d->fork_memfd);
 	drop_spares(d);
 }
 

@@ -76,9 +76,8 @@ struct domain {
 	bool freeze_is_ready;
 	struct domain_freeze freeze;
 
-	/* Forks: memory for the next children, for the one whose event was drained last; births. */
-	int spares[MAX_SPARES], fork_memfd;
-	uint64_t fork_event;
+	/* Forks: memory for the next children; births, also of those who aren't known yet. */
+	int spares[MAX_SPARES];
 	struct domain_birth *births;
 	size_t n_births;
 
@@ -160,10 +159,14 @@ pid_t parent_of(pid_t pid);
 /* What @pid's own namespace calls it; 0: unknown. */
 uint64_t innermost_pid(pid_t pid);
 
-/* domain-fork.c: an EVENT_FORK has been drained; the next call is done; the log has ended. */
-void fork_begins(struct domain *d, uint64_t event, unsigned spare);
-void fork_ends(struct domain *d, int64_t result);
-void fork_is_left(struct domain *d);
+/*
+ * domain-fork.c: an EVENT_FORK of the thread has been drained; its next call is done; who are those
+ * that can be told already? And the log has ended.
+ */
+void fork_begins(struct domain *d, uint64_t event, unsigned spare, unsigned thread);
+void fork_ends(struct domain *d, unsigned thread, int64_t result);
+bool births_are_known(struct domain *d);
+void forks_are_left(struct domain *d);
 void births_free(struct domain *d);
 
 /* domain-stubs.c: answers what the agent asks. A forked child has what its parent has. */

@@ -120,7 +120,7 @@ struct domain *domain_alloc(struct domain_env *env, uint32_t id, pid_t pid,
 	d->pid = pid;
 	d->config = *config;
 	d->memfd = memfd;
-	d->wake_fd = d->pidfd = d->fork_memfd = d->directory_fd = -1;
+	d->wake_fd = d->pidfd = d->directory_fd = -1;
 	d->kept.pagemap = d->kept.smaps = -1;
 	for (unsigned i = 0; i < MAX_SPARES; i++)
 		d->spares[i] = -1;
@@ -393,10 +393,10 @@ static void look_at_event(struct domain *d, const struct event *event, uint64_t 
 		d->async_events++;
 		break;
 	case EVENT_FORK:
-		fork_begins(d, number, event->nr);
+		fork_begins(d, number, event->nr, event->thread);
 		break;
 	case EVENT_SYSCALL:
-		fork_ends(d, event->result);
+		fork_ends(d, event->thread, event->result);
 		if (event->nr == NR_mmap && event->len > sizeof(*event))
 			note_mapping(d, event);
 		if (event->flags & EVENT_REFERENCE)
@@ -603,7 +603,7 @@ static int news(struct domain *d)
 		result |= DOMAIN_DYING;
 	if (load(&d->shared->spare_state) == SPARE_ASKED)
 		result |= DOMAIN_FORKS;
-	if (d->n_births)
+	if (births_are_known(d))
 		result |= DOMAIN_BORE;
 	if (domain_pages_are_wanted(d))
 		result |= DOMAIN_WANTS_PAGES;
@@ -789,7 +789,7 @@ void domain_finish(struct domain *d, enum domain_end end)
 	while (snapshot_work(d, SNAPSHOT_ALL))
 		;
 	snapshot_drop_kept(d);
-	fork_is_left(d);
+	forks_are_left(d);
 	cut_log(d);
 }
 
@@ -801,7 +801,7 @@ static bool freezes(const struct domain *d)
 bool domain_is_wanted(struct domain *d)
 {
 	domain_drain(d);
-	return d->n_births || d->fork_memfd >= 0 || freezes(d);
+	return d->n_births || freezes(d);
 }
 
 void domain_forget(struct domain *d, enum domain_end end)

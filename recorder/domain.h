@@ -98,10 +98,11 @@ void domain_kick_for_pages(struct domain *domain);
 
 /* A child that a domain has forked, and that has begun to write its log. */
 struct domain_birth {
-	pid_t pid;
+	pid_t pid;		/* 0: not known yet */
 	int memfd;		/* whoever takes the birth closes it, or gives it to the child */
 	uint64_t event;		/* of the parent's log: where the child's begins */
 	uint64_t ns;
+	unsigned thread;	/* of the parent: its slot */
 };
 bool domain_take_birth(struct domain *domain, struct domain_birth *ret_birth);
 

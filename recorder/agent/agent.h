@@ -266,6 +266,13 @@ void agent_leave(struct thread *thread);
 void baton_acquire(struct thread *thread);	/* entered -> baton */
 void baton_release(struct thread *thread);
 /*
+ * A child's memory is copied while the baton is still held, by a parent that waits for the child: all
+ * that comes with giving the baton up happens before, and in the child nothing but that. The parent
+ * acquires it then, though it may have it still, if there was no child, or that was killed at once.
+ */
+void baton_lend(struct thread *thread);
+void baton_give_back(struct thread *thread);
+/*
  * Around a call that isn't to block, though it might: who waits for the baton too long kicks the
  * thread out of it. kept returns false then; a call that is GATE_ABORTED has done nothing.
  */

@@ -203,6 +203,14 @@ static void give(uint32_t who)
 	futex_wake_who(who, &s->baton);
 }
 
+static void process_rests(void)
+{
+	if (!process()->member)
+		return;
+	turn_end();
+	directory_rests();
+}
+
 void baton_release(struct thread *thread)
 {
 	struct agent_shared *s = shared();
@@ -216,11 +224,31 @@ void baton_release(struct thread *thread)
 		give((uint32_t)waiter);
 		return;
 	}
-	if (process()->member) {
-		turn_end();
-		directory_rests();
-	}
+	process_rests();
 	if (exchange(&s->baton, 0) & BATON_SLEEPERS)
+		futex_wake(&s->baton, 1);
+}
+
+void baton_lend(struct thread *thread)
+{
+	if (passing())
+		return;
+	context_save(thread);
+	process_rests();
+}
+
+void baton_give_back(struct thread *thread)
+{
+	struct agent_shared *s = shared();
+	uint32_t value, me = thread->slot + 1;
+
+	/* The parent may have been killed, and another process of its memory have the baton. */
+	do {
+		value = load_acquire(&s->baton);
+		if ((value & BATON_HOLDER) != me)
+			return;
+	} while (!compare_exchange(&s->baton, value, 0));
+	if (value & BATON_SLEEPERS)
 		futex_wake(&s->baton, 1);
 }
 

@@ -48,10 +48,19 @@ static bool map_spare(uint32_t spare, long fd)
 	return true;
 }
 
-static void drop_spare(uint32_t spare)
+static void drop_spares(uint32_t *bits)
 {
-	(void) agent_syscall(NR_munmap, spare_address(spare), spare_len());
+	while (*bits) {
+		(void) agent_syscall(NR_munmap, spare_address((uint32_t)__builtin_ctz(*bits)), spare_len());
+		*bits &= *bits - 1;
+	}
+}
+
+/* Until there is a copy of it: whoever has the baton then may drop it. */
+static void lend_spare(uint32_t spare)
+{
 	process()->spares &= ~(1u << spare);
+	process()->lent_spares |= 1u << spare;
 }
 
 static void map_directory(long fd)
@@ -120,11 +129,12 @@ static int take_spare(const struct thread *thread)
 
 	if (passing() || thread->is_vfork_child)
 		return -1;
+	/* Of a thread that still waits for its child. */
+	drop_spares(&p->lent_spares);
 	/* A parent's is mapped. */
 	directory = pages_want_directory() && !(p->owner && directory_join());
-	for (spare = 0; directory && spare < MAX_SPARES; spare++)
-		if (p->spares >> spare & 1)
-			drop_spare(spare);
+	if (directory)
+		drop_spares(&p->spares);
 	if (!p->spares)
 		ask_for_spares(directory);
 	if (!p->spares)
@@ -192,7 +202,7 @@ static void forget_parent(struct thread *thread, const struct clone_request *req
 	p->pages_open = 0;
 	snapshot_forget();
 	p->has_children = 0;
-	p->spares = p->n_spares = 0;
+	p->spares = p->lent_spares = p->n_spares = 0;
 	p->handler_tables_used = 1 | 1u << thread->handlers;
 	thread->pending = 0;
 	thread->held_mask = 0;
@@ -234,11 +244,12 @@ static void begin_log(struct thread *thread)
 /* Without the spare after all: what the kernel wasn't told is done here. */
 __attribute__((noreturn)) static void run_natively(struct thread *thread, uint32_t spare)
 {
+	uint32_t spares = 1u << spare;
 	int32_t tid = (int32_t)agent_syscall(NR_set_tid_address, thread->clear_tid);
 
 	/* Its place in the directory, to be given up as it goes on. */
 	process()->member = process()->child_member;
-	drop_spare(spare);
+	drop_spares(&spares);
 	if (thread->set_tid)
 		(void) copy_to_user(thread->set_tid, &tid, sizeof(tid));
 	process_detach(thread);
@@ -294,30 +305,79 @@ __attribute__((noreturn)) static void replayed_child_begins(struct thread *threa
 /* -- the parent -------------------------------------------------------------------------------------- */
 
 /*
+ * The recorder hears of other children from their parents. Of one that its parent waits for the
+ * kernel says in the spare who it is, before that begins; or the child does, where a pidfd takes
+ * the place of that.
+ */
+static uint64_t awaited_pid(uint32_t spare)
+{
+	return (uint64_t)&((struct agent_shared *)spare_address(spare))->awaited_pid;
+}
+
+static void ask_for_pid(struct clone_request *ours, uint32_t spare)
+{
+	if (ours->flags & CLONE_PIDFD_)
+		return;
+	ours->flags |= CLONE_PARENT_SETTID_;
+	ours->parent_tid = awaited_pid(spare);
+}
+
+/*
  * Says in the log that a child begins here, with which spare. Negative: it runs natively. The log
- * may have ended at that very event. And a child that its parent waits for can't be recorded:
- * the recorder would hear of it when the parent does, after its end.
+ * may have ended at that very event. And a child that must say itself who it is doesn't know that
+ * in a pid namespace of its own.
  */
 static int announce_child(struct thread *thread, const struct clone_request *request)
 {
-	int spare = request->flags & CLONE_VFORK_ ? -1 : take_spare(thread);
+	const uint64_t nameless = CLONE_VFORK_ | CLONE_PIDFD_ | CLONE_NEWPID_;
+	int spare = (request->flags & nameless) == nameless ? -1 : take_spare(thread);
 	bool shares = spare >= 0 && pages_before_fork(thread);
 
 	shared()->shares_memory = !shares && pages_are_shared();
 	if (spare < 0)
 		return spare;
+	lend_spare((uint32_t)spare);
 	log_event(thread, EVENT_FORK, 0, (unsigned)spare, 0, shares);
 	if (!passing())
 		return spare;
 	directory_no_child();
-	drop_spare((uint32_t)spare);
+	drop_spares(&process()->lent_spares);
 	return -1;
+}
+
+/* In a child that its parent waits for: there is a copy now, and that one's other threads may go on. */
+static void let_parent_go_on(struct thread *thread, const struct clone_request *request, int spare)
+{
+	uint32_t pid = (uint32_t)agent_syscall(NR_getpid);
+
+	/* In MODE_PASS the spare may be gone. */
+	if (spare >= 0 && (request->flags & CLONE_PIDFD_))
+		(void) copy_to_user(awaited_pid((uint32_t)spare), &pid, sizeof(pid));
+	if (spare >= 0)
+		wake_recorder();
+	baton_give_back(thread);
+}
+
+__attribute__((noreturn)) static void in_child(struct thread *thread, const struct clone_request *request,
+					       int spare)
+{
+	if (request->flags & CLONE_VFORK_)
+		let_parent_go_on(thread, request, spare);
+	if (spare >= 0)
+		child_begins(thread, request, (uint32_t)spare);
+	/* It writes to what others share, and nobody hears of it. */
+	if (process()->owner && pages_are_shared())
+		directory_lose();
+	process()->member = 0;
+	forget_parent(thread, request);
+	process_detach(thread);
 }
 
 /*
  * Memory must not change under the copy: the baton stays until there is one. A parent that
- * waits for its child (CLONE_VFORK) is in the kernel until then: the child gives it up. The
- * program's stack is for its own code: the child is on ours until it leaves.
+ * waits for its child (CLONE_VFORK) is in the kernel until then: the child gives it up, and what
+ * other threads need is as they may have it before that. The program's stack is for its own code:
+ * the child is on ours until it leaves.
  */
 static long record_fork(struct thread *thread, const struct clone_request *request, int32_t *pidfd)
 {
@@ -327,6 +387,7 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 	int spare = announce_child(thread, request);
 	bool recorded = spare >= 0, waits = request->flags & CLONE_VFORK_;
 	struct clone_request ours = *request;
+	uint32_t child_member = process()->child_member;
 	long pid;
 
 	/* The child's own words are the agent's to write, and so is the parent's. */
@@ -335,33 +396,26 @@ static long record_fork(struct thread *thread, const struct clone_request *reque
 		ours.flags &= ~(uint64_t)(CLONE_CHILD_SETTID_ | CLONE_CHILD_CLEARTID_);
 	ours.stack = ours.stack_size = 0;
 	ours.pidfd = (uint64_t)pidfd;
+	if (recorded && waits)
+		ask_for_pid(&ours, (uint32_t)spare);
+	process()->child_member = 0;
+	process()->has_children |= recorded;
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, NULL, 8);
+	if (waits)
+		baton_lend(thread);
 	pid = kernel_clone(&ours);
-	if (pid == 0 && waits)
-		baton_release(thread);
-	if (pid == 0 && recorded)
-		child_begins(thread, request, (uint32_t)spare);
-	if (pid == 0) {
-		/* It writes to what others share, and nobody hears of it. */
-		if (process()->owner && !waits && pages_are_shared())
-			directory_lose();
-		process()->member = 0;
-		forget_parent(thread, request);
-		process_detach(thread);
-	}
-	/* Unless the child was killed before it could give it up. */
-	if (pid > 0 && waits)
+	if (pid <= 0)
+		process()->child_member = child_member;
+	if (pid == 0)
+		in_child(thread, request, spare);
+	if (waits)
 		baton_acquire(thread);
 	signals_let_in(thread);
 	if (pid < 0)
 		directory_no_child();
-	process()->child_member = 0;
-	if (recorded) {
-		process()->has_children = 1;
-		drop_spare((uint32_t)spare);
-	} else if (pid > 0 && !passing()) {
+	drop_spares(&process()->lent_spares);
+	if (pid > 0 && !recorded && !passing())
 		shared()->forks_left++;
-	}
 	return pid;
 }
 

@@ -75,6 +75,14 @@ is "children that make many calls" $? 0
 check "make them by a stub" [ "$("$BLACKBOXCTL" events "$work/vfork.bb" | grep -c ' stub ')" -ge 2 ]
 replay_checks "they replay" "$work/vfork.bb"
 
+# -- nor does it matter that the parent waits for a child with memory of its own, in the kernel
+
+"$BLACKBOXCTL" record --window all -o "$work/waits.bb" -- "$PROGRAMS/process-vfork-exec" >/dev/null 2>"$work/waits.err"
+is "children that their parent waits for" $? 0
+replay_checks "they replay, and what they execute" "$work/waits.bb"
+check "all of them" grep -q '; 11 processes$' "$work/replay.err"
+is "nothing is to be noted" "$("$BLACKBOXCTL" info --json "$work/waits.bb" | jq '.notes | length')" 0
+
 # -- many short-lived ones, in a window
 
 cat >"$work/many" <<'EOF'
