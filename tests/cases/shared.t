@@ -27,12 +27,14 @@ check "they took turns" [ "$("$BLACKBOXCTL" events "$work/busy.bb" | grep -c ' t
 
 # -- on one processor
 
-# placed PID: its processes are on one, as far as they have begun to share
-placed() { [ "$(for pid in $(pgrep -P "$1"); do awk '/^Cpus_allowed:/ { print $2 }' "/proc/$pid/status"; done |
-	sort -u | wc -l)" -eq 1 ] && all_on_one "$1"; }
-all_on_one() { awk '/^Cpus_allowed_list:/ { exit $2 !~ /^[0-9]+$/ }' "/proc/$(pgrep -P "$1" | head -n 1)/status"; }
-everywhere() { [ "$(awk '/^Cpus_allowed_list:/ { print $2 }' "/proc/$(pgrep -P "$1" | head -n 1)/status")" = \
-	"$(awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status)" ]; }
+# workers PID: its processes, but for the copies that snapshots are read from: nobody hears of their ends
+workers() { for pid in $(pgrep -P "$1"); do awk '$38 { print $1 }' "/proc/$pid/stat"; done; }
+allowed() { awk '/^Cpus_allowed_list:/ { print $2 }' "/proc/$1/status"; }
+
+# placed PID: its processes are on one processor, as far as they have begun to share; and on any
+placed() { [ "$(for pid in $(workers "$1"); do allowed "$pid"; done | sort -u | grep -c .)" -eq 1 ] && all_on_one "$1"; }
+all_on_one() { allowed "$(workers "$1" | head -n 1)" | grep -qx '[0-9]*'; }
+everywhere() { [ "$(allowed "$(workers "$1" | head -n 1)")" = "$(allowed self)" ]; }
 
 # share_service SECONDS OPTION...: in the background; $service is it
 share_service()
@@ -52,7 +54,7 @@ check "those that run one at a time are put on one processor" within 5 placed "$
 kill -KILL "$(recorder_of $record)"
 check "... and may go anywhere again as they find that nobody records them" within 5 everywhere "$service"
 # shellcheck disable=SC2046
-kill -KILL $(pgrep -P "$service") "$service"
+kill -KILL $(workers "$service") "$service"
 wait $record
 share_service 8 --set placement=none
 within 4 pgrep -P "$service" >/dev/null
@@ -66,7 +68,7 @@ is "they end well" $? 0
 	>"$work/out" 2>"$work/err" &
 record=$!
 sleep 1
-stopped=$(pgrep -P "$(service_of $record)" | head -n 1)
+stopped=$(workers "$(service_of $record)" | head -n 1)
 kill -STOP "$stopped"
 sleep 2.5
 kill -CONT "$stopped"
