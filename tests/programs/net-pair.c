@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A pair of sockets: peeking, truncation, half closes, reads of everything. */
+/*
+ * A pair of sockets: peeking, truncation, half closes, reads of everything. And the numbers of one that
+ * couldn't be made are there all the same, as the kernel gives them out first.
+ */
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -41,8 +44,18 @@ static void datagrams(void)
 	CHECK(close(s[0]) == 0 && close(s[1]) == 0);
 }
 
+static void none(void)
+{
+	int s[2] = { -1, -1 };
+
+	FAILS(socketpair(AF_UNIX, SOCK_STREAM, -1, s), EPROTONOSUPPORT);
+	(void) printf("%d %d\n", s[0], s[1]);
+	FAILS(socketpair(AF_UNIX, SOCK_STREAM, 0, NULL), EFAULT);
+}
+
 int main(void)
 {
+	none();
 	stream();
 	datagrams();
 	return 0;
