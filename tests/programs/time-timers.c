@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Timers that are asked how much is left: setitimer, alarm, timer_create. */
+/*
+ * Timers that are asked how much is left: setitimer, alarm, timer_create. One that can't be made has
+ * a number all the same, as the kernel says that first.
+ */
+#include <sys/syscall.h>
+
 #include "check.h"
 
 static volatile sig_atomic_t n_signals;
@@ -10,6 +15,14 @@ static void seen(int signal)
 	n_signals++;
 }
 
+static void not_made(void)
+{
+	int timer = -1;
+
+	FAILS(syscall(SYS_timer_create, ~INT32_MAX | 2, NULL, &timer), EINVAL);	/* of no process */
+	(void) fprintf(stderr, "%d\n", timer);
+}
+
 int main(void)
 {
 	struct itimerval value = { { 0, 0 }, { 100, 0 } }, old;
@@ -17,6 +30,7 @@ int main(void)
 	struct sigevent none = { .sigev_notify = SIGEV_NONE };
 	timer_t timer;
 
+	not_made();
 	handle(SIGALRM, seen, 0);
 	handle(SIGVTALRM, seen, 0);
 	CHECK(alarm(200) == 0 && setitimer(ITIMER_REAL, &value, &old) == 0);
