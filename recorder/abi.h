@@ -105,7 +105,8 @@ struct agent_config {
 	uint32_t tick_shift;	/* event.ticks count 2^this TSC cycles */
 
 	/* Recording, at exec: the image's entry, and what to move out of our vDSO's way. */
-	uint64_t entry, stack;
+	uint64_t entry;
+	uint64_t stack;		/* where it begins; in replay, too, or a little above */
 	struct agent_range kernel_maps[6];	/* [vvar...] and [vdso], ascending */
 	uint32_t n_kernel_maps;
 	uint32_t trap_tsc;	/* until the interpreter has run */

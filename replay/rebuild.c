@@ -436,6 +436,15 @@ static int make_memory(struct session *s)
 	return session_map(s);
 }
 
+/* Below it, and above the rest, there is room for it to grow; 0: it isn't there any more. */
+static uint64_t stack_end(const struct session *s)
+{
+	for (size_t i = s->n_rows; i-- > 0;)
+		if (le32_get(s->rows[i].kind) == IMAGE_STACK)
+			return le64_get(s->rows[i].end);
+	return 0;
+}
+
 static void make_config(struct session *s)
 {
 	const struct image_head *head = &s->head_of_image;
@@ -450,6 +459,7 @@ static void make_config(struct session *s)
 		.shared_len = SHARED_CONTROL_LEN,
 		.tick_shift = le32_get(head->tick_shift),
 		.entry = le64_get(head->entry),
+		.stack = stack_end(s),
 		.interpreter = { le64_get(head->interpreter_start), le64_get(head->interpreter_end) },
 	};
 	xstate_learn(&s->config.xstate);

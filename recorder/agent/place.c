@@ -21,6 +21,7 @@ enum {
 	FRAME_BELOW = 256, FRAME_ABOVE = 128, FRAME_NEAR = 1 << 20,
 	OPERAND = 16, INSTRUCTIONS = 64,
 	BLOCKS = 80,		/* what pointers lead to */
+	MADV_COLD_ = 20,
 	GATHERED = STACK_BELOW + STACK_ABOVE + FRAME_BELOW + FRAME_ABOVE + INSTRUCTIONS * OPERAND +
 		   BLOCKS * ASYNC_BLOCK,
 };
@@ -79,6 +80,20 @@ static bool is_readable(const struct event_async *place, uint64_t address, size_
 		if (place->unreadable[i] < address + len && address < place->unreadable[i] + PAGE)
 			return false;
 	return address + len >= address && !range_is_ours(address, len) && !mapped_is_device(address, len);
+}
+
+/*
+ * Below the stack nothing is mapped, and who reads there lets it grow down to that place, as far as
+ * its limit goes: the program didn't, and a replay reads at other places, too. To ask the kernel to
+ * put the page aside tells whether there is one.
+ */
+static bool would_grow_stack(const struct event_async *place, uint64_t address)
+{
+	const struct agent_config *c = &agent_config;
+	uint64_t below = c->vdso < c->stack ? c->vdso : c->interpreter.start;
+
+	return address >= below && address < c->stack && address - (place->regs[REG_RSP_] - STACK_BELOW) >= FRAME_NEAR &&
+	       agent_syscall(NR_madvise, ALIGN_DOWN(address, (uint64_t)PAGE), PAGE, MADV_COLD_) == -ENOMEM_;
 }
 
 /*
@@ -150,7 +165,7 @@ static size_t read_operand(struct gathered *g, void *to, uint64_t address, size_
 	size_t n = 0;
 
 	leave_out_ends(g, address, len, false);
-	if (!g->is_over && is_readable(g->place, address, len))
+	if (!g->is_over && is_readable(g->place, address, len) && !would_grow_stack(g->place, address))
 		n = read_where_it_can_be(to, address, len);
 	if (n < len)
 		leave_out_ends(g, address, len, true);
