@@ -76,8 +76,11 @@ bool pages_before_fork(struct thread *thread)
 	struct agent_process *p = process();
 	bool any = false, is_new;
 
-	if (p->member)
+	if (p->member) {
 		gather(thread);
+		/* The child knows what is there now: what becomes of that, if only what it was before, is a change. */
+		turn_publishes();
+	}
 	for (uint32_t i = 0; i < p->n_objects; i++) {
 		struct mapped_object *object = &p->objects[i];
 
