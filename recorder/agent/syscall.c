@@ -224,9 +224,12 @@ __attribute__((noinline)) static void dispatch(struct thread *thread)
 /* It has been made, but how its result comes about isn't simple. May not return. */
 __attribute__((noinline)) static void dispatch_made(struct thread *thread, long result)
 {
+	uint32_t check = thread->entry_check;
 	struct call call;
 
 	call_prepare(thread, &call);
+	/* What it has read it may have overwritten. */
+	call.check = thread->entry_check = check;
 	call.result = result;
 	call.is_made = true;
 	call.yields = call.keeps = false;
