@@ -18,6 +18,7 @@ enum {
 	MAX_IOV = 1024,		/* UIO_MAXIOV */
 	PAGES_BEFORE_HOLE = 1 << 16,	/* 256 MB of them */
 	PROBE_ALL = 16 * PAGE,	/* of larger buffers only the ends are tried for writing */
+	WRITTEN_IN_VAIN = 1 << 20,	/* what a call that fails may have written: larger datagrams are rare */
 };
 
 const struct sysdesc *syscall_desc(long nr)
@@ -503,18 +504,19 @@ static bool hold_pointers(struct thread *thread, const struct call *call)
  * beginning, or a datagram, since what has read more says how much. What isn't changed is logged as
  * well, and does no harm.
  */
-static uint64_t may_be_written(const struct span *span)
+static uint64_t may_be_written(const struct span *span, struct share *share)
 {
-	uint64_t end = MIN(span->capacity, (uint64_t)PROBE_ALL), n = 0;
+	uint64_t end = MIN(span->capacity, share->left), n = 0;
 
 	while (n < end && user_writable(span->user + n, 1))
 		n = MIN(end, n + PAGE - ((span->user + n) & (PAGE - 1)));
+	share->left -= n;
 	return n;
 }
 
 static void record_result(struct thread *thread, struct call *call)
 {
-	struct share share;
+	struct share share, in_vain = { .left = WRITTEN_IN_VAIN };
 
 	if (call->is_redirected)
 		write_back(call);
@@ -529,7 +531,7 @@ static void record_result(struct thread *thread, struct call *call)
 		return;
 	for (uint32_t i = 0; i < call->n_spans; i++) {
 		const struct span *span = &call->spans[i];
-		uint64_t n = call->result == -EFAULT_ && !span->scratch ? may_be_written(span) :
+		uint64_t n = call->result == -EFAULT_ && !span->scratch ? may_be_written(span, &in_vain) :
 									  written(call, span, &share);
 
 		log_add_output(thread, span->user, (uint32_t)n);
