@@ -16,7 +16,7 @@ enum {
 	SI_TIMER = -2,
 	SI_KERNEL = 0x80,	/* of SIGSEGV: no address, an instruction isn't allowed */
 	ARCH_X86_64 = (int)0xc000003e,
-	FLAG_TRAP = 1 << 8, FLAG_RESUME = 1 << 16,
+	FLAG_TRAP = 1 << 8, FLAG_RESUME = 1 << 16, FLAG_ALIGNED = 1 << 18,
 	PR_SET_TSC = 26, PR_TSC_ENABLE = 1,
 	TIMER_NS = 2000000,	/* how long a computing thread may leave a signal waiting */
 	CHUNK = 64,		/* what a repeated store does at a time, at most */
@@ -486,6 +486,9 @@ static void judge(int signal, struct siginfo *info, struct ucontext *context)
 
 void signal_entry(int signal, struct siginfo *info, struct ucontext *context)
 {
+	/* The kernel leaves it in force, and what the agent copies is anywhere. */
+	if (unlikely(context->regs[REG_EFL_] & FLAG_ALIGNED))
+		__asm__ volatile("pushfq; andq %0, (%%rsp); popfq" ::"i"(~FLAG_ALIGNED) : "memory", "cc");
 	if (this_thread()->canary == THREAD_CANARY) {
 		judge(signal, info, context);
 		context_tidy(context, false);

@@ -140,8 +140,9 @@ stub_entry:
 	pop	%rax
 	mov	%rax, AT_R11(%r11)
 	mov	%rax, AT_FLAGS(%r11)
-	cld
-	xor	%ebp, %ebp
+	test	$FLAGS_NOT_OURS, %eax
+	jnz	3f
+4:	xor	%ebp, %ebp
 	call	stub_call
 	mov	%gs:0, %rdx
 	/* POPFQ is slow: only for what SAHF, and the overflow flag at 0, can't say. */
@@ -162,6 +163,11 @@ stub_entry:
 1:	push	%r11
 	popfq
 	jmp	2b
+3:	and	$~FLAGS_NOT_OURS, %eax
+	push	%rax
+	popfq
+	jmp	4b
+	.set	FLAGS_NOT_OURS, 0x40400	/* AC DF */
 	.set	FLAGS_OF_SAHF, 0xd5	/* SF ZF AF PF CF */
 	.set	FLAGS_ALWAYS, 0x202	/* IF, and a bit that is 1 */
 
@@ -176,7 +182,6 @@ tsc_entry:
 	mov	%rsp, %gs:THREAD_USER_SP
 	mov	%gs:THREAD_STACK_TOP, %rsp
 	pushfq
-	cld
 	push	%rax
 	push	%rdx
 	push	%rsi
@@ -186,7 +191,9 @@ tsc_entry:
 	push	%r10
 	push	%r11
 	push	%rbp
-	xor	%ebp, %ebp
+	testl	$FLAGS_NOT_OURS, 72(%rsp)
+	jnz	3f
+4:	xor	%ebp, %ebp
 	mov	%rsp, %rdi
 	call	stub_tsc
 	mov	%rax, %gs:THREAD_VDSO_RESULT
@@ -216,6 +223,10 @@ tsc_entry:
 	jmp	*%gs:THREAD_VDSO_RESULT+8
 1:	popfq
 	jmp	2b
+3:	pushfq
+	andq	$~FLAGS_NOT_OURS, (%rsp)
+	popfq
+	jmp	4b
 
 /* void begin_program(uint64_t address) */
 	.globl	begin_program
