@@ -119,6 +119,7 @@ struct agent_config {
 	uint64_t crash_hold_ns;	/* UINT64_MAX: until the recorder is done */
 	uint32_t hold_exit;	/* hold an exiting process too */
 	uint32_t pin_cpu;	/* until the interpreter has run */
+	uint32_t see_pages;	/* no filter forbids mincore(2) */
 	uint32_t place;		/* who takes turns with others is where they are */
 	uint32_t change_code;	/* bits of enum site_kind: which are answered by agent/sites.c */
 	uint32_t stub_after;	/* so many calls from a place it gets a stub; 0: never */
@@ -862,6 +863,7 @@ struct agent_process {
 	struct agent_range devices[MAX_DEVICES];
 	uint32_t n_filters, n_filter_instructions;
 	uint32_t code_closed;		/* they forbid what changing code takes */
+	uint32_t pages_unseen;		/* they forbid mincore(2) */
 	/* Shared memory that is handed over (agent/pages.c). */
 	uint32_t n_anonymous;		/* counts objects without a file */
 	uint32_t child_member;		/* the same for the child that is being forked */

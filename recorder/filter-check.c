@@ -30,7 +30,7 @@ int filter_check(pid_t pid, uint64_t gate, struct filter_extras *ret_extras)
 	struct sock_filter program[BPF_MAXINSNS];
 	int n, r;
 
-	*ret_extras = (struct filter_extras){ true, true, true };
+	*ret_extras = (struct filter_extras){ true, true, true, true };
 	n = count_filters(pid);
 	if (n <= 0)
 		return n;

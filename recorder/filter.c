@@ -233,12 +233,15 @@ int filter_check_one(const struct sock_filter *program, size_t len, uint64_t gat
 		{ SYS_mprotect, true, { 0, 4096, PROT_READ | PROT_EXEC } },
 	};
 
+	static const struct agent_needs see = { SYS_mincore, true, { 0 } };
+
 	for (size_t i = 0; i < sizeof(agent_list) / sizeof(agent_list[0]); i++)
 		if (!passes(program, len, &agent_list[i], gate))
 			return agent_list[i].nr;
 	for (size_t i = 0; i < sizeof(code) / sizeof(code[0]); i++)
 		extras->change_code = extras->change_code && passes(program, len, &code[i], gate);
 	extras->trap_tsc = extras->trap_tsc && passes(program, len, &tsc, gate);
+	extras->see_pages = extras->see_pages && passes(program, len, &see, gate);
 	for (size_t i = 0; i < sizeof(pin) / sizeof(pin[0]); i++)
 		extras->pin_cpu = extras->pin_cpu && passes(program, len, &pin[i], gate);
 	return 0;

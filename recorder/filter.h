@@ -40,5 +40,6 @@ struct filter_extras {
 	bool trap_tsc;		/* prctl(PR_SET_TSC) */
 	bool change_code;	/* writing to /proc/thread-self/mem, or mprotect(2) */
 	bool pin_cpu;		/* sched_setaffinity(2) and what goes with it */
+	bool see_pages;		/* mincore(2), which systemd has in none of its sets */
 };
 int filter_check(pid_t pid, uint64_t gate, struct filter_extras *ret_extras);

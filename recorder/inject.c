@@ -461,6 +461,7 @@ static int check_recordable(struct injector *in, struct target *t)
 	}
 	t->config.trap_tsc = extras.trap_tsc && t->aux[AT_BASE];
 	t->config.pin_cpu = extras.pin_cpu;
+	t->config.see_pages = extras.see_pages;
 	if (!extras.change_code)
 		t->config.change_code = t->config.stub_after = 0;
 	return 0;

@@ -104,7 +104,8 @@ static bool is_absent(uint64_t address)
 {
 	uint8_t resident = 1;
 
-	return agent_syscall(NR_mincore, ALIGN_DOWN(address, (uint64_t)PAGE), 1, &resident) == 0 &&
+	return agent_config.see_pages && !process()->pages_unseen &&
+	       agent_syscall(NR_mincore, ALIGN_DOWN(address, (uint64_t)PAGE), 1, &resident) == 0 &&
 	       !(resident & 1);
 }
 

@@ -190,32 +190,30 @@ static void go_native(struct thread *thread, struct call *call)
 	process_detach(thread);
 }
 
-/* Can the agent live under it, and still change code? An error is the kernel's to find. */
-static bool is_bearable(uint32_t len, bool *ret_changes)
+/* Can the agent live under it, and what of the rest can it still do? An error is the kernel's to find. */
+static bool is_bearable(uint32_t len, struct filter_extras *extras)
 {
 	const struct agent_process *p = process();
 	const struct sock_filter *program =
 		(const struct sock_filter *)&p->filter_instructions[p->n_filter_instructions];
-	struct filter_extras extras = { true, true, true };
 
-	if (asks_for_place(program, len) || asks_others(program, len) ||
-	    filter_check_one(program, len, VDSO_ADDRESS(VDSO_gate_done), &extras))
-		return false;
-	*ret_changes = extras.change_code;
-	return true;
+	return !asks_for_place(program, len) && !asks_others(program, len) &&
+	       !filter_check_one(program, len, VDSO_ADDRESS(VDSO_gate_done), extras);
 }
 
 static void install(struct thread *thread, struct call *call, uint64_t user, bool all)
 {
 	int len = copy_filter(user);
-	bool changes = true;
+	struct filter_extras extras = { true, true, true, true };
 
-	if (!agent_replays() && (len < 0 || (len > 0 && !is_bearable((uint32_t)len, &changes)))) {
+	if (!agent_replays() && (len < 0 || (len > 0 && !is_bearable((uint32_t)len, &extras)))) {
 		go_native(thread, call);
 		return;
 	}
-	if (!changes)
+	if (!extras.change_code)
 		process()->code_closed = 1;
+	if (!extras.see_pages)
+		process()->pages_unseen = 1;
 	call_perform(thread, call);
 	if (call->result == 0 && len > 0)
 		keep_filter(thread, (uint32_t)len, all);

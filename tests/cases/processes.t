@@ -69,7 +69,7 @@ is "from where it slept" "$("$BLACKBOXCTL" info --json "$(ls -d "$work"/sleeper/
 
 # -- what children of vfork call often gets a stub, by their parent: it is their memory, too
 
-"$BLACKBOXCTL" record --dir "$work/vfork" --window all -o "$work/vfork.bb" -- "$PROGRAMS/process-vfork-calls" \
+"$BLACKBOXCTL" record --dir "$work/vfork" --window all --set stubs=16 -o "$work/vfork.bb" -- "$PROGRAMS/process-vfork-calls" \
 	>/dev/null 2>"$work/vfork.err"
 is "children that make many calls" $? 0
 check "make them by a stub" [ "$("$BLACKBOXCTL" events "$work/vfork.bb" | grep -c ' stub ')" -ge 2 ]

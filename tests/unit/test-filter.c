@@ -100,7 +100,7 @@ static void needs(void **state)
 		LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
 		RETURN(SECCOMP_RET_KILL_PROCESS), RETURN(SECCOMP_RET_ALLOW),
 	};
-	struct filter_extras extras = { true, true, true };
+	struct filter_extras extras = { true, true, true, true };
 
 	(void) state;
 	assert_int_equal(filter_check_one(row, N(row), 0, &extras), SYS_memfd_create);
@@ -113,7 +113,7 @@ static void needs(void **state)
 	row[1].k = SYS_pwrite64;
 	assert_int_equal(filter_check_one(row, N(row), 0, &extras), 0);
 	assert_false(extras.change_code);
-	assert_true(extras.pin_cpu && extras.trap_tsc);
+	assert_true(extras.pin_cpu && extras.trap_tsc && extras.see_pages);
 }
 
 int main(void)
