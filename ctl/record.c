@@ -360,21 +360,30 @@ static int start_command(struct record *r)
 
 /* -- running ---------------------------------------------------------------------------------------------- */
 
-/* Waits for the command's end; returns its status as waitpid(2) has it. */
+/*
+ * Waits for the command's end; returns its status as waitpid(2) has it. A recorder that dies is taken
+ * note of at once: the service asks the kernel whether it is there, and waits for it else.
+ */
 static int run(struct record *r)
 {
-	struct pollfd fds[2] = { { .fd = (int)syscall(SYS_pidfd_open, r->pid, 0), .events = POLLIN },
-				 { .fd = r->link.socket, .events = POLLIN } };
+	struct pollfd fds[3] = { { .fd = (int)syscall(SYS_pidfd_open, r->pid, 0), .events = POLLIN },
+				 { .fd = r->link.socket, .events = POLLIN },
+				 { .fd = (int)syscall(SYS_pidfd_open, r->link.pid, 0), .events = POLLIN } };
 	int status = 0;
 
 	for (;;) {
 		fds[1].fd = r->recorder_gone ? -1 : r->link.socket;
-		if (poll(fds, 2, -1) > 0 && fds[1].revents)
+		if (poll(fds, 3, -1) > 0 && fds[1].revents)
 			(void) hear_news(r, 0);
+		if (fds[2].revents && waitpid(r->link.pid, NULL, WNOHANG) != 0) {
+			closep(&fds[2].fd);
+			fds[2].fd = -1;
+		}
 		if (waitpid(r->pid, &status, WNOHANG) == r->pid)
 			break;
 	}
-	(void) close(fds[0].fd);
+	closep(&fds[0].fd);
+	closep(&fds[2].fd);
 	return status;
 }
 

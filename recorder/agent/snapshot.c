@@ -409,7 +409,7 @@ static void hold_for_recorder(struct obituary *obituary)
 	uint64_t begin = monotonic_ns(), now = begin, bound = agent_config.crash_hold_ns;
 
 	while (load_acquire(&obituary->state) == OBITUARY_WRITTEN && now - begin < bound &&
-	       silence_ns(begin) <= RECORDER_SILENT_NS) {
+	       silence_ns(begin) <= RECORDER_SILENT_NS && !recorder_is_gone()) {
 		futex_wait(&obituary->state, OBITUARY_WRITTEN, MIN(bound - (now - begin), 100000000u));
 		now = monotonic_ns();
 	}

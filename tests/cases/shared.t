@@ -63,6 +63,23 @@ check "... or stay where they are" everywhere "$service"
 wait $record
 is "they end well" $? 0
 
+# Who ends doesn't wait for a recorder that has been killed, and holds up nobody.
+(
+	"$BLACKBOXCTL" record --dir "$work/orphans" --window all -o "$work/orphans.bb" -- "$PROGRAMS/share-late-fork" \
+		>"$work/out" 2>"$work/err" &
+	echo $! >"$work/orphans.pid"
+	wait $!
+	echo $? >"$work/orphans.status"
+) &
+within 5 test -s "$work/orphans.pid"
+orphans=$(cat "$work/orphans.pid")
+within 5 recorder_of "$orphans" >/dev/null
+sleep 0.3
+kill -KILL "$(recorder_of "$orphans")"
+check "a recorder is killed, and they end soon" within 6 test -s "$work/orphans.status"
+wait
+is "... and well" "$(cat "$work/orphans.status")" 0
+
 # One that stands still in its turn doesn't keep the others for long: they go on unrecorded.
 "$BLACKBOXCTL" record --dir "$work/stopped" --window all -- "$PROGRAMS/share-service" 3 \
 	>"$work/out" 2>"$work/err" &
