@@ -120,9 +120,10 @@ static inline struct event *open_event(const struct thread *thread, enum event_k
 static inline void close_event(struct event *event, uint64_t used, unsigned flags)
 {
 	struct agent_process *p = process();
+	const uint64_t zeros = 0;
 
 	/* Zeros up to its end, and behind it: to look first at what is there takes a cache miss. */
-	*(uint64_t *)((uint8_t *)event + used) = 0;
+	__builtin_memcpy((uint8_t *)event + used, &zeros, sizeof(zeros));
 	used = ALIGN_UP(used, (uint64_t)PADDING);
 	p->log_used = 0;
 	/* What it is made of may be what one has written who isn't recorded. */
