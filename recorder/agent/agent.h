@@ -354,6 +354,8 @@ void log_event(struct thread *thread, enum event_kind kind, unsigned flags, unsi
 bool log_reading(const struct thread *thread, enum event_kind kind, unsigned nr, uint32_t check, int64_t result);
 /* Is there room for an event without payload, without waiting? */
 bool log_has_room(void);
+/* How many bytes of events can be written now, without waiting. */
+uint64_t log_room(void);
 /* A reading of a clock. Needs no context saved; false: there is no room without waiting. */
 bool log_clock(struct thread *thread, unsigned clock, uint64_t sec, uint64_t fraction);
 

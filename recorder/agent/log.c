@@ -33,6 +33,14 @@ static inline bool room(uint64_t end)
 	return end <= p->room_until;
 }
 
+uint64_t log_room(void)
+{
+	struct agent_process *p = process();
+
+	p->room_until = load_acquire(&shared()->tail) + agent_config.ring_len;
+	return p->room_until - p->head;
+}
+
 /* Waits for the recorder to make room up to @end. False: there is none, and the mode is pass. */
 __attribute__((noinline, cold)) static bool make_room(uint64_t end)
 {

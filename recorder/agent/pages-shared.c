@@ -52,16 +52,17 @@ static bool enter(struct mapped_object *object, bool may_be_new, bool *ret_new)
 /*
  * A child has what its parent has of memory that is shared by turns. Where children before it got
  * many pages one by one, the parent gets those now, for all to come: half as many as were got since
- * it did so last, so whoever forks for something else doesn't pay more for that than others did.
+ * it did so last, so whoever forks for something else doesn't pay more for that than others did; and
+ * only what the log has room for: it isn't worth waiting for the recorder.
  */
 static void gather(struct thread *thread)
 {
-	enum { MOST = 1024 };	/* 4 MB of log, which the service waits for */
+	enum { MOST = 1024 };	/* some 2 ms */
 	struct agent_process *p = process();
 	uint64_t fetches = load_relaxed(&directory()->turn_fetches), n;
 
 	p->fetches_seen = MIN(p->fetches_seen, fetches);
-	n = MIN((fetches - p->fetches_seen) / 2, (uint64_t)MOST);
+	n = MIN(MIN((fetches - p->fetches_seen) / 2, log_room() / 2 / PAGE), (uint64_t)MOST);
 	for (uint32_t i = 0; n && i < p->n_objects; i++)
 		if (p->objects[i].n_ranges && (p->objects[i].flags & MAPPED_BY_TURNS)) {
 			uint64_t got = pages_gather(thread, &p->objects[i], n);
@@ -97,12 +98,14 @@ static void copy_held(struct thread *thread, const struct mapped_object *object,
 {
 	enum { PIECE = 65536 };
 	uint8_t *piece = call_scratch(thread, PIECE);
-	uint64_t end, at, n;
+	uint64_t end;
+	long n;
 
 	for (uint64_t page = pages_held_run(object, 0, &end); piece && page < end; page = pages_held_run(object, end, &end))
-		for (at = page * PAGE; at < end * PAGE; at += n) {
-			n = MIN(end * PAGE - at, (uint64_t)PIECE);
-			(void) agent_syscall(NR_pread64, from, piece, n, at);
+		for (uint64_t at = page * PAGE; at < end * PAGE; at += (uint64_t)n) {
+			n = agent_syscall(NR_pread64, from, piece, MIN(end * PAGE - at, (uint64_t)PIECE), at);
+			if (n <= 0)	/* behind its end */
+				break;
 			(void) agent_syscall(NR_pwrite64, to, piece, n, at);
 		}
 }
