@@ -140,6 +140,7 @@ void directory_lose(void)
 void directory_leave(void)
 {
 	struct agent_process *p = process();
+
 	if (!exchange(&p->member, 0))
 		return;
 	turn_leave();
@@ -357,6 +358,11 @@ bool directory_has_by_turns(uint32_t entry, uint64_t page)
 	return page < n && load_acquire(&words[page]) == PAGE_BY_TURNS;
 }
 
+static uint32_t owner_of(uint32_t member)
+{
+	return PAGE_OWNER(member, load_relaxed(&member_at(member)->generation));
+}
+
 bool directory_new_child(void)
 {
 	struct agent_process *p = process();
@@ -380,7 +386,7 @@ bool directory_be_child(void)
 	p->child_member = 0;
 	if (!p->member)
 		return false;
-	p->owner = PAGE_OWNER(p->member - 1, load_relaxed(&member_at(p->member - 1)->generation));
+	p->owner = owner_of(p->member - 1);
 	store_release(&shared()->owner, p->owner);
 	return true;
 }
@@ -390,8 +396,7 @@ void directory_no_child(void)
 	struct agent_process *p = process();
 
 	if (p->child_member)
-		directory_member_ends(directory(), PAGE_OWNER(p->child_member - 1, load_relaxed(
-							&member_at(p->child_member - 1)->generation)));
+		directory_member_ends(directory(), owner_of(p->child_member - 1));
 	p->child_member = 0;
 }
 

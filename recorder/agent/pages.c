@@ -110,33 +110,6 @@ void pages_at_entry(struct thread *thread)
 		pages_replay(thread, event);
 }
 
-void pages_drop_turns(struct thread *thread, unsigned flags)
-{
-	struct agent_process *p = process();
-	bool began = false;
-
-	p->takes_turns = 0;
-	for (uint32_t i = 0; i < p->n_objects; i++) {
-		struct mapped_object *object = &p->objects[i];
-		uint64_t end;
-
-		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
-			continue;
-		for (uint64_t page = pages_held_run(object, 0, &end); page < end; page = pages_held_run(object, end, &end)) {
-			if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
-				return;
-			began = true;
-			pages_log_out(thread, object, page, end - page);
-		}
-		if (!pages_drop(object, 0, object->n_pages)) {
-			pages_go_on_open();
-			return;
-		}
-	}
-	if (began)
-		log_end(thread);
-}
-
 static bool has_changed_since(const struct mapped_object *object, uint64_t page, uint64_t journal_end)
 {
 	const uint64_t *changed = directory_changed(object->entry, page);
@@ -144,7 +117,21 @@ static bool has_changed_since(const struct mapped_object *object, uint64_t page,
 	return !changed || load_relaxed(changed) > journal_end;
 }
 
-void pages_drop_changed(struct thread *thread, unsigned flags, uint64_t journal_end)
+/* Of the pages of @object from @page on the first that are to go, which are one run; @since: see below. */
+static uint64_t run_to_drop(const struct mapped_object *object, uint64_t page, const uint64_t *since,
+			    uint64_t *ret_end)
+{
+	uint64_t begin = pages_held_run(object, page, ret_end), end = *ret_end;
+
+	while (since && begin < end && !has_changed_since(object, begin, *since))
+		begin++;
+	for (*ret_end = begin; *ret_end < end && (!since || has_changed_since(object, *ret_end, *since));)
+		++*ret_end;
+	return begin;
+}
+
+/* What is shared by turns is given up, but, with @since, for what hasn't changed since the journal ended there. */
+static void drop_turns(struct thread *thread, unsigned flags, const uint64_t *since)
 {
 	struct agent_process *p = process();
 	bool began = false;
@@ -156,13 +143,9 @@ void pages_drop_changed(struct thread *thread, unsigned flags, uint64_t journal_
 		if (!object->n_ranges || !(object->flags & MAPPED_BY_TURNS))
 			continue;
 		for (uint64_t page = 0; page < object->n_pages; page = end) {
-			for (end = page; end < object->n_pages && pages_held(object, end) &&
-					 has_changed_since(object, end, journal_end);)
-				end++;
-			if (end == page) {
-				end++;
+			page = run_to_drop(object, page, since, &end);
+			if (page == end)
 				continue;
-			}
 			if (!began && !log_begin(thread, EVENT_PAGE_OUT, flags, 0, 0, 0))
 				return;
 			began = true;
@@ -175,6 +158,17 @@ void pages_drop_changed(struct thread *thread, unsigned flags, uint64_t journal_
 	}
 	if (began)
 		log_end(thread);
+}
+
+void pages_drop_turns(struct thread *thread, unsigned flags)
+{
+	process()->takes_turns = 0;
+	drop_turns(thread, flags, NULL);
+}
+
+void pages_drop_changed(struct thread *thread, unsigned flags, uint64_t journal_end)
+{
+	drop_turns(thread, flags, &journal_end);
 }
 
 void pages_seal_turns(void)
