@@ -27,7 +27,7 @@ prints "a path, flags, a descriptor" ' openat(AT_FDCWD, "[^"]*/libc.so.6", O_RDO
 prints "what a read has got" ' read([0-9]*, "\\177ELF.*"\.\.\., [0-9]*) = '
 prints "what a write says" ' write(1, "crashes in handler\\n", 19) = 19'
 prints "protections and flags of a mapping" \
-	' mmap(NULL, [0-9]*, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f'
+	' mmap(NULL, [0-9]*, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7[ef]'
 prints "the name of an error" ' access("/etc/ld.so.preload", .*) = -1 ENOENT (No such file or directory)'
 prints "a signal's name, sent" ' tgkill([0-9]*, [0-9]*, SIGUSR1) = 0'
 prints "a signal with its siginfo" ' --- SIGUSR1 {si_signo=SIGUSR1, si_code=SI_TKILL, si_pid='
