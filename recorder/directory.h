@@ -75,8 +75,8 @@ struct directory_object {
 
 /*
  * The turn: 0, or PAGE_OWNER of whose it is; TURN_RECORDERS while the recorder reads what must not
- * change. Who ends his turn offers it to the next who waits; with TURN_OFFERED that one hasn't
- * taken it yet, and may be passed over: he may be stopped, or dead.
+ * change. Who ends his turn wakes the next who waits, or, if somebody waits for too long, offers it to
+ * him; with TURN_OFFERED that one hasn't taken it yet, and may be passed over: he may be stopped, or dead.
  */
 #define TURN_OFFERED (UINT32_C(1) << 31)
 #define TURN_RECORDERS (UINT32_C(1) << 30)
@@ -161,6 +161,20 @@ static inline uint32_t directory_next_waiter(const struct directory *directory, 
 	return DIRECTORY_MEMBERS;
 }
 
+/* The same, but for those that were killed meanwhile. */
+static inline uint32_t directory_next_live_waiter(struct directory *directory, uint32_t member)
+{
+	for (uint32_t tries = 0; tries < DIRECTORY_MEMBERS; tries++) {
+		uint32_t next = directory_next_waiter(directory, member);
+
+		if (next >= DIRECTORY_MEMBERS ||
+		    MEMBER_STATE(__atomic_load_n(&directory->members[next].state, __ATOMIC_SEQ_CST)) != MEMBER_FREE)
+			return next;
+		directory_waits(directory, next, false);
+	}
+	return DIRECTORY_MEMBERS;
+}
+
 /*
  * The turn is free: it is offered to the next who waits after @member. Returns a futex on which
  * that one is to be woken, or NULL if nobody waits, or somebody has come and taken it. Who begins
@@ -168,22 +182,29 @@ static inline uint32_t directory_next_waiter(const struct directory *directory, 
  */
 static inline uint32_t *directory_offer_turn(struct directory *directory, uint32_t member)
 {
-	for (uint32_t tries = 0; tries < DIRECTORY_MEMBERS; tries++) {
-		uint32_t next = directory_next_waiter(directory, member), free = 0;
-		struct directory_member *who = &directory->members[next];
+	uint32_t next = directory_next_live_waiter(directory, member), free = 0;
+	struct directory_member *who = &directory->members[next];
 
-		if (next >= DIRECTORY_MEMBERS)
-			return NULL;
-		if (MEMBER_STATE(__atomic_load_n(&who->state, __ATOMIC_SEQ_CST)) == MEMBER_FREE) {
-			directory_waits(directory, next, false);	/* killed meanwhile */
-			continue;
-		}
-		if (!__atomic_compare_exchange_n(&directory->turn, &free,
-						 PAGE_OWNER(next, __atomic_load_n(&who->generation, __ATOMIC_SEQ_CST)) |
-						 TURN_OFFERED, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			return NULL;
-		(void) __atomic_add_fetch(&who->turn_calls, 1, __ATOMIC_SEQ_CST);
-		return &who->turn_calls;
-	}
-	return NULL;
+	if (next >= DIRECTORY_MEMBERS ||
+	    !__atomic_compare_exchange_n(&directory->turn, &free,
+					 PAGE_OWNER(next, __atomic_load_n(&who->generation, __ATOMIC_SEQ_CST)) |
+					 TURN_OFFERED, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return NULL;
+	(void) __atomic_add_fetch(&who->turn_calls, 1, __ATOMIC_SEQ_CST);
+	return &who->turn_calls;
+}
+
+/*
+ * The same, but whoever comes first takes it: one of a family that shares a processor needn't wait for
+ * another that was woken but doesn't run yet. Who comes too late waits, and says so, again.
+ */
+static inline uint32_t *directory_call_waiter(struct directory *directory, uint32_t member)
+{
+	uint32_t next = directory_next_live_waiter(directory, member);
+
+	if (next >= DIRECTORY_MEMBERS)
+		return NULL;
+	directory_waits(directory, next, false);
+	(void) __atomic_add_fetch(&directory->members[next].turn_calls, 1, __ATOMIC_SEQ_CST);
+	return &directory->members[next].turn_calls;
 }

@@ -6,6 +6,7 @@ extern const char copy_user_words[], copy_user_rest[], copy_user_insn[], copy_us
 extern const char crc_user_words[], crc_user_faults[];
 extern const char crc_string_words[], crc_string_faults[];
 extern const char same_user_words[], same_user_done[];
+extern const char same_user_vectors[], same_user_vectors_end[], same_user_vectors_fault[];
 extern const char probe_write_insn[], probe_write_failed[];
 int probe_write(void *byte);
 
@@ -117,6 +118,8 @@ bool copy_fault(uint64_t ip, uint64_t *ret_ip)
 		*ret_ip = (uint64_t)crc_user_faults;
 	else if (ip >= (uint64_t)crc_string_words && ip < (uint64_t)crc_string_faults)
 		*ret_ip = (uint64_t)crc_string_faults;
+	else if (ip >= (uint64_t)same_user_vectors && ip < (uint64_t)same_user_vectors_end)
+		*ret_ip = (uint64_t)same_user_vectors_fault;
 	else if (ip >= (uint64_t)same_user_words && ip < (uint64_t)same_user_done)
 		*ret_ip = (uint64_t)same_user_done;
 	else if (ip == (uint64_t)probe_write_insn)

@@ -15,8 +15,8 @@
 
 enum {
 	LOOK_NS = 5000000,
-	N_WRITTEN = 128,	/* pages that are kept track of */
-	RESTS = 128,		/* turns in which one didn't change: comparing costs as much as a fault by then */
+	N_WRITTEN = 256,	/* pages that are kept track of */
+	RESTS = 256,		/* turns in which one didn't change: comparing costs more than a fault by then */
 	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another one */
 	CHANGES_SEEN = 128,	/* a power of two */
 	CHANGES_READ = 16384,	/* of the journal: who has missed more gets the pages that it comes to */
@@ -79,7 +79,7 @@ static size_t end_of_change(const struct written_page *page, size_t offset)
 	size_t end = offset + 8, same;
 
 	for (; end < PAGE; end += same + 8) {
-		same = same_user(now + end, copy_of(page) + end, PAGE - end);
+		same = same_user(now + end, copy_of(page) + end, MIN(PAGE - end, (size_t)EQUAL_WORDS));
 		if (same >= EQUAL_WORDS || end + same == PAGE)
 			break;
 	}
@@ -432,12 +432,15 @@ static void take(struct thread *thread, unsigned flags)
 static void release(uint32_t value)
 {
 	struct directory *d = directory();
-	bool recorders = exchange(&d->turn_wanted, 0) == TURN_RECORDERS;
-	uint32_t *waiter;
+	uint32_t wanted = exchange(&d->turn_wanted, 0), *waiter;
 
-	if (!compare_exchange(&d->turn, value, recorders ? TURN_RECORDERS : 0) || recorders)
+	if (wanted == TURN_RECORDERS) {
+		(void) compare_exchange(&d->turn, value, TURN_RECORDERS);
 		return;
-	waiter = directory_offer_turn(d, my_number());
+	}
+	if (!compare_exchange(&d->turn, value, 0))
+		return;
+	waiter = wanted ? directory_offer_turn(d, OWNER_MEMBER(wanted) - 1) : directory_call_waiter(d, my_number());
 	if (waiter)
 		futex_wake(waiter, 1);
 }
