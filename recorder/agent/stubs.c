@@ -446,7 +446,9 @@ static void ask(struct thread *thread, struct stub_request *request, const struc
 		area->used += STUB_LEN;
 	}
 	store_release(&request->state, STUB_ASKED);
-	if (agent_config.stub_after > 1)
+	if (passing())
+		wake_recorder();	/* it sleeps, and wouldn't look */
+	if (passing() || agent_config.stub_after > 1)
 		return;
 	wake_recorder();
 	(void) wait_for_recorder(&request->state, STUB_ASKED, 0);
@@ -482,7 +484,8 @@ static void ask_for(struct thread *thread, struct hot_call *hot, const struct st
 	if (!request)
 		return;
 	hot->done = 1;
-	ask(thread, request, wanted);
+	if (!passing() || !recorder_is_gone())
+		ask(thread, request, wanted);
 }
 
 /*
@@ -538,7 +541,8 @@ static void look(struct thread *thread, const struct stub_place *wanted)
 		replay_plans(thread);
 		return;
 	}
-	if (passing())
+	/* Nothing is recorded any more, but each trap costs what it did. Other threads would run meanwhile. */
+	if (passing() && !alone())
 		return;
 	if (thread->is_vfork_child) {
 		if (thread->fp == FP_IN_FRAME)

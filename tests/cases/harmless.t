@@ -58,6 +58,16 @@ echo "the longest answer took $longest ms" | diag
 # The bound is 100 ms in 10 s; the rest is for a machine that has other things to do.
 check "stopped: no answer took longer than the bound" [ "${longest%.*}" -lt 350 ]
 
+# It goes on unrecorded, but as fast as it would: its recorder sees to that as soon as it can.
+start_recorded "$work/late" --set stall=50ms -- "$PROGRAMS/call-late" late
+within 20 grep -q begins "$work/late.out"
+recorder=$(recorder_of $recorded)
+kill -STOP "$recorder"
+check "stopped early: it goes on" within 20 grep -q full "$work/late.out"
+kill -CONT "$recorder"
+wait $recorded
+is "stopped early: calls don't trap in the end" "$(tail -n 1 "$work/late.out")" jumps
+
 if [ "$(id -u)" = 0 ] && mkdir "$work/small" && mount -t tmpfs -o size=3M none "$work/small" 2>/dev/null; then
 	check "full disk: redis answers" serve "$work/small/store" --ring 64M --set snapshot-interval=200ms
 	load 300000
