@@ -264,7 +264,8 @@ void agent_enter(struct thread *thread);
 void agent_leave(struct thread *thread);
 
 void baton_acquire(struct thread *thread);	/* entered -> baton */
-void baton_release(struct thread *thread);
+/* @for_long: nobody knows how long, else a disk is the slowest that it may take. */
+void baton_release(struct thread *thread, bool for_long);
 /*
  * A child's memory is copied while the baton is still held, by a parent that waits for the child: all
  * that comes with giving the baton up happens before, and in the child nothing but that. The parent

@@ -203,15 +203,15 @@ static void give(uint32_t who)
 	futex_wake_who(who, &s->baton);
 }
 
-static void process_rests(void)
+static void process_rests(bool for_long)
 {
 	if (!process()->member)
 		return;
-	turn_end();
+	turn_end(!for_long);
 	directory_rests();
 }
 
-void baton_release(struct thread *thread)
+void baton_release(struct thread *thread, bool for_long)
 {
 	struct agent_shared *s = shared();
 	int waiter;
@@ -224,7 +224,7 @@ void baton_release(struct thread *thread)
 		give((uint32_t)waiter);
 		return;
 	}
-	process_rests();
+	process_rests(for_long);
 	if (exchange(&s->baton, 0) & BATON_SLEEPERS)
 		futex_wake(&s->baton, 1);
 }
@@ -234,7 +234,7 @@ void baton_lend(struct thread *thread)
 	if (passing())
 		return;
 	context_save(thread);
-	process_rests();
+	process_rests(true);
 }
 
 void baton_give_back(struct thread *thread)

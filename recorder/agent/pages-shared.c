@@ -265,7 +265,7 @@ void pages_released(struct mapped_object *object)
 		return;
 	pages_end_handing(object);
 	if (!agent_replays() && process()->takes_turns && !some_are_by_turns()) {
-		turn_end();
+		turn_end(false);
 		turn_forget();
 		unplace();
 	}

@@ -129,8 +129,8 @@ uint64_t pages_address(const struct mapped_object *object, uint64_t page);
  * event's. Nothing if it takes no turns, or has it.
  */
 void turn_begin(struct thread *thread, unsigned flags);
-/* What was written is in the journal, and others may have their turn. */
-void turn_end(void);
+/* What was written is in the journal, and others may have their turn. @soon: it is wanted again in a moment. */
+void turn_end(bool soon);
 /* What was written so far is in the journal; it goes on. */
 void turn_publishes(void);
 /* Somebody has waited for too long, or chaos wills. */

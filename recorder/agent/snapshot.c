@@ -442,7 +442,7 @@ void obituary_write(struct thread *thread, int signal, int status, unsigned at, 
 		hold_for_recorder(obituary);
 	/* Until now others couldn't change what it shares. */
 	if (process()->member) {
-		turn_end();
+		turn_end(false);
 		directory_leave();
 	}
 	/* Children that live on are replayed from it. */

@@ -145,7 +145,7 @@ static void record_clone(struct thread *thread, struct call *call, const struct 
 	/* What strikes the child before it has its %gs would be noted for us. */
 	(void) agent_syscall(NR_rt_sigprocmask, SIG_SETMASK_, &all, NULL, 8);
 	if (vfork)
-		baton_release(thread);
+		baton_release(thread, true);
 	call->result = make_child(child, &ours, sp);
 	if (vfork)
 		baton_acquire(thread);
@@ -378,7 +378,7 @@ __attribute__((noreturn)) static void leave_domain(struct thread *thread, long n
 	thread_is_over(thread);
 	(void) add_fetch(&shared()->n_threads, (uint32_t)-1);
 	store_release(&slot_of(thread)->status, SLOT_FREE);
-	baton_release(thread);
+	baton_release(thread, true);
 	for (;;)
 		(void) agent_call(nr, status, 0, 0, 0, 0, 0);
 }

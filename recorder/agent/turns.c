@@ -15,8 +15,10 @@
 
 enum {
 	LOOK_NS = 5000000,
+	TENURE_NS = 3000000,	/* whose turns take that long together is asked for the next */
 	N_WRITTEN = 256,	/* pages that are kept track of */
 	RESTS = 256,		/* turns in which one didn't change: comparing costs more than a fault by then */
+	FEW_PAGES = 16,		/* that are kept track of */
 	EQUAL_WORDS = 16,	/* so many bytes between two changes cost as much as another one */
 	CHANGES_SEEN = 128,	/* a power of two */
 	CHANGES_READ = 16384,	/* of the journal: who has missed more gets the pages that it comes to */
@@ -116,6 +118,19 @@ static void forget(struct written_page *page)
 	page->address = 0;
 }
 
+/*
+ * Where the end of a turn costs little, turns of processes that share a processor are best: nobody is
+ * woken in vain. Where it costs much they are to be few and long. On processors of their own others
+ * sleep until it is theirs, and only clients of whose turn it is are answered meanwhile.
+ */
+static void compares(uint32_t n_pages)
+{
+	if (n_pages <= FEW_PAGES || process()->placed != PLACED)
+		return;
+	unplace();
+	process()->placed = PLACED_NEVER;
+}
+
 static void publish(void)
 {
 	struct agent_process *p = process();
@@ -133,6 +148,7 @@ static void publish(void)
 	}
 	while (w->n && !w->pages[w->n - 1].address)
 		w->n--;
+	compares(w->n);
 	if (p->turn_spoils) {
 		p->turn_spoils = 0;
 		w->n = 0;
@@ -305,16 +321,17 @@ static uint32_t my_number(void)
 	return OWNER_MEMBER(process()->owner);
 }
 
-/* Asks whoever has it, and has had it for long, and has him kicked if he computes. */
-static void ask(struct directory_member *holder)
+/* Whoever has it gives it up when he makes his next call, to who asks. */
+static void ask(void)
 {
-	struct directory *d = directory();
+	(void) compare_exchange(&directory()->turn_wanted, 0, process()->owner);
+}
 
-	(void) compare_exchange(&d->turn_wanted, 0, process()->owner);
-	if (holder) {
-		store_release(&holder->attention, 1);
-		directory_kick(holder);
-	}
+/* He has had it for long, and may compute. */
+static void kick(struct directory_member *holder)
+{
+	store_release(&holder->attention, 1);
+	directory_kick(holder);
 }
 
 /* Whose turn it was has died: what it changed nobody knows. */
@@ -345,10 +362,10 @@ static bool take_at_once(void)
 	return (value == 0 || value == (me | TURN_OFFERED)) && compare_exchange(&d->turn, value, me);
 }
 
-/* What who waits has seen: whose turn it is, which, and since when. */
+/* What who waits has seen: which turn it is, and since when; and who had one after the other for how long. */
 struct wait {
-	uint64_t since;
-	uint32_t value, turn;
+	uint64_t since, owner_since;
+	uint32_t value, turn, owner;
 };
 
 /* Whoever was offered it isn't asked again before he has looked. */
@@ -362,16 +379,27 @@ static bool pass_over(uint32_t value)
 	return true;
 }
 
+static void see(struct wait *wait, uint32_t value, uint32_t turn, uint64_t now)
+{
+	if (value != wait->value || turn != wait->turn)
+		wait->since = now;
+	if (value && TURN_OWNER(value) != wait->owner) {
+		wait->owner = TURN_OWNER(value);
+		wait->owner_since = now;
+	}
+	wait->value = value;
+	wait->turn = turn;
+}
+
 /* Who doesn't take what he is offered is passed over, and who has it for long is asked for it. */
 static bool take_in_the_end(struct wait *wait)
 {
 	struct directory *d = directory();
-	uint32_t value = load_acquire(&d->turn), turn = load_relaxed(&d->turns), me = process()->owner;
+	uint32_t value = load_acquire(&d->turn), me = process()->owner;
 	struct directory_member *holder = directory_owner(TURN_OWNER(value));
 	uint64_t now = monotonic_ns();
 
-	if (value != wait->value || turn != wait->turn)
-		*wait = (struct wait){ now, value, turn };
+	see(wait, value, load_relaxed(&d->turns), now);
 	if (!value)
 		return false;
 	if (value & TURN_OFFERED)
@@ -382,8 +410,10 @@ static bool take_in_the_end(struct wait *wait)
 		       compare_exchange(&d->turn, value, me);
 	if (!holder)
 		return take_from_dead(value);
+	if (now - wait->owner_since > TENURE_NS)
+		ask();
 	if (now - wait->since > agent_config.slice_ns)
-		ask(holder);
+		kick(holder);
 	return false;
 }
 
@@ -393,7 +423,7 @@ static bool wait_for_turn(void)
 	struct directory *d = directory();
 	uint32_t me = my_number(), *calls = &d->members[me % DIRECTORY_MEMBERS].turn_calls, called;
 	uint64_t begin = monotonic_ns();
-	struct wait wait = { begin, 0, 0 };
+	struct wait wait = { begin, begin, 0, 0, 0 };
 	bool mine = false;
 
 	directory_rests();
@@ -428,8 +458,11 @@ static void take(struct thread *thread, unsigned flags)
 		pages_settle(thread, flags);
 }
 
-/* @value is what the turn is; somebody may have taken it meanwhile, as from a dead one. */
-static void release(uint32_t value)
+/*
+ * @value is what the turn is; somebody may have taken it meanwhile, as from a dead one. @soon: it is
+ * wanted again in a moment, so nobody is woken for that: who waits looks by himself now and then.
+ */
+static void release(uint32_t value, bool soon)
 {
 	struct directory *d = directory();
 	uint32_t wanted = exchange(&d->turn_wanted, 0), *waiter;
@@ -440,7 +473,8 @@ static void release(uint32_t value)
 	}
 	if (!compare_exchange(&d->turn, value, 0))
 		return;
-	waiter = wanted ? directory_offer_turn(d, OWNER_MEMBER(wanted) - 1) : directory_call_waiter(d, my_number());
+	waiter = wanted ? directory_offer_turn(d, OWNER_MEMBER(wanted) - 1) :
+		 soon ? NULL : directory_call_waiter(d, my_number());
 	if (waiter)
 		futex_wake(waiter, 1);
 }
@@ -455,7 +489,7 @@ void turn_begin(struct thread *thread, unsigned flags)
 	written()->n = 0;
 	pages_drop_turns(thread, flags);
 	if (!passing())
-		release(process()->owner);
+		release(process()->owner, false);
 }
 
 void turn_publishes(void)
@@ -464,12 +498,12 @@ void turn_publishes(void)
 		publish();
 }
 
-void turn_end(void)
+void turn_end(bool soon)
 {
 	if (!process()->takes_turns || passing() || !is_ours())
 		return;
 	publish();
-	release(process()->owner);
+	release(process()->owner, soon);
 }
 
 bool turn_is_wanted(void)
@@ -487,7 +521,7 @@ void turn_yield(struct thread *thread, unsigned flags)
 	}
 	if (!turn_is_wanted() && !chaos_strikes(thread, 8))
 		return;
-	turn_end();
+	turn_end(false);
 	turn_begin(thread, flags);
 }
 
@@ -534,5 +568,5 @@ void turn_leave(void)
 		return;
 	if (!(value & TURN_OFFERED))
 		(void) add_fetch(&d->turn_epoch, 1);
-	release(value);
+	release(value, false);
 }
