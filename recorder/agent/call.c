@@ -562,7 +562,8 @@ static bool make(struct thread *thread, struct call *call, bool yields, bool kee
 	if (call->nr == NR_futex && pi_lock_begins(thread, call))
 		return true;
 	if (yields)
-		baton_release(thread, call_wait(thread, call->nr, call->args) == WAITS_AT_WILL);
+		baton_release(thread, !process()->takes_turns ||
+					      call_wait(thread, call->nr, call->args) == WAITS_AT_WILL);
 	else if (keeps)
 		baton_keep(thread);
 	call->result = program_call(thread, call->nr, call->kernel_args);
