@@ -114,9 +114,11 @@ enum { RESTS = 9 };
 
 bool snapshot_can_wait(struct domain *d, uint64_t now)
 {
-	if (now >= d->env->snapshots_rest_ns || now >= d->snapshot_due_ns + d->env->policy->window_ns / 2)
+	uint64_t rest_ns = d->env->snapshots_rest_ns, latest_ns = d->snapshot_due_ns + d->env->policy->window_ns / 2;
+
+	if (now >= rest_ns || now >= latest_ns)
 		return false;
-	d->next_snapshot_ns = d->env->snapshots_rest_ns;
+	d->next_snapshot_ns = rest_ns < latest_ns ? rest_ns : latest_ns;
 	return true;
 }
 
