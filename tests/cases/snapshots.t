@@ -122,6 +122,11 @@ kill -CONT "$recorder"
 taken=$(field snapshots_taken)
 check "so the snapshot becomes whole" within 30 status_holds ".snapshots_taken > $taken"
 is "... and none has failed" "$(field snapshots_failed)" "$failed" || field snapshot_error | diag
+
+# They take a tenth of a processor, but not for longer than the window can wait.
+check "redis gets 500 MB" redis debug populate 2500000 key 150
+taken=$(field snapshots_taken)
+check "the next ones don't wait for long" within 10 status_holds ".snapshots_taken > $taken + 2"
 stop
 
 check "redis answers once more" serve "stall: 1s"
